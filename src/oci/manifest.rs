@@ -1,0 +1,165 @@
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Descriptor, Document, DocumentFault, MediaType, Platform};
+
+/// An image manifest (image-spec, `manifest.md`): one config and its layers, bottom first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// The config.
+    pub config: Descriptor,
+    /// The layers, bottom first.
+    pub layers: Vec<Descriptor>,
+    /// Arbitrary metadata of the manifest.
+    pub annotations: BTreeMap<String, String>,
+    /// The type of an artifact that is no image.
+    pub artifact_type: Option<String>,
+    /// The manifest that this one refers to.
+    pub subject: Option<Descriptor>,
+}
+
+/// An image index (image-spec, `image-index.md`): one manifest for each platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// The manifests.
+    pub manifests: Vec<Descriptor>,
+    /// Arbitrary metadata of the index.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// One image of an index: its descriptor and the platform that it names.
+#[derive(Debug, Clone, Copy)]
+pub struct Child<'a> {
+    /// The descriptor of the image's manifest.
+    pub descriptor: &'a Descriptor,
+    /// The platform.
+    pub platform: &'a Platform,
+}
+
+impl Index {
+    /// Returns the images among the manifests: what names a platform, without attestations that hide behind `unknown/unknown`.
+    pub fn images(&self) -> impl Iterator<Item = Child<'_>> {
+        self.manifests.iter().filter_map(|descriptor| {
+            let platform = descriptor.platform.as_ref()?;
+            (descriptor.media_type.is_manifest() && platform.os != "unknown").then_some(Child { descriptor, platform })
+        })
+    }
+
+    /// Returns the image for a platform.
+    pub fn image_for(&self, platform: &Platform) -> Option<&Descriptor> {
+        self.images().find(|child| child.platform.is(platform)).map(|child| child.descriptor)
+    }
+}
+
+impl Document for Manifest {
+    const KIND: &'static str = "image manifest";
+
+    fn accepts(media_type: &MediaType) -> bool {
+        media_type.is_manifest()
+    }
+
+    fn view(value: Value, media_type: &MediaType) -> Result<Self, DocumentFault> {
+        let typed: oci_spec::image::ImageManifest = checked(&value, media_type, &["manifests"])?;
+        Ok(Self {
+            config: descriptor(typed.config())?,
+            layers: typed.layers().iter().map(descriptor).collect::<Result<_, _>>()?,
+            annotations: typed.annotations().iter().flatten().map(|(key, text)| (key.clone(), text.clone())).collect(),
+            artifact_type: typed.artifact_type().as_ref().map(ToString::to_string),
+            subject: typed.subject().as_ref().map(descriptor).transpose()?,
+        })
+    }
+
+    fn value(&self) -> Value {
+        let mut value = json!({
+            "schemaVersion": 2,
+            "mediaType": MediaType::Manifest.as_str(),
+            "config": self.config,
+            "layers": self.layers,
+        });
+        if let Some(artifact_type) = &self.artifact_type {
+            value["artifactType"] = json!(artifact_type);
+        }
+        if let Some(subject) = &self.subject {
+            value["subject"] = json!(subject);
+        }
+        annotate(value, &self.annotations)
+    }
+}
+
+impl Document for Index {
+    const KIND: &'static str = "image index";
+
+    fn accepts(media_type: &MediaType) -> bool {
+        media_type.is_index()
+    }
+
+    fn view(value: Value, media_type: &MediaType) -> Result<Self, DocumentFault> {
+        let typed: oci_spec::image::ImageIndex = checked(&value, media_type, &["layers", "config"])?;
+        Ok(Self {
+            manifests: typed.manifests().iter().map(descriptor).collect::<Result<_, _>>()?,
+            annotations: typed.annotations().iter().flatten().map(|(key, text)| (key.clone(), text.clone())).collect(),
+        })
+    }
+
+    fn value(&self) -> Value {
+        let value = json!({
+            "schemaVersion": 2,
+            "mediaType": MediaType::Index.as_str(),
+            "manifests": self.manifests,
+        });
+        annotate(value, &self.annotations)
+    }
+}
+
+fn annotate(mut value: Value, annotations: &BTreeMap<String, String>) -> Value {
+    if !annotations.is_empty() {
+        value["annotations"] = json!(annotations);
+    }
+    value
+}
+
+/// Reads a manifest or index into the specification's own type, and refuses a document that could be taken for both
+/// (CVE-2021-41190) or that names another type than the one it came under.
+fn checked<T: serde::de::DeserializeOwned>(value: &Value, media_type: &MediaType, foreign: &[&str]) -> Result<T, DocumentFault> {
+    let object = value.as_object().ok_or_else(|| DocumentFault::Form("not an object".to_owned()))?;
+    if object.get("schemaVersion").and_then(Value::as_u64) != Some(2) {
+        return Err(DocumentFault::Form("`schemaVersion` is not 2".to_owned()));
+    }
+    // Go's readers match names without case, so a document must not hold the other kind's key in any.
+    let known = ["manifests", "layers", "config", "mediaType", "schemaVersion", "annotations"];
+    for key in object.keys() {
+        if foreign.iter().any(|name| name.eq_ignore_ascii_case(key)) {
+            return Err(DocumentFault::Ambiguous(key.clone()));
+        }
+        if known.iter().any(|name| name.eq_ignore_ascii_case(key) && name != key) {
+            return Err(DocumentFault::Form(format!("the key `{}` is misspelt", key.escape_debug())));
+        }
+    }
+    if let Some(inside) = object.get("mediaType") {
+        let inside = inside.as_str().ok_or_else(|| DocumentFault::Form("`mediaType` is not a string".to_owned()))?;
+        if MediaType::from(inside) != *media_type {
+            return Err(DocumentFault::MediaType { inside: inside.to_owned(), outside: media_type.to_string() });
+        }
+    }
+    serde_json::from_value(value.clone()).map_err(|error| DocumentFault::Form(error.to_string()))
+}
+
+fn descriptor(typed: &oci_spec::image::Descriptor) -> Result<Descriptor, DocumentFault> {
+    let platform = typed.platform().as_ref().map(|platform| Platform {
+        architecture: platform.architecture().to_string(),
+        os: platform.os().to_string(),
+        os_version: platform.os_version().clone(),
+        os_features: platform.os_features().iter().flatten().map(ToString::to_string).collect(),
+        variant: platform.variant().clone(),
+    });
+    Ok(Descriptor {
+        media_type: MediaType::from(typed.media_type().to_string().as_str()),
+        digest: typed.digest().to_string().parse()?,
+        size: typed.size(),
+        annotations: typed.annotations().iter().flatten().map(|(key, text)| (key.clone(), text.clone())).collect(),
+        artifact_type: typed.artifact_type().as_ref().map(ToString::to_string),
+        platform,
+        urls: typed.urls().clone().unwrap_or_default(),
+    })
+}

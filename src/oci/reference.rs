@@ -1,0 +1,186 @@
+use std::fmt;
+use std::str::FromStr;
+
+use super::Digest;
+
+/// A registry and a repository in it: `registry.example.no/shop/api`.
+///
+/// Names without a registry mean Docker Hub, as everywhere: `nginx` is `docker.io/library/nginx`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ImageName {
+    registry: String,
+    repository: String,
+}
+
+/// A tag (distribution-spec, "Pull"): at most 128 characters of `[a-zA-Z0-9._-]`, the first a letter, digit or `_`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tag(String);
+
+/// An image name with a tag, a digest, or both.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ImageReference {
+    /// The registry and repository.
+    pub name: ImageName,
+    /// The tag, when one is named.
+    pub tag: Option<Tag>,
+    /// The digest, when one is named. It decides, and the tag is for people.
+    pub digest: Option<Digest>,
+}
+
+/// Why a text is no image name, tag or reference.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReferenceFault {
+    /// It is not a reference at all.
+    #[error("`{}` is not an image reference: {reason}", text.escape_debug())]
+    Form {
+        /// The text.
+        text: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A name without tag or digest was wanted.
+    #[error("`{0}` holds a tag or digest, and only a name is wanted")]
+    NotBare(String),
+    /// It is not a tag.
+    #[error("`{}` is not a tag: at most 128 characters of `a-z A-Z 0-9 . _ -`, not starting with `.` or `-`", .0.escape_debug())]
+    Tag(String),
+    /// A scheme was written before the host.
+    #[error("`{0}` starts with a scheme, and an image reference has none")]
+    Scheme(String),
+}
+
+impl ImageName {
+    /// Returns the registry's host, with its port if one is named: `docker.io` for Docker Hub.
+    pub fn registry(&self) -> &str {
+        &self.registry
+    }
+
+    /// Returns the repository.
+    pub fn repository(&self) -> &str {
+        &self.repository
+    }
+
+    /// Returns the reference to a tag of this image.
+    #[must_use]
+    pub fn tagged(&self, tag: &Tag) -> ImageReference {
+        ImageReference { name: self.clone(), tag: Some(tag.clone()), digest: None }
+    }
+
+    /// Returns the reference to a digest of this image.
+    #[must_use]
+    pub fn at(&self, digest: Digest) -> ImageReference {
+        ImageReference { name: self.clone(), tag: None, digest: Some(digest) }
+    }
+}
+
+impl fmt::Display for ImageName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.registry, self.repository)
+    }
+}
+
+impl FromStr for ImageName {
+    type Err = ReferenceFault;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let reference: ImageReference = text.parse()?;
+        if reference.tag.is_some() || reference.digest.is_some() {
+            return Err(ReferenceFault::NotBare(text.to_owned()));
+        }
+        Ok(reference.name)
+    }
+}
+
+impl Tag {
+    /// Returns the tag that is meant when none is named.
+    #[must_use]
+    pub fn latest() -> Self {
+        Self("latest".to_owned())
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Tag {
+    type Err = ReferenceFault;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let first = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let rest = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
+        if first && rest && text.len() <= 128 { Ok(Self(text.to_owned())) } else { Err(ReferenceFault::Tag(text.to_owned())) }
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl ImageReference {
+    /// Returns the tag, `latest` when neither a tag nor a digest is named.
+    pub fn tag_or_latest(&self) -> Option<Tag> {
+        match (&self.tag, self.digest) {
+            (None, None) => Some(Tag::latest()),
+            (tag, _) => tag.clone(),
+        }
+    }
+}
+
+impl FromStr for ImageReference {
+    type Err = ReferenceFault;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some((scheme @ ("http" | "https" | "docker" | "oci"), _)) = text.split_once("://") {
+            return Err(ReferenceFault::Scheme(format!("{scheme}://")));
+        }
+        let form = |reason: &dyn fmt::Display| ReferenceFault::Form { text: text.chars().take(300).collect(), reason: reason.to_string() };
+        // oci-spec adds `latest` by itself, and whether a tag was written matters to us.
+        let typed: oci_spec::distribution::Reference = text.parse().map_err(|error| form(&error))?;
+        let digest = typed.digest().map(str::parse::<Digest>).transpose().map_err(|error| form(&error))?;
+        let without_digest = text.split('@').next().unwrap_or_default();
+        let last = without_digest.rsplit('/').next().unwrap_or_default();
+        // `localhost:5000` alone is a name with a tag to every reader, as here.
+        let tag = last.split_once(':').map(|(_, tag)| tag.parse()).transpose()?;
+        let name = ImageName { registry: typed.registry().to_owned(), repository: typed.repository().to_owned() };
+        Ok(Self { name, tag, digest })
+    }
+}
+
+impl fmt::Display for ImageReference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.name)?;
+        self.tag.iter().try_for_each(|tag| write!(formatter, ":{tag}"))?;
+        self.digest.iter().try_for_each(|digest| write!(formatter, "@{digest}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_read_as_everywhere() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        for (text, expected) in [
+            ("nginx".to_owned(), Some("docker.io/library/nginx".to_owned())),
+            ("nginx:1.27".to_owned(), Some("docker.io/library/nginx:1.27".to_owned())),
+            ("grafana/loki".to_owned(), Some("docker.io/grafana/loki".to_owned())),
+            ("localhost:5000/a/b".to_owned(), Some("localhost:5000/a/b".to_owned())),
+            ("127.0.0.1:5000/a/b:c".to_owned(), Some("127.0.0.1:5000/a/b:c".to_owned())),
+            (format!("gcr.io/x/y:z@{digest}"), Some(format!("gcr.io/x/y:z@{digest}"))),
+            ("gcr.io/x/Y".to_owned(), None),
+            ("gcr.io/x/y:".to_owned(), None),
+            ("gcr.io/x/y@sha256:abc".to_owned(), None),
+            ("https://gcr.io/x/y".to_owned(), None),
+            ("user:password@gcr.io/x/y".to_owned(), None),
+            (String::new(), None),
+            ("gcr.io/../y".to_owned(), None),
+        ] {
+            assert_eq!(text.parse::<ImageReference>().ok().map(|reference| reference.to_string()), expected, "{text}");
+        }
+    }
+}

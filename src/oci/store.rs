@@ -1,0 +1,192 @@
+use std::io::{self, Read};
+
+use super::{Descriptor, Digest, Document, DocumentFault, ImageName, MediaType, Parsed, Tag, Verified};
+
+/// What a manifest is asked for by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selector {
+    /// A tag, which may move.
+    Tag(Tag),
+    /// A digest, which cannot.
+    Digest(Digest),
+}
+
+impl std::fmt::Display for Selector {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tag(tag) => write!(formatter, ":{tag}"),
+            Self::Digest(digest) => write!(formatter, "@{digest}"),
+        }
+    }
+}
+
+/// A manifest or index as a store holds it: bytes and the media type that they came under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawManifest {
+    /// The bytes, at most [`super::MANIFEST_LIMIT`].
+    pub bytes: Vec<u8>,
+    /// The media type.
+    pub media_type: MediaType,
+}
+
+impl RawManifest {
+    /// Returns the descriptor.
+    pub fn descriptor(&self) -> Descriptor {
+        Descriptor::of(self.media_type.clone(), &self.bytes)
+    }
+
+    /// Reads it as a manifest or index.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn parse<T: Document>(&self) -> Result<Parsed<T>, DocumentFault> {
+        Parsed::read(&self.bytes, &self.media_type)
+    }
+}
+
+impl<T> From<&Parsed<T>> for RawManifest {
+    fn from(parsed: &Parsed<T>) -> Self {
+        Self { bytes: parsed.bytes().to_vec(), media_type: parsed.descriptor().media_type.clone() }
+    }
+}
+
+/// Content that can be opened again for each try of an upload.
+pub trait BlobSource: Send + Sync {
+    /// Opens the content at its beginning. A store calls this only when it needs the bytes.
+    ///
+    /// # Errors
+    /// When the content cannot be had.
+    fn open(&self) -> io::Result<Box<dyn Read + Send>>;
+
+    /// Returns the repository that the content came from, so that a registry can mount it.
+    fn origin(&self) -> Option<&ImageName> {
+        None
+    }
+}
+
+impl BlobSource for Vec<u8> {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(io::Cursor::new(self.clone())))
+    }
+}
+
+/// What writing a blob came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Written {
+    /// The store had it.
+    Present,
+    /// The store took it from another of its repositories.
+    Mounted,
+    /// The bytes were sent.
+    Uploaded,
+}
+
+/// Is told how far a transfer has come.
+pub trait Progress: Send + Sync {
+    /// Some bytes more were moved.
+    fn advance(&self, bytes: u64);
+
+    /// The transfer starts again at the beginning.
+    fn restart(&self) {}
+}
+
+/// Tells nobody.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn advance(&self, _: u64) {}
+}
+
+/// Where images live: a repository of a registry, a layout on disk, an archive.
+///
+/// A nil error from a write means that the content is stored at its digest, not that this call stored it.
+pub trait Store: Send + Sync {
+    /// Returns the store's name for messages: `registry.example.no/shop/api`, `oci:dir`.
+    fn name(&self) -> String;
+
+    /// Returns a manifest or index. When it was asked for by digest, the bytes have that digest.
+    ///
+    /// # Errors
+    /// [`StoreFault::Missing`] when there is none.
+    fn read_manifest(&self, selector: &Selector) -> Result<RawManifest, StoreError>;
+
+    /// Says whether the store has a blob.
+    ///
+    /// # Errors
+    /// When the store cannot say.
+    fn has_blob(&self, descriptor: &Descriptor) -> Result<bool, StoreError>;
+
+    /// Opens a blob.
+    ///
+    /// # Errors
+    /// [`StoreFault::Missing`] when there is none.
+    fn open_blob(&self, descriptor: &Descriptor) -> Result<Verified<Box<dyn Read + Send>>, StoreError>;
+
+    /// Stores a blob, and opens its source only when the bytes are needed.
+    ///
+    /// # Errors
+    /// When the source or the store fails, or the bytes are not the descriptor's.
+    fn write_blob(&self, descriptor: &Descriptor, source: &dyn BlobSource, progress: &dyn Progress) -> Result<Written, StoreError>;
+
+    /// Stores a manifest or index under its digest, and under a tag if one is given.
+    ///
+    /// # Errors
+    /// When the store refuses it.
+    fn write_manifest(&self, manifest: &RawManifest, tag: Option<&Tag>) -> Result<(), StoreError>;
+}
+
+/// What kind of failure a store had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreFault {
+    /// There is no such thing.
+    Missing,
+    /// No credentials, or bad ones.
+    Unauthorized,
+    /// The credentials do not allow this.
+    Denied,
+    /// What is there is not what it should be: a wrong digest, an unreadable document.
+    Corrupt,
+    /// The store cannot be reached, or fails.
+    Unreachable,
+    /// The store was reached, and refused what was asked.
+    Refused,
+    /// The network was needed, and may not be used.
+    Offline,
+    /// The local disk or file failed.
+    Disk,
+}
+
+/// A failure of a store: the thing and the step, the cause, and what to do next.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct StoreError {
+    /// What kind of failure it was.
+    pub fault: StoreFault,
+    /// The thing and the step: "could not read `registry.example.no/a/b:c`".
+    pub message: String,
+    /// The exact next commands or lines, if any helps.
+    pub hints: Vec<String>,
+    /// The cause.
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl StoreError {
+    /// Returns a failure without a cause of its own.
+    pub fn new(fault: StoreFault, message: impl Into<String>) -> Self {
+        Self { fault, message: message.into(), hints: Vec::new(), source: None }
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Adds a next step.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}

@@ -1,0 +1,127 @@
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Head, ImagePath, Owner};
+use crate::oci::Digest;
+
+/// What was learned of a layer by reading it once. It is kept by the layer's digest, so that the layer need not be read again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerFacts {
+    /// The digest of the uncompressed tar.
+    pub diff_id: Digest,
+    /// The size of the uncompressed tar in bytes.
+    pub size: u64,
+    /// The entries, in the order of the tar.
+    pub entries: Vec<LayerFact>,
+}
+
+/// One entry of a layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerFact {
+    /// The path, without a whiteout's prefix.
+    pub path: ImagePath,
+    /// What it is.
+    pub fact: LayerEntry,
+}
+
+/// What an entry of a layer does to the layers below.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LayerEntry {
+    /// It adds or replaces.
+    Add(Fact),
+    /// It is another name of an earlier file.
+    Link(ImagePath),
+    /// It hides what lies below (image-spec, `layer.md`, "Whiteouts").
+    Whiteout,
+    /// It hides all that the folder held below.
+    Opaque,
+}
+
+/// What is known of a file of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// What it is.
+    pub kind: FactKind,
+    /// The permission bits.
+    pub mode: u16,
+    /// The owner's user.
+    pub uid: u32,
+    /// The owner's group.
+    pub gid: u32,
+}
+
+/// What a file of an image is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FactKind {
+    /// A folder.
+    Directory,
+    /// A regular file.
+    File {
+        /// The size in bytes.
+        size: u64,
+        /// What its first bytes say.
+        head: Head,
+        /// The whole content, for the few files that checks read: accounts and os-release.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        content: Option<Box<str>>,
+    },
+    /// A symbolic link and its target.
+    Symlink(ImageText),
+    /// A device, FIFO or socket of a base.
+    Special,
+}
+
+/// Bytes that are nearly always text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageText(pub Box<[u8]>);
+
+impl Fact {
+    /// Returns the owner.
+    pub fn owner(&self) -> Owner {
+        Owner { uid: self.uid, gid: self.gid }
+    }
+}
+
+// JSON holds text only. What is not UTF-8 is written in hexadecimal behind a NUL, which no path holds.
+fn write_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => serializer.serialize_str(text),
+        Err(_) => {
+            let hex = bytes.iter().fold(String::from("\0"), |text, byte| text + &format!("{byte:02x}"));
+            serializer.serialize_str(&hex)
+        }
+    }
+}
+
+fn read_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let Some(hex) = text.strip_prefix('\0') else { return Ok(text.into_bytes()) };
+    let pairs = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()));
+    pairs.collect::<Option<_>>().ok_or_else(|| serde::de::Error::custom("not hexadecimal"))
+}
+
+impl Serialize for ImagePath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        write_bytes(self.as_bytes(), serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ImagePath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(&read_bytes(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for ImageText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        write_bytes(&self.0, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ImageText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(read_bytes(deserializer)?.into()))
+    }
+}

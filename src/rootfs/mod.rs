@@ -1,0 +1,21 @@
+//! Files of an image: what one layer adds ([`Changeset`]), and the merged view of all layers ([`Rootfs`]).
+//!
+//! **Invariants.** An [`ImagePath`] is relative to the image's root, has no empty, `.` or `..` part, and no NUL. A [`Changeset`]
+//! is sorted and has no path twice, by its type. A [`Rootfs`] is a tree in memory: nothing is ever unpacked to disk,
+//! and links are followed inside of it only. File contents stay where they are until a layer is written.
+
+mod accounts;
+mod changeset;
+mod entry;
+mod facts;
+mod head;
+mod path;
+mod view;
+
+pub use accounts::{Accounts, Group, User};
+pub use changeset::Changeset;
+pub use entry::{Content, ContentFault, Entry, EntryKind, FoundFile, OpenContent, Owner, Stat, TreeId};
+pub use facts::{Fact, FactKind, ImageText, LayerEntry, LayerFact, LayerFacts};
+pub use head::{HEAD_BYTES, Head, Machine};
+pub use path::{ImagePath, PathFault};
+pub use view::{Resolved, Rootfs};

@@ -1,0 +1,264 @@
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{Changeset, Entry, EntryKind, Fact, FactKind, Head, ImagePath, ImageText, LayerEntry, LayerFacts};
+
+/// How many symbolic links one path may lead through, as in Linux.
+const LINKS: usize = 40;
+
+/// The files of an image as a container sees them: the base's layers merged, and our changesets on top.
+///
+/// Changesets are borrowed and not merged: a second copy of a large folder's entries would double the memory.
+#[derive(Debug, Clone, Default)]
+pub struct Rootfs<'a> {
+    layers: BTreeMap<ImagePath, Fact>,
+    changesets: Vec<&'a Changeset>,
+}
+
+/// Where a path leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolved {
+    /// To this file.
+    File(ImagePath, Fact),
+    /// To nothing; this is the path without links as far as it exists, and the rest behind it.
+    Missing(ImagePath),
+    /// Through more links than Linux follows.
+    Loop,
+}
+
+impl<'a> Rootfs<'a> {
+    /// Returns an empty tree.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Applies a layer on top (image-spec, `layer.md`, "Applying Changesets").
+    pub fn apply(&mut self, facts: &LayerFacts) {
+        // A whiteout hides lower layers only, wherever in the tar it stands: "files in the same layer are not hidden".
+        for entry in &facts.entries {
+            match entry.fact {
+                LayerEntry::Whiteout => self.remove(&entry.path, true),
+                LayerEntry::Opaque => self.remove(&entry.path, false),
+                LayerEntry::Add(_) | LayerEntry::Link(_) => {}
+            }
+        }
+        for entry in &facts.entries {
+            match &entry.fact {
+                LayerEntry::Add(fact) => self.add(&entry.path, fact.clone()),
+                LayerEntry::Link(target) => {
+                    if let Some(fact) = self.layers.get(target).cloned() {
+                        self.add(&entry.path, fact);
+                    }
+                }
+                LayerEntry::Whiteout | LayerEntry::Opaque => {}
+            }
+        }
+    }
+
+    /// Returns the tree with a changeset on top.
+    #[must_use]
+    pub fn with<'b>(&self, changeset: &'b Changeset) -> Rootfs<'b>
+    where
+        'a: 'b,
+    {
+        let mut changesets: Vec<&'b Changeset> = self.changesets.clone();
+        changesets.push(changeset);
+        Rootfs { layers: self.layers.clone(), changesets }
+    }
+
+    /// Puts a changeset on top.
+    pub fn push(&mut self, changeset: &'a Changeset) {
+        self.changesets.push(changeset);
+    }
+
+    /// Returns what stands at a path whose folders are no links.
+    pub fn entry(&self, path: &ImagePath) -> Option<Fact> {
+        if path.is_root() {
+            return Some(Fact { kind: FactKind::Directory, mode: 0o755, uid: 0, gid: 0 });
+        }
+        let ours = self.changesets.iter().rev().find_map(|changeset| Some((changeset.entry(path)?, changeset)));
+        match ours {
+            Some((Entry { kind: EntryKind::HardLink(target), .. }, changeset)) => changeset.entry(target).and_then(fact_of),
+            Some((entry, _)) => fact_of(entry),
+            None => self.layers.get(path).cloned(),
+        }
+    }
+
+    /// Returns our own entry at a path, with the file's real path where it is a hard link.
+    pub fn own_entry(&self, path: &ImagePath) -> Option<(ImagePath, &'a Entry)> {
+        self.changesets.iter().rev().find_map(|changeset| match changeset.entry(path)? {
+            Entry { kind: EntryKind::HardLink(target), .. } => Some((target.clone(), changeset.entry(target)?)),
+            entry => Some((path.clone(), entry)),
+        })
+    }
+
+    /// Follows a path through all links.
+    pub fn resolve(&self, path: &ImagePath) -> Resolved {
+        self.walk(path, true)
+    }
+
+    /// Follows the links of a path's folders, and not its last name: where an entry of this path really lands.
+    pub fn resolve_parent(&self, path: &ImagePath) -> Resolved {
+        self.walk(path, false)
+    }
+
+    fn walk(&self, path: &ImagePath, last: bool) -> Resolved {
+        let mut todo: VecDeque<Vec<u8>> = path.names().map(<[u8]>::to_vec).collect();
+        let mut here = ImagePath::root();
+        let mut links = 0;
+        let mut missing = false;
+        let mut fact = Fact { kind: FactKind::Directory, mode: 0o755, uid: 0, gid: 0 };
+        while let Some(name) = todo.pop_front() {
+            if name == b".." {
+                here = here.parent().unwrap_or_default();
+                continue;
+            }
+            let Ok(next) = here.join(&name) else { return Resolved::Missing(here) };
+            match self.entry(&next).filter(|_| !missing) {
+                Some(Fact { kind: FactKind::Symlink(ImageText(target)), .. }) if last || !todo.is_empty() => {
+                    links += 1;
+                    if links > LINKS {
+                        return Resolved::Loop;
+                    }
+                    if target.starts_with(b"/") {
+                        here = ImagePath::root();
+                    }
+                    let names = target.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b"."));
+                    for name in names.collect::<Vec<_>>().into_iter().rev() {
+                        todo.push_front(name.to_vec());
+                    }
+                }
+                Some(found) => {
+                    fact = found;
+                    here = next;
+                }
+                None => {
+                    missing = true;
+                    here = next;
+                }
+            }
+        }
+        if missing {
+            return Resolved::Missing(here);
+        }
+        match self.entry(&here) {
+            Some(found) => Resolved::File(here, found),
+            None => Resolved::File(here, fact),
+        }
+    }
+
+    fn add(&mut self, path: &ImagePath, fact: Fact) {
+        if path.is_root() {
+            return;
+        }
+        // Only a folder over a folder keeps what the folder held.
+        let is_folder = |fact: &Fact| fact.kind == FactKind::Directory;
+        if self.layers.get(path).is_some_and(is_folder) && !is_folder(&fact) {
+            self.remove(path, true);
+        }
+        self.layers.insert(path.clone(), fact);
+    }
+
+    fn remove(&mut self, path: &ImagePath, itself: bool) {
+        // Everything below sorts between `path/` and `path0`, the byte after the slash.
+        let low = [path.as_bytes(), b"/"].concat();
+        let below: Vec<ImagePath> = if path.is_root() {
+            self.layers.keys().cloned().collect()
+        } else {
+            self.layers
+                .range(path.clone()..)
+                .map(|(key, _)| key)
+                .take_while(|key| key.starts_with(path) || key.as_bytes() < low.as_slice())
+                .filter(|key| key.starts_with(path) && *key != path)
+                .cloned()
+                .collect()
+        };
+        for key in below {
+            self.layers.remove(&key);
+        }
+        if itself {
+            self.layers.remove(path);
+        }
+    }
+}
+
+fn fact_of(entry: &Entry) -> Option<Fact> {
+    let kind = match &entry.kind {
+        EntryKind::Directory => FactKind::Directory,
+        EntryKind::File(content) => FactKind::File { size: content.size(), head: Head::Unread, content: None },
+        EntryKind::Symlink(target) => FactKind::Symlink(ImageText(target.clone())),
+        EntryKind::HardLink(_) => return None,
+    };
+    Some(Fact { kind, mode: entry.mode, uid: entry.owner.uid, gid: entry.owner.gid })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::Digest;
+    use crate::rootfs::{LayerFact, Owner, PathFault};
+
+    fn layer(entries: &[(&str, &str)]) -> Result<LayerFacts, PathFault> {
+        let fact = |kind| LayerEntry::Add(Fact { kind, mode: 0o755, uid: 0, gid: 0 });
+        let entries = entries.iter().map(|(path, what)| {
+            let entry = match *what {
+                "d" => fact(FactKind::Directory),
+                "f" => fact(FactKind::File { size: 1, head: Head::Other, content: None }),
+                "w" => LayerEntry::Whiteout,
+                "o" => LayerEntry::Opaque,
+                target => fact(FactKind::Symlink(ImageText(target.trim_start_matches('>').as_bytes().into()))),
+            };
+            Ok(LayerFact { path: ImagePath::new(path.as_bytes())?, fact: entry })
+        });
+        Ok(LayerFacts { diff_id: Digest::of(b""), size: 0, entries: entries.collect::<Result<_, PathFault>>()? })
+    }
+
+    #[test]
+    fn layers_apply_as_the_specification_says() -> Result<(), PathFault> {
+        let mut rootfs = Rootfs::new();
+        rootfs.apply(&layer(&[("a", "d"), ("a/x", "f"), ("a/y", "d"), ("a/y/z", "f"), ("a-b", "f"), ("b", "d"), ("b/c", "f")])?);
+        rootfs.apply(&layer(&[("a/new", "f"), ("a", "o"), ("b", "f"), ("a-b", "w")])?);
+        let paths: Vec<String> = rootfs.layers.keys().map(ToString::to_string).collect();
+        assert_eq!(paths, ["/a", "/a/new", "/b"]);
+        Ok(())
+    }
+
+    #[test]
+    fn links_stay_inside() -> Result<(), PathFault> {
+        let mut rootfs = Rootfs::new();
+        rootfs.apply(&layer(&[
+            ("usr", "d"),
+            ("usr/bin", "d"),
+            ("usr/bin/x", "f"),
+            ("bin", ">usr/bin"),
+            ("up", ">../../../usr/bin"),
+            ("loop", ">loop"),
+            ("etc", "d"),
+            ("etc/x", ">/bin/x"),
+            ("gone", ">/nowhere/at"),
+        ])?);
+        let changeset = Changeset::new(vec![(
+            ImagePath::new(b"opt")?,
+            Entry { kind: EntryKind::Symlink((*b"/bin").into()), mode: 0o777, owner: Owner::default() },
+        )]);
+        rootfs.push(&changeset);
+        for (path, expected) in [
+            ("/bin/x", "/usr/bin/x"),
+            ("/up/x", "/usr/bin/x"),
+            ("/etc/x", "/usr/bin/x"),
+            ("/opt/x", "/usr/bin/x"),
+            ("/loop/x", "loop"),
+            ("/gone", "missing /nowhere/at"),
+            ("/bin/new/deep", "missing /usr/bin/new/deep"),
+        ] {
+            let found = match rootfs.resolve(&ImagePath::new(path.as_bytes())?) {
+                Resolved::File(path, _) => path.to_string(),
+                Resolved::Missing(path) => format!("missing {path}"),
+                Resolved::Loop => "loop".to_owned(),
+            };
+            assert_eq!(found, expected, "{path}");
+        }
+        let Resolved::File(path, fact) = rootfs.resolve_parent(&ImagePath::new(b"etc/x")?) else { panic!("missing") };
+        assert_eq!((path.to_string().as_str(), fact.kind), ("/etc/x", FactKind::Symlink(ImageText((*b"/bin/x").into()))));
+        Ok(())
+    }
+}
