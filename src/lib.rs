@@ -6,6 +6,7 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
+//! | 3 | [`host`] this machine: environment, clock, files, programs |
 //! | 9 | [`diagnostic`] faults in what the user wrote; [`oci`] digests, descriptors, documents, references, the store's interface |
 //! | 8 | [`rootfs`] paths, entries, changesets, the merged view, accounts |
 //!
@@ -14,5 +15,6 @@
 //! Types say how far a thing has come: text → `RecipeText` → `Recipe` → `Lock` → `Plan` → [`rootfs::Changeset`] → `Layer` → `Image` → `Index` → registry.
 
 pub mod diagnostic;
+pub mod host;
 pub mod oci;
 pub mod rootfs;

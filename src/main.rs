@@ -1,1 +1,3 @@
+//! The `hardened` program.
+
 fn main() {}

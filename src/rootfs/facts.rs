@@ -1,4 +1,3 @@
-
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Head, ImagePath, Owner};
@@ -86,13 +85,11 @@ impl Fact {
 
 // JSON holds text only. What is not UTF-8 is written in hexadecimal behind a NUL, which no path holds.
 fn write_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => serializer.serialize_str(text),
-        Err(_) => {
-            let hex = bytes.iter().fold(String::from("\0"), |text, byte| text + &format!("{byte:02x}"));
-            serializer.serialize_str(&hex)
-        }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return serializer.serialize_str(text);
     }
+    let hex = bytes.iter().fold(String::from("\0"), |text, byte| text + &format!("{byte:02x}"));
+    serializer.serialize_str(&hex)
 }
 
 fn read_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {

@@ -1,0 +1,12 @@
+//! This machine: its environment, clock, files and the few programs that we start.
+//!
+//! **Invariants.** The environment and the clock are read here and nowhere else, once, at the door, and then handed down as values.
+//! Only `program` starts programs: `git` for placeholders, and credential helpers that the user configured.
+
+mod clock;
+mod environment;
+mod program;
+
+pub use clock::{now, rfc3339, seconds_since};
+pub use environment::Environment;
+pub use program::{Program, ProgramFault, ProgramOutput};
