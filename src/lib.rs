@@ -16,5 +16,6 @@
 
 pub mod diagnostic;
 pub mod host;
+pub mod layer;
 pub mod oci;
 pub mod rootfs;

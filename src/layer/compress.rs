@@ -1,0 +1,106 @@
+use crate::oci::Compression;
+
+/// How a layer is compressed, and how hard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compressor {
+    compression: Compression,
+    level: i32,
+}
+
+/// A level that the compression does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{name} has the levels {lowest} to {highest}, not {level}")]
+pub struct LevelFault {
+    name: &'static str,
+    lowest: i32,
+    highest: i32,
+    level: i64,
+}
+
+impl Compressor {
+    /// Chooses a compression and a level: gzip 1 to 12 (5 when none is named), zstd 1 to 19 (3 when none is named).
+    ///
+    /// # Errors
+    /// When the compression has no such level.
+    pub fn new(compression: Compression, level: Option<i64>) -> Result<Self, LevelFault> {
+        let (name, lowest, highest, usual) = match compression {
+            Compression::None => ("no compression", 0, 0, 0),
+            Compression::Gzip => ("gzip", 1, 12, 5),
+            Compression::Zstd => ("zstd", 1, 19, 3),
+        };
+        let Some(level) = level else { return Ok(Self { compression, level: usual }) };
+        let fault = LevelFault { name, lowest, highest, level };
+        let level = i32::try_from(level).map_err(|_| fault)?;
+        if (lowest..=highest).contains(&level) { Ok(Self { compression, level }) } else { Err(fault) }
+    }
+
+    /// Returns the compression.
+    pub fn compression(self) -> Compression {
+        self.compression
+    }
+
+    /// Returns the level.
+    pub fn level(self) -> i32 {
+        self.level
+    }
+
+    /// Returns an encoder for blocks; each thread has its own.
+    pub(super) fn encoder(self) -> Result<Encoder, std::io::Error> {
+        Ok(match self.compression {
+            Compression::None => Encoder::None,
+            Compression::Gzip => {
+                let level = libdeflater::CompressionLvl::new(self.level).map_err(|fault| std::io::Error::other(format!("{fault:?}")))?;
+                Encoder::Gzip(Box::new(libdeflater::Compressor::new(level)))
+            }
+            Compression::Zstd => Encoder::Zstd(zstd::bulk::Compressor::new(self.level)?),
+        })
+    }
+}
+
+/// Compresses blocks one by one: each becomes a gzip member or a zstd frame of its own.
+pub(super) enum Encoder {
+    None,
+    Gzip(Box<libdeflater::Compressor>),
+    Zstd(zstd::bulk::Compressor<'static>),
+}
+
+impl Encoder {
+    /// Replaces `out` by the compressed block.
+    pub(super) fn encode(&mut self, block: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
+        out.clear();
+        match self {
+            Self::None => out.extend_from_slice(block),
+            Self::Gzip(compressor) => {
+                out.resize(compressor.gzip_compress_bound(block.len()), 0);
+                let size = compressor.gzip_compress(block, out).map_err(|fault| std::io::Error::other(fault.to_string()))?;
+                out.truncate(size);
+            }
+            Self::Zstd(compressor) => {
+                out.reserve(zstd::zstd_safe::compress_bound(block.len()));
+                compressor.compress_to_buffer(block, out)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_checked() {
+        for (compression, level, expected) in [
+            (Compression::Gzip, None, Some(5)),
+            (Compression::Gzip, Some(12), Some(12)),
+            (Compression::Gzip, Some(13), None),
+            (Compression::Gzip, Some(0), None),
+            (Compression::Zstd, None, Some(3)),
+            (Compression::Zstd, Some(19), Some(19)),
+            (Compression::Zstd, Some(22), None),
+            (Compression::Zstd, Some(i64::MAX), None),
+        ] {
+            assert_eq!(Compressor::new(compression, level).ok().map(Compressor::level), expected);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+use std::collections::BTreeMap;
+
+/// The records of one PAX header, each key once.
+#[derive(Debug, Default)]
+pub(super) struct Records(BTreeMap<String, Vec<u8>>);
+
+impl Records {
+    /// Reads `length key=value\n` records.
+    ///
+    /// # Errors
+    /// Says what is wrong: readers differ on malformed records, doubled keys and NUL in paths, so none is accepted.
+    pub(super) fn read(mut bytes: &[u8]) -> Result<Self, String> {
+        let mut records = BTreeMap::new();
+        while !bytes.is_empty() {
+            let (record, rest) = next_record(bytes).ok_or("a malformed PAX record")?;
+            let equals = record.iter().position(|byte| *byte == b'=').ok_or("a PAX record without `=`")?;
+            let key = std::str::from_utf8(&record[..equals]).map_err(|_| "a PAX key that is not UTF-8")?;
+            let value = record[equals + 1..].to_vec();
+            if key.is_empty() {
+                return Err("an empty PAX key".to_owned());
+            }
+            if key.starts_with("GNU.sparse.") {
+                return Err("a sparse file".to_owned());
+            }
+            if key == "hdrcharset" {
+                return Err("a PAX character set".to_owned());
+            }
+            if matches!(key, "path" | "linkpath") && value.contains(&0) {
+                return Err(format!("a NUL byte in the PAX record `{key}`"));
+            }
+            if records.insert(key.to_owned(), value).is_some() {
+                return Err(format!("the PAX record `{}` twice", key.escape_debug()));
+            }
+            bytes = rest;
+        }
+        Ok(Self(records))
+    }
+
+    /// Returns a value; an empty one, which deletes a record of a global header, is refused by [`Records::text`]'s callers.
+    pub(super) fn bytes(&self, key: &str) -> Option<&[u8]> {
+        self.0.get(key).map(Vec::as_slice)
+    }
+
+    /// Returns a decimal number.
+    pub(super) fn number(&self, key: &str) -> Result<Option<u64>, String> {
+        let Some(value) = self.bytes(key) else { return Ok(None) };
+        let digits = !value.is_empty() && value.len() < 20 && value.iter().all(u8::is_ascii_digit);
+        let parsed = std::str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
+        parsed.filter(|number| i64::try_from(*number).is_ok()).map(Some).ok_or_else(|| format!("the PAX record `{key}` is no number"))
+    }
+
+    /// Says whether there is nothing but comments, which change no entry.
+    pub(super) fn only_comments(&self) -> bool {
+        self.0.keys().all(|key| key == "comment")
+    }
+}
+
+fn next_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let space = bytes.iter().take(20).position(|byte| *byte == b' ')?;
+    let digits = bytes[..space].iter().all(u8::is_ascii_digit) && bytes[0] != b'0';
+    let length: usize = std::str::from_utf8(&bytes[..space]).ok().filter(|_| digits)?.parse().ok()?;
+    let record = bytes.get(space + 1..length)?;
+    Some((record.strip_suffix(b"\n")?, &bytes[length..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_well_formed_records_are_read() {
+        for (bytes, good) in [
+            (&b"9 path=x\n"[..], true),
+            (b"9 path=x\n8 uid=1\n", true),
+            (b"8 path=\n", true),
+            (b"9 path=x\n9 path=y\n", false),
+            (b"11 path=x\n", false),
+            (b"8 path=x\n", false),
+            (b"9 path=x", false),
+            (b"09 path=x\n", false),
+            (b"x path=x\n", false),
+            (b"8 =xxxx\n", false),
+            (b"10 path=a\0\n", false),
+            (b"22 GNU.sparse.major=1\n", false),
+            (b"99999999999999999999 a=b\n", false),
+        ] {
+            assert_eq!(Records::read(bytes).is_ok(), good, "{:?}", String::from_utf8_lossy(bytes));
+        }
+        let records = Records::read(b"9 size=1\n9 uid=-1\n").unwrap_or_default();
+        assert_eq!(records.number("size"), Ok(Some(1)));
+        assert!(records.number("uid").is_err());
+        assert_eq!(records.number("gid"), Ok(None));
+    }
+}

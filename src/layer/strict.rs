@@ -1,0 +1,369 @@
+use std::io::{self, Read};
+
+use super::header::padded;
+use super::number::number;
+use super::pax::Records;
+use crate::rootfs::{ImagePath, PathFault};
+
+/// How large an extended header may be (CVE-2022-2879: unbounded PAX headers).
+const EXTENSION_LIMIT: u64 = 1 << 20;
+
+/// Why an archive is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveFault {
+    /// It cannot be read: the disk, the network, the compression or a limit.
+    #[error("could not read the archive")]
+    Read(#[source] io::Error),
+    /// It ends in the middle of an entry.
+    #[error("the archive ends early, at byte {0}")]
+    Truncated(u64),
+    /// Programs differ in how they read it, so nobody knows what a container would hold.
+    #[error("the archive is ambiguous at byte {offset}: {reason}")]
+    Ambiguous {
+        /// Where in the tar.
+        offset: u64,
+        /// What is there.
+        reason: String,
+    },
+    /// An entry's path is none.
+    #[error("the archive holds a bad path at byte {offset}: `{path}`: {fault}")]
+    Path {
+        /// Where in the tar.
+        offset: u64,
+        /// The path, escaped.
+        path: String,
+        /// What is wrong with it.
+        fault: PathFault,
+    },
+    /// A link leads out of the image, or to nothing.
+    #[error("the link `{path}` at byte {offset} {reason}")]
+    Link {
+        /// Where in the tar.
+        offset: u64,
+        /// The link.
+        path: ImagePath,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It holds more entries than any image needs.
+    #[error("the archive holds more than {0} entries")]
+    Entries(u64),
+}
+
+/// What an entry of an archive is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MemberKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Directory,
+    /// A symbolic link and its target.
+    Symlink(Vec<u8>),
+    /// Another name of an earlier file.
+    HardLink(ImagePath),
+    /// A device or FIFO.
+    Special,
+}
+
+/// One entry of an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The path.
+    pub path: ImagePath,
+    /// What it is.
+    pub kind: MemberKind,
+    /// The size of the content in bytes; 0 for all but files.
+    pub size: u64,
+    /// The permission bits.
+    pub mode: u16,
+    /// The owner's user.
+    pub uid: u32,
+    /// The owner's group.
+    pub gid: u32,
+    /// Where its header begins in the tar.
+    pub offset: u64,
+}
+
+/// Reads a tar that has one meaning: what GNU tar, bsdtar, Python and Go would read differently is refused,
+/// so that nothing can be hidden from us and be in the container (notes on a differential of six readers).
+pub struct StrictTar<R> {
+    source: R,
+    position: u64,
+    /// The bytes of the current member that are left, content and padding apart.
+    content: u64,
+    padding: u64,
+}
+
+#[derive(Default)]
+struct Extensions {
+    records: Option<Records>,
+    long_name: Option<Vec<u8>>,
+    long_link: Option<Vec<u8>>,
+}
+
+impl<R: Read> StrictTar<R> {
+    /// Wraps a reader of a plain tar.
+    pub fn new(source: R) -> Self {
+        Self { source, position: 0, content: 0, padding: 0 }
+    }
+
+    /// Returns the reader.
+    pub fn into_source(self) -> R {
+        self.source
+    }
+
+    /// Returns how many bytes were read.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Returns the next member, and skips what is left of the one before. After the last one the archive is read to
+    /// its very end, where nothing but zeros may stand.
+    ///
+    /// # Errors
+    /// When the archive is broken or ambiguous.
+    pub fn next_member(&mut self) -> Result<Option<Member>, ArchiveFault> {
+        self.skip()?;
+        let mut extensions = Extensions::default();
+        loop {
+            let offset = self.position;
+            let Some(header) = self.header()? else {
+                if extensions.is_some() {
+                    return Err(ambiguous(offset, "an extended header without an entry"));
+                }
+                return Ok(None);
+            };
+            check_header(&header, offset)?;
+            let size = number(&header[124..136]).ok_or_else(|| ambiguous(offset, "a size that is no number"))?;
+            match header[156] {
+                kind @ (b'x' | b'g' | b'L' | b'K') => {
+                    let bytes = self.extension(size, offset)?;
+                    extensions.take(kind, &bytes, offset)?;
+                }
+                _ => return self.member(&header, size, extensions, offset).map(Some),
+            }
+        }
+    }
+
+    fn member(&mut self, header: &[u8; 512], size: u64, extensions: Extensions, offset: u64) -> Result<Member, ArchiveFault> {
+        let fields = Fields::read(header, size, extensions, offset)?;
+        let path = ImagePath::new(&fields.path).map_err(|fault| bad_path(offset, &fields.path, fault))?;
+        if !matches!(header[156], b'0' | 0 | b'7' | b'S') && fields.size != 0 {
+            // Go, Python and bsdtar read what follows as a header, the others skip it: a file could hide there.
+            return Err(ambiguous(offset, "an entry that is no file and has a size"));
+        }
+        let slash = fields.path.ends_with(b"/");
+        let kind = match header[156] {
+            b'0' | 0 | b'7' if slash => return Err(ambiguous(offset, "a regular file whose name ends with a slash")),
+            b'0' | 0 | b'7' => MemberKind::File,
+            b'1' => MemberKind::HardLink(ImagePath::new(&fields.link).map_err(|fault| bad_path(offset, &fields.link, fault))?),
+            b'2' if fields.link.is_empty() => return Err(ambiguous(offset, "a symbolic link to nothing")),
+            b'2' => MemberKind::Symlink(fields.link),
+            b'3' | b'4' | b'6' => MemberKind::Special,
+            b'5' => MemberKind::Directory,
+            b'S' => return Err(ambiguous(offset, "a sparse file")),
+            other => return Err(ambiguous(offset, &format!("an entry of the unknown type `{}`", other.escape_ascii()))),
+        };
+        if path.is_root() && kind != MemberKind::Directory {
+            return Err(ambiguous(offset, "a root that is no folder"));
+        }
+        self.content = fields.size;
+        self.padding = padded(fields.size) - fields.size;
+        Ok(Member { path, kind, size: fields.size, mode: fields.mode, uid: fields.uid, gid: fields.gid, offset })
+    }
+
+    /// Reads the content of the current member.
+    ///
+    /// # Errors
+    /// When the archive ends early.
+    pub fn read_content(&mut self, buffer: &mut [u8]) -> Result<usize, ArchiveFault> {
+        let room = buffer.len().min(usize::try_from(self.content).unwrap_or(usize::MAX));
+        if room == 0 {
+            return Ok(0);
+        }
+        let count = retry(|| self.source.read(&mut buffer[..room])).map_err(ArchiveFault::Read)?;
+        if count == 0 {
+            return Err(ArchiveFault::Truncated(self.position));
+        }
+        self.position += count as u64;
+        self.content -= count as u64;
+        Ok(count)
+    }
+
+    fn skip(&mut self) -> Result<(), ArchiveFault> {
+        self.content += std::mem::take(&mut self.padding);
+        let mut buffer = [0; 16 << 10];
+        while self.read_content(&mut buffer)? > 0 {}
+        Ok(())
+    }
+
+    fn extension(&mut self, size: u64, offset: u64) -> Result<Vec<u8>, ArchiveFault> {
+        if size > EXTENSION_LIMIT {
+            return Err(ambiguous(offset, "an extended header of more than 1 MiB"));
+        }
+        self.content = size;
+        self.padding = padded(size) - size;
+        let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
+        let mut filled = 0;
+        while filled < bytes.len() {
+            filled += self.read_content(&mut bytes[filled..])?;
+        }
+        self.skip()?;
+        Ok(bytes)
+    }
+
+    /// Reads a header; `None` at the end of the archive.
+    fn header(&mut self) -> Result<Option<[u8; 512]>, ArchiveFault> {
+        let start = self.position;
+        let Some(header) = self.block()? else { return Ok(None) };
+        if header.iter().any(|byte| *byte != 0) {
+            return Ok(Some(header));
+        }
+        // After one empty block GNU tar, Python and bsdtar stop, and Go fails if the next one is not empty too.
+        let mut blocks = 1_u64;
+        while let Some(block) = self.block()? {
+            if block.iter().any(|byte| *byte != 0) {
+                return Err(ambiguous(start, "content after the end of the archive"));
+            }
+            blocks += 1;
+        }
+        if blocks < 2 {
+            return Err(ambiguous(start, "one empty block at the end instead of two"));
+        }
+        Ok(None)
+    }
+
+    fn block(&mut self) -> Result<Option<[u8; 512]>, ArchiveFault> {
+        let mut block = [0; 512];
+        let mut filled = 0;
+        while filled < block.len() {
+            let count = retry(|| self.source.read(&mut block[filled..])).map_err(ArchiveFault::Read)?;
+            if count == 0 && filled == 0 {
+                return Ok(None);
+            }
+            if count == 0 {
+                return Err(ArchiveFault::Truncated(self.position));
+            }
+            self.position += count as u64;
+            filled += count;
+        }
+        Ok(Some(block))
+    }
+}
+
+fn retry(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match read() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+impl Extensions {
+    fn is_some(&self) -> bool {
+        self.records.is_some() || self.long_name.is_some() || self.long_link.is_some()
+    }
+
+    fn take(&mut self, kind: u8, bytes: &[u8], offset: u64) -> Result<(), ArchiveFault> {
+        let twice = match kind {
+            b'g' => {
+                // A global header changes all entries for some readers and none for others; git writes one with a comment.
+                let records = Records::read(bytes).map_err(|reason| ambiguous(offset, &reason))?;
+                return if records.only_comments() { Ok(()) } else { Err(ambiguous(offset, "a global PAX header")) };
+            }
+            b'x' => self.records.replace(Records::read(bytes).map_err(|reason| ambiguous(offset, &reason))?).is_some(),
+            b'L' => self.long_name.replace(until_nul(bytes, offset)?).is_some(),
+            _ => self.long_link.replace(until_nul(bytes, offset)?).is_some(),
+        };
+        if twice { Err(ambiguous(offset, "two extended headers of one kind for one entry")) } else { Ok(()) }
+    }
+}
+
+/// A GNU long name ends with one NUL and has none inside.
+fn until_nul(bytes: &[u8], offset: u64) -> Result<Vec<u8>, ArchiveFault> {
+    let name = bytes.strip_suffix(&[0]).unwrap_or(bytes);
+    if name.contains(&0) || name.is_empty() { Err(ambiguous(offset, "a GNU long name with a NUL inside")) } else { Ok(name.to_vec()) }
+}
+
+/// The fields of a header, with what extended headers say instead.
+struct Fields {
+    path: Vec<u8>,
+    link: Vec<u8>,
+    size: u64,
+    mode: u16,
+    uid: u32,
+    gid: u32,
+}
+
+impl Fields {
+    fn read(header: &[u8; 512], size: u64, extensions: Extensions, offset: u64) -> Result<Self, ArchiveFault> {
+        let Extensions { records, long_name, long_link } = extensions;
+        let records = records.unwrap_or_default();
+        let wrong = |reason: String| ambiguous(offset, &reason);
+        let both = |pax: Option<&[u8]>, gnu: Option<Vec<u8>>, own: Vec<u8>| match (pax, gnu) {
+            (Some(_), Some(_)) => Err(ambiguous(offset, "a PAX and a GNU name for one entry")),
+            (Some([]), _) => Err(ambiguous(offset, "an empty PAX name")),
+            (Some(pax), None) => Ok(pax.to_vec()),
+            (None, Some(gnu)) => Ok(gnu),
+            (None, None) => Ok(own),
+        };
+        let pax_size = records.number("size").map_err(wrong)?;
+        let size = match pax_size {
+            // Only a size that the field cannot hold may differ from it (RUSTSEC-2026-0068, CVE-2025-62518).
+            Some(pax) if pax != size && pax < 1 << 33 => return Err(ambiguous(offset, "a PAX size that differs from the header's")),
+            Some(pax) => pax,
+            None => size,
+        };
+        let id = |key: &str, field: &[u8]| {
+            let own = number(field).ok_or_else(|| ambiguous(offset, &format!("a {key} that is no number")))?;
+            let id = records.number(key).map_err(wrong)?.unwrap_or(own);
+            u32::try_from(id).map_err(|_| ambiguous(offset, &format!("a {key} above 32 bits")))
+        };
+        let mode = number(&header[100..108]).ok_or_else(|| ambiguous(offset, "a mode that is no number"))?;
+        Ok(Self {
+            path: both(records.bytes("path"), long_name, own_name(header))?,
+            link: both(records.bytes("linkpath"), long_link, field(&header[157..257]).to_vec())?,
+            size,
+            // Some writers put the type of the file into the mode; the permissions are the lowest bits.
+            mode: (mode & 0o7777) as u16,
+            uid: id("uid", &header[108..116])?,
+            gid: id("gid", &header[116..124])?,
+        })
+    }
+}
+
+fn field(bytes: &[u8]) -> &[u8] {
+    bytes.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+fn own_name(header: &[u8; 512]) -> Vec<u8> {
+    let name = field(&header[..100]);
+    // GNU keeps times where ustar has the prefix.
+    let prefix = if is_posix(header) { field(&header[345..500]) } else { &[] };
+    if prefix.is_empty() { name.to_vec() } else { [prefix, b"/", name].concat() }
+}
+
+fn is_posix(header: &[u8; 512]) -> bool {
+    &header[257..263] == b"ustar\0"
+}
+
+fn check_header(header: &[u8; 512], offset: u64) -> Result<(), ArchiveFault> {
+    if !is_posix(header) && &header[257..265] != b"ustar  \0" {
+        return Err(ambiguous(offset, "a header that is neither POSIX nor GNU"));
+    }
+    let sum: u64 = header.iter().enumerate().map(|(place, byte)| if (148..156).contains(&place) { 32 } else { u64::from(*byte) }).sum();
+    if number(&header[148..156]) == Some(sum) { Ok(()) } else { Err(ambiguous(offset, "a header with a wrong checksum")) }
+}
+
+fn ambiguous(offset: u64, reason: &str) -> ArchiveFault {
+    ArchiveFault::Ambiguous { offset, reason: reason.to_owned() }
+}
+
+fn bad_path(offset: u64, path: &[u8], fault: PathFault) -> ArchiveFault {
+    let path: String = path.escape_ascii().to_string().chars().take(200).collect();
+    ArchiveFault::Path { offset, path, fault }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,346 @@
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use super::blocks::{Block, cut};
+use super::compress::{Compressor, Encoder};
+use super::header::{content_size, entry_size, header_size, write_header};
+use crate::oci::{Descriptor, Digest, Hasher, MediaType};
+use crate::rootfs::{Changeset, Content, ContentFault, Entry, EntryKind, ImagePath, OpenContent};
+
+/// A layer whose blob exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// The blob.
+    pub descriptor: Descriptor,
+    /// The digest of the uncompressed tar.
+    pub diff_id: Digest,
+    /// The size of the uncompressed tar in bytes.
+    pub tar_size: u64,
+}
+
+/// Why a layer could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum LayerFault {
+    /// A file's bytes could not be had.
+    #[error("could not read the file for `{path}`")]
+    Content {
+        /// The path in the image.
+        path: ImagePath,
+        /// The cause.
+        #[source]
+        fault: ContentFault,
+    },
+    /// The encoder failed.
+    #[error("could not compress the layer")]
+    Encode(#[source] io::Error),
+    /// The blob could not be written.
+    #[error("could not write the layer")]
+    Write(#[source] io::Error),
+}
+
+/// Writes a changeset as a compressed tar.
+///
+/// `threads` encode blocks at once, while the calling thread hashes and writes the finished ones in order; the bytes
+/// are the same for any number of them. At most `threads` + 2 blocks are in memory.
+///
+/// # Errors
+/// When a file is no longer what it was when the changeset was made, when it cannot be read, or when `out` fails.
+pub fn write_layer(
+    changeset: &Changeset,
+    contents: &dyn OpenContent,
+    compressor: Compressor,
+    threads: NonZeroUsize,
+    out: &mut dyn Write,
+) -> Result<Layer, LayerFault> {
+    let blocks = cut(changeset);
+    let line = Line::new(blocks.len(), threads.get() + 2);
+    let workers = threads.get().min(blocks.len());
+    let (tar, blob) = thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| line.guard(|| work(&line, &blocks, changeset, contents, compressor)));
+        }
+        let collected = collect(&line, blocks.len(), out);
+        line.stop();
+        collected
+    })?;
+    let (diff_id, tar_size) = tar.finish();
+    let (digest, size) = blob.finish();
+    let descriptor = Descriptor::new(MediaType::Layer(compressor.compression()), digest, size);
+    Ok(Layer { descriptor, diff_id, tar_size })
+}
+
+/// A block before and after compression.
+#[derive(Default)]
+struct Buffers {
+    raw: Vec<u8>,
+    encoded: Vec<u8>,
+}
+
+/// The line that blocks stand in between the workers and the collector.
+struct Line {
+    state: Mutex<State>,
+    moved: Condvar,
+    total: usize,
+    window: usize,
+}
+
+#[derive(Default)]
+struct State {
+    next: usize,
+    collected: usize,
+    finished: BTreeMap<usize, Result<Buffers, LayerFault>>,
+    spare: Vec<Buffers>,
+    stopped: bool,
+}
+
+impl Line {
+    fn new(total: usize, window: usize) -> Self {
+        Self { state: Mutex::default(), moved: Condvar::new(), total, window }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the next block to work on, once there is room for it.
+    fn take(&self) -> Option<(usize, Buffers)> {
+        let mut state = self.state();
+        loop {
+            if state.stopped || state.next >= self.total {
+                return None;
+            }
+            if state.next < state.collected + self.window {
+                let number = state.next;
+                state.next += 1;
+                return Some((number, state.spare.pop().unwrap_or_default()));
+            }
+            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn put(&self, number: usize, result: Result<Buffers, LayerFault>) {
+        self.state().finished.insert(number, result);
+        self.moved.notify_all();
+    }
+
+    /// Waits for a block; `None` when the workers ended without it.
+    fn wait_for(&self, number: usize) -> Option<Result<Buffers, LayerFault>> {
+        let mut state = self.state();
+        loop {
+            if let Some(result) = state.finished.remove(&number) {
+                return Some(result);
+            }
+            if state.stopped {
+                return None;
+            }
+            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn done_with(&self, buffers: Buffers) {
+        let mut state = self.state();
+        state.collected += 1;
+        state.spare.push(buffers);
+        drop(state);
+        self.moved.notify_all();
+    }
+
+    fn stop(&self) {
+        self.state().stopped = true;
+        self.moved.notify_all();
+    }
+
+    /// Runs a worker, and stops the line if it panics, so that nobody waits for it for ever.
+    fn guard(&self, worker: impl FnOnce()) {
+        struct StopOnPanic<'a>(&'a Line);
+        impl Drop for StopOnPanic<'_> {
+            fn drop(&mut self) {
+                if thread::panicking() {
+                    self.0.stop();
+                }
+            }
+        }
+        let guard = StopOnPanic(self);
+        worker();
+        drop(guard);
+    }
+}
+
+fn work(line: &Line, blocks: &[Block], changeset: &Changeset, contents: &dyn OpenContent, compressor: Compressor) {
+    let mut encoder = None;
+    while let Some((number, mut buffers)) = line.take() {
+        let filled = fill(blocks[number], changeset, contents, &mut buffers.raw);
+        let result = filled.and_then(|()| encode(compressor, &mut encoder, &mut buffers));
+        line.put(number, result.map(|()| buffers));
+    }
+}
+
+fn encode(compressor: Compressor, encoder: &mut Option<Encoder>, buffers: &mut Buffers) -> Result<(), LayerFault> {
+    if encoder.is_none() {
+        *encoder = Some(compressor.encoder().map_err(LayerFault::Encode)?);
+    }
+    encoder.as_mut().map_or(Ok(()), |encoder| encoder.encode(&buffers.raw, &mut buffers.encoded)).map_err(LayerFault::Encode)
+}
+
+fn collect(line: &Line, total: usize, out: &mut dyn Write) -> Result<(Hasher, Hasher), LayerFault> {
+    let (mut tar, mut blob) = (Hasher::default(), Hasher::default());
+    for number in 0..total {
+        let stopped = || LayerFault::Encode(io::Error::other("a worker thread ended early"));
+        let buffers = line.wait_for(number).ok_or_else(stopped)??;
+        tar.update(&buffers.raw);
+        blob.update(&buffers.encoded);
+        out.write_all(&buffers.encoded).map_err(LayerFault::Write)?;
+        line.done_with(buffers);
+    }
+    Ok((tar, blob))
+}
+
+/// Replaces `out` by a block of the tar.
+fn fill(block: Block, changeset: &Changeset, contents: &dyn OpenContent, out: &mut Vec<u8>) -> Result<(), LayerFault> {
+    out.clear();
+    let size = usize::try_from(block.size).unwrap_or(usize::MAX);
+    out.reserve(size);
+    let mut offset = block.offset;
+    for (path, entry) in &changeset.entries()[block.entry..] {
+        let room = size - out.len();
+        if room == 0 {
+            return Ok(());
+        }
+        append(path, entry, offset, room, contents, out)?;
+        offset = 0;
+    }
+    // What is left is the end of the tar.
+    out.resize(size, 0);
+    Ok(())
+}
+
+/// Appends at most `room` bytes of an entry, from `offset` on.
+fn append(
+    path: &ImagePath,
+    entry: &Entry,
+    offset: u64,
+    room: usize,
+    contents: &dyn OpenContent,
+    out: &mut Vec<u8>,
+) -> Result<(), LayerFault> {
+    let start = out.len();
+    let length = usize::try_from(entry_size(path, entry) - offset).unwrap_or(usize::MAX).min(room);
+    let headers = header_size(path, entry);
+    if offset < headers {
+        // A cut never goes through headers: large files are cut at multiples far above them.
+        write_header(path, entry, out);
+    }
+    let content_start = offset.saturating_sub(headers);
+    let held = content_size(entry).saturating_sub(content_start);
+    let wanted = usize::try_from(held).unwrap_or(usize::MAX).min(start + length - out.len());
+    if let EntryKind::File(content) = &entry.kind
+        && wanted > 0
+    {
+        let begin = out.len();
+        out.resize(begin + wanted, 0);
+        read(path, content, content_start, contents, &mut out[begin..])?;
+    }
+    out.resize(start + length, 0);
+    Ok(())
+}
+
+fn read(path: &ImagePath, content: &Content, offset: u64, contents: &dyn OpenContent, buffer: &mut [u8]) -> Result<(), LayerFault> {
+    match (content, content.found(path)) {
+        (Content::Inline(bytes), _) => {
+            let start = usize::try_from(offset).unwrap_or(usize::MAX);
+            buffer.copy_from_slice(&bytes[start..start + buffer.len()]);
+            Ok(())
+        }
+        (_, Some((tree, host_path, stat))) => {
+            contents.read(tree, host_path, stat, offset, buffer).map_err(|fault| LayerFault::Content { path: path.clone(), fault })
+        }
+        (_, None) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::{Limits, read_facts};
+    use crate::oci::Compression;
+    use crate::rootfs::{FactKind, LayerEntry, Owner, Stat, TreeId};
+
+    /// Contents that are made of the path and the offset.
+    struct Made;
+
+    impl OpenContent for Made {
+        fn read(&self, _: TreeId, path: &[u8], stat: Stat, offset: u64, buffer: &mut [u8]) -> Result<(), ContentFault> {
+            assert!(offset + buffer.len() as u64 <= stat.size);
+            for (place, byte) in (offset..).zip(buffer) {
+                *byte = path[usize::try_from(place).unwrap() % path.len()].wrapping_add((place >> 12) as u8);
+            }
+            if path == b"changed" { Err(ContentFault::Changed) } else { Ok(()) }
+        }
+    }
+
+    fn changeset() -> Changeset {
+        let mut entries = vec![];
+        for number in 0..3000_u64 {
+            let path = ImagePath::new(format!("folder-{}/file-{number}", number % 7).as_bytes()).unwrap();
+            let size = if number % 1000 == 3 { 9_500_000 } else { number * 7 % 9000 };
+            let tail = u16::try_from(path.as_bytes().len()).unwrap();
+            let kind = EntryKind::File(Content::Tail { tree: TreeId(0), tail, stat: Stat { size, stamp: 0 } });
+            entries.push((path, Entry { kind, mode: 0o644, owner: Owner { uid: 0, gid: 3_000_000_000 } }));
+        }
+        Changeset::new(entries)
+    }
+
+    fn threads(count: usize) -> NonZeroUsize {
+        NonZeroUsize::new(count).unwrap()
+    }
+
+    #[test]
+    fn bytes_do_not_depend_on_threads_and_read_back() {
+        let changeset = changeset();
+        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            let compressor = Compressor::new(compression, None).unwrap();
+            let mut first = vec![];
+            let layer = write_layer(&changeset, &Made, compressor, threads(1), &mut first).unwrap();
+            assert_eq!((layer.descriptor.digest, layer.descriptor.size), (Digest::of(&first), first.len() as u64));
+            for count in [2, 7] {
+                let mut again = vec![];
+                assert_eq!(write_layer(&changeset, &Made, compressor, threads(count), &mut again).unwrap(), layer);
+                assert!(again == first);
+            }
+            let facts = read_facts(&first[..], compression, &Limits::default()).unwrap();
+            assert_eq!((facts.diff_id, facts.size, facts.entries.len()), (layer.diff_id, layer.tar_size, 3000));
+            let LayerEntry::Add(fact) = &facts.entries[5].fact else { panic!("no file") };
+            assert_eq!((fact.gid, fact.mode), (3_000_000_000, 0o644));
+            assert!(matches!(fact.kind, FactKind::File { size: 35.., .. }));
+        }
+    }
+
+    #[test]
+    fn a_failing_file_or_disk_ends_the_layer() {
+        let entry = Entry {
+            kind: EntryKind::File(Content::Tail { tree: TreeId(0), tail: 7, stat: Stat { size: 10, stamp: 0 } }),
+            mode: 0o644,
+            owner: Owner::default(),
+        };
+        let mut entries = changeset().entries().to_vec();
+        entries.push((ImagePath::new(b"changed").unwrap(), entry));
+        let compressor = Compressor::new(Compression::Zstd, None).unwrap();
+        let fault = write_layer(&Changeset::new(entries), &Made, compressor, threads(2), &mut io::sink()).unwrap_err();
+        assert!(matches!(fault, LayerFault::Content { fault: ContentFault::Changed, .. }), "{fault:?}");
+
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let fault = write_layer(&changeset(), &Made, compressor, threads(2), &mut Full).unwrap_err();
+        assert!(matches!(fault, LayerFault::Write(_)), "{fault:?}");
+    }
+}
