@@ -14,8 +14,10 @@
 //!
 //! Types say how far a thing has come: text → `RecipeText` → `Recipe` → `Lock` → `Plan` → [`rootfs::Changeset`] → `Layer` → `Image` → `Index` → registry.
 
+pub mod base;
 pub mod diagnostic;
 pub mod host;
+pub mod image;
 pub mod layer;
 pub mod oci;
 pub mod rootfs;

@@ -1,0 +1,178 @@
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::oci::{Compression, Config, Descriptor, Digest, Index, Manifest, MediaType, Parsed, Platform};
+use crate::rootfs::Changeset;
+
+/// The image that ours starts from, for one platform.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BaseImage {
+    /// The config: what of it an image inherits is left, the rest is gone.
+    pub config: Config,
+    /// The layers, bottom first.
+    pub layers: Vec<BaseLayer>,
+    /// Files that are part of the program instead of a registry's blob: the embedded base.
+    pub embedded: Option<Changeset>,
+    /// The annotations that say what the base was.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// One layer of a base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseLayer {
+    /// The blob, with its OCI media type.
+    pub descriptor: Descriptor,
+    /// How it is compressed.
+    pub compression: Compression,
+    /// The digest of the uncompressed tar, by the config. Whoever reads the layer checks it.
+    pub diff_id: Digest,
+}
+
+/// A part of the base's config that is dropped unless the recipe lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Inherit {
+    /// `Labels`.
+    Labels,
+    /// `Volumes`.
+    Volumes,
+    /// `OnBuild`, a field of Docker's.
+    OnBuild,
+    /// `ExposedPorts`.
+    ExposedPorts,
+    /// `Healthcheck`, a field of Docker's.
+    Healthcheck,
+}
+
+impl Inherit {
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::Labels, "Labels"),
+        (Self::Volumes, "Volumes"),
+        (Self::OnBuild, "OnBuild"),
+        (Self::ExposedPorts, "ExposedPorts"),
+        (Self::Healthcheck, "Healthcheck"),
+    ];
+}
+
+/// Why a base cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BaseFault {
+    /// It has no image for the platform.
+    #[error("the base has no image for `{wanted}`, only for {}", listed(found))]
+    Platform {
+        /// The platform that was asked for.
+        wanted: Box<Platform>,
+        /// The platforms that it has.
+        found: Vec<Platform>,
+    },
+    /// The config of a single image names another platform.
+    #[error("the base is an image for `{found}`, not for `{wanted}`")]
+    ConfigPlatform {
+        /// The platform that was asked for.
+        wanted: Box<Platform>,
+        /// The platform that the config names.
+        found: Box<Platform>,
+    },
+    /// Two images are for the same platform.
+    #[error("the base has two images for `{0}`")]
+    Twice(Box<Platform>),
+    /// A layer is of a type that cannot be read or pushed.
+    #[error("layer {number} of the base has the media type `{media_type}`, which is no layer that can be kept")]
+    LayerType {
+        /// Which layer, counted from 1.
+        number: usize,
+        /// Its media type, escaped.
+        media_type: String,
+    },
+    /// The config lists another number of layers than the manifest.
+    #[error("the base's manifest has {layers} layers, and its config {diff_ids}")]
+    LayerCount {
+        /// The layers of the manifest.
+        layers: usize,
+        /// The layers of the config.
+        diff_ids: usize,
+    },
+    /// The manifest is that of an artifact, or its config is no image config.
+    #[error("the base is no image: its config has the media type `{0}`")]
+    Artifact(String),
+}
+
+fn listed(platforms: &[Platform]) -> String {
+    let names: Vec<String> = platforms.iter().map(|platform| format!("`{platform}`")).collect();
+    if names.is_empty() { "no platform".to_owned() } else { names.join(", ") }
+}
+
+/// Returns the manifest of a platform in a base's index.
+///
+/// # Errors
+/// When there is none, listing those that are there, or two.
+pub fn select_platform<'a>(index: &'a Index, wanted: &Platform) -> Result<&'a Descriptor, BaseFault> {
+    let mut matching = index.images().filter(|child| child.platform.is(wanted));
+    match (matching.next(), matching.next()) {
+        (Some(child), None) => Ok(child.descriptor),
+        (Some(one), Some(other)) if one.descriptor.digest == other.descriptor.digest => Ok(one.descriptor),
+        (Some(_), Some(_)) => Err(BaseFault::Twice(wanted.clone().into())),
+        (None, _) => {
+            let found = index.images().map(|child| child.platform.clone()).collect();
+            Err(BaseFault::Platform { wanted: wanted.clone().into(), found })
+        }
+    }
+}
+
+impl BaseImage {
+    /// Takes an image that was read from a registry or a layout.
+    ///
+    /// `name` is the reference by which the recipe calls it, `root` the digest which that reference has: the index's, if it is one.
+    ///
+    /// # Errors
+    /// When it is no image, or none for the platform.
+    pub fn new(
+        manifest: &Parsed<Manifest>,
+        config: &Parsed<Config>,
+        wanted: &Platform,
+        inherit: &[Inherit],
+        (name, root): (&str, Digest),
+    ) -> Result<Self, BaseFault> {
+        let config_type = &manifest.view().config.media_type;
+        if !matches!(config_type, MediaType::Config | MediaType::DockerConfig) {
+            return Err(BaseFault::Artifact(config_type.as_str().escape_debug().to_string()));
+        }
+        let config = config.view();
+        // Many images for arm leave the variant out of the config; the index that led here named it.
+        let own = config.platform();
+        let is_wanted = own.is(wanted) || (own.variant.is_none() && own.os == wanted.os && own.architecture == wanted.architecture);
+        if !is_wanted {
+            return Err(BaseFault::ConfigPlatform { wanted: wanted.clone().into(), found: own.clone().into() });
+        }
+        let (layers, diff_ids) = (&manifest.view().layers, config.diff_ids());
+        if layers.len() != diff_ids.len() {
+            return Err(BaseFault::LayerCount { layers: layers.len(), diff_ids: diff_ids.len() });
+        }
+        let layers = layers.iter().zip(diff_ids).enumerate().map(|(index, (descriptor, diff_id))| {
+            let media_type = descriptor.media_type.to_oci();
+            let foreign =
+                || BaseFault::LayerType { number: index + 1, media_type: descriptor.media_type.as_str().escape_debug().to_string() };
+            let compression = media_type.layer_compression().ok_or_else(foreign)?;
+            // Annotations and foreign addresses of a base's layer say nothing about our image.
+            let descriptor = Descriptor::new(media_type, descriptor.digest, descriptor.size);
+            Ok(BaseLayer { descriptor, compression, diff_id: *diff_id })
+        });
+        let annotations = BTreeMap::from([
+            (crate::oci::ANNOTATION_BASE_NAME.to_owned(), name.to_owned()),
+            (crate::oci::ANNOTATION_BASE_DIGEST.to_owned(), root.to_string()),
+        ]);
+        Ok(Self { config: inherited(config, inherit), layers: layers.collect::<Result<_, _>>()?, embedded: None, annotations })
+    }
+
+    /// Returns the base that is part of the program.
+    pub fn embedded(platform: &Platform, changeset: Changeset, environment: &[(&str, &str)]) -> Self {
+        let environment: Vec<Value> = environment.iter().map(|(name, value)| format!("{name}={value}").into()).collect();
+        let config = Config::new(platform).with_setting("Env", Some(environment.into())).with_setting("WorkingDir", Some("/".into()));
+        Self { config, layers: Vec::new(), embedded: Some(changeset), annotations: BTreeMap::new() }
+    }
+}
+
+fn inherited(config: &Config, inherit: &[Inherit]) -> Config {
+    let dropped = Inherit::ALL.iter().filter(|(part, _)| !inherit.contains(part));
+    dropped.fold(config.clone(), |config, (_, name)| if config.setting(name).is_some() { config.with_setting(name, None) } else { config })
+}

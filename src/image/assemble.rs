@@ -1,0 +1,196 @@
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::{Image, ImageFault, ImageLayer};
+use crate::oci::{Config, Digest, Manifest, MediaType, Parsed};
+
+/// What a recipe sets in the config; what it does not name stays as the base has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// `User`, numerically: `65532:65532`.
+    pub user: String,
+    /// Variables, added to the base's or replacing them.
+    pub environment: BTreeMap<String, String>,
+    /// `Entrypoint`; setting it clears the base's `Cmd`.
+    pub entrypoint: Option<Vec<String>>,
+    /// `Cmd`.
+    pub command: Option<Vec<String>>,
+    /// `WorkingDir`.
+    pub working_directory: Option<String>,
+    /// `StopSignal`.
+    pub stop_signal: Option<String>,
+    /// `ExposedPorts`: `3000/tcp`.
+    pub ports: Vec<String>,
+    /// `Volumes`.
+    pub volumes: Vec<String>,
+    /// `Labels`.
+    pub labels: BTreeMap<String, String>,
+    /// `Healthcheck`, a field that OCI reserves for Docker's.
+    pub healthcheck: Option<Value>,
+    /// The author of the image.
+    pub author: Option<String>,
+    /// When the image was made, in seconds since 1970.
+    pub created: String,
+}
+
+/// One line of the image's history for one of our layers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    /// What the layer holds.
+    pub created_by: String,
+}
+
+/// Puts layers on top of a base.
+///
+/// # Errors
+/// When the documents become larger than a registry takes.
+pub fn assemble(
+    base: (&Config, &[ImageLayer]),
+    layers: &[(ImageLayer, History)],
+    settings: &Settings,
+    annotations: BTreeMap<String, String>,
+) -> Result<Image, ImageFault> {
+    let (base_config, base_layers) = base;
+    let all: Vec<&ImageLayer> = base_layers.iter().chain(layers.iter().map(|(layer, _)| layer)).collect();
+    let diff_ids: Vec<Digest> = all.iter().map(|layer| layer.diff_id).collect();
+    let history = history(base_config, base_layers.len(), layers, &settings.created);
+    let config = apply(base_config.clone(), settings).with_diff_ids(diff_ids).with_field("history", history);
+    let config = Parsed::write(config, MediaType::Config)?;
+    let manifest = Manifest {
+        config: config.descriptor().clone(),
+        layers: all.iter().map(|layer| layer.descriptor.clone()).collect(),
+        annotations,
+        artifact_type: None,
+        subject: None,
+    };
+    Image::open(Parsed::write(manifest, MediaType::Manifest)?, config)
+}
+
+fn apply(base: Config, settings: &Settings) -> Config {
+    let mut config = base
+        .with_field("created", Some(settings.created.clone().into()))
+        .with_setting("User", Some(settings.user.clone().into()))
+        .with_setting_merged("ExposedPorts", &settings.ports)
+        .with_setting_merged("Volumes", &settings.volumes);
+    config = with_environment(config, &settings.environment);
+    if let Some(author) = &settings.author {
+        config = config.with_field("author", Some(author.clone().into()));
+    }
+    if let Some(entrypoint) = &settings.entrypoint {
+        config = config.with_setting("Entrypoint", Some(json!(entrypoint))).with_setting("Cmd", None);
+    }
+    if let Some(command) = &settings.command {
+        config = config.with_setting("Cmd", Some(json!(command)));
+    }
+    let texts = [("WorkingDir", &settings.working_directory), ("StopSignal", &settings.stop_signal)];
+    for (name, value) in texts {
+        if let Some(value) = value {
+            config = config.with_setting(name, Some(value.clone().into()));
+        }
+    }
+    if let Some(healthcheck) = &settings.healthcheck {
+        config = config.with_setting("Healthcheck", Some(healthcheck.clone()));
+    }
+    if !settings.labels.is_empty() {
+        let mut labels = config.setting("Labels").and_then(Value::as_object).cloned().unwrap_or_default();
+        labels.extend(settings.labels.iter().map(|(name, value)| (name.clone(), value.clone().into())));
+        config = config.with_setting("Labels", Some(labels.into()));
+    }
+    config
+}
+
+impl Config {
+    /// Returns a copy with more keys in one of the sets that OCI writes as objects with empty values.
+    fn with_setting_merged(self, name: &str, keys: &[String]) -> Self {
+        if keys.is_empty() {
+            return self;
+        }
+        let mut set = self.setting(name).and_then(Value::as_object).cloned().unwrap_or_default();
+        set.extend(keys.iter().map(|key| (key.clone(), Value::Object(Map::new()))));
+        self.with_setting(name, Some(set.into()))
+    }
+}
+
+/// The base's variables keep their order; ours replace them in place, and new ones follow in the order of their names.
+fn with_environment(config: Config, environment: &BTreeMap<String, String>) -> Config {
+    let mut left = environment.clone();
+    let mut lines: Vec<String> = Vec::new();
+    for line in config.texts("Env") {
+        let name = line.split('=').next().unwrap_or_default();
+        match left.remove(name) {
+            Some(value) => lines.push(format!("{name}={value}")),
+            None => lines.push(line),
+        }
+    }
+    lines.extend(left.iter().map(|(name, value)| format!("{name}={value}")));
+    if lines.is_empty() { config } else { config.with_setting("Env", Some(json!(lines))) }
+}
+
+/// Continues the base's history where it has one that fits its layers; a history that leaves layers out would be wrong.
+fn history(base: &Config, base_layers: usize, layers: &[(ImageLayer, History)], created: &str) -> Option<Value> {
+    let of_base = base.field("history").and_then(Value::as_array).cloned().unwrap_or_default();
+    let filled = of_base.iter().filter(|line| line.get("empty_layer").and_then(Value::as_bool) != Some(true)).count();
+    if filled != base_layers {
+        return None;
+    }
+    let ours = layers.iter().map(|(_, history)| json!({ "created": created, "created_by": history.created_by }));
+    Some(of_base.into_iter().chain(ours).collect::<Vec<_>>().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::{Compression, Descriptor, Platform};
+
+    fn layer(text: &str) -> ImageLayer {
+        let media_type = MediaType::Layer(Compression::Gzip);
+        ImageLayer { descriptor: Descriptor::of(media_type, text.as_bytes()), diff_id: Digest::of(text.as_bytes()) }
+    }
+
+    fn base() -> Config {
+        Config::new(&Platform::default_target())
+            .with_setting("Env", Some(json!(["PATH=/bin", "A=1"])))
+            .with_setting("Cmd", Some(json!(["old"])))
+            .with_setting("Labels", Some(json!({"kept": "yes"})))
+            .with_setting("Shell", Some(json!(["/bin/bash"])))
+            .with_field("history", Some(json!([{"created_by": "base"}, {"empty_layer": true}])))
+            .with_field("moby.buildkit.x", Some(json!({"unknown": 1})))
+    }
+
+    fn settings() -> Settings {
+        Settings {
+            user: "65532:65532".to_owned(),
+            environment: BTreeMap::from([("A".to_owned(), "2".to_owned()), ("B".to_owned(), "3".to_owned())]),
+            entrypoint: Some(vec!["/app".to_owned()]),
+            ports: vec!["3000/tcp".to_owned()],
+            labels: BTreeMap::from([("own".to_owned(), "1".to_owned())]),
+            created: "1970-01-01T00:00:00Z".to_owned(),
+            ..Settings::default()
+        }
+    }
+
+    #[test]
+    fn what_is_not_set_stays_and_an_entrypoint_clears_the_command() {
+        let ours = [(layer("app"), History { created_by: "files".to_owned() })];
+        let image = assemble((&base(), &[layer("base")]), &ours, &settings(), BTreeMap::new()).unwrap();
+        let config: Value = serde_json::from_slice(image.config().bytes()).unwrap();
+        assert_eq!(config["config"]["Env"], json!(["PATH=/bin", "A=2", "B=3"]));
+        assert_eq!(config["config"]["Entrypoint"], json!(["/app"]));
+        assert_eq!(config["config"].get("Cmd"), None);
+        assert_eq!(config["config"]["Shell"], json!(["/bin/bash"]));
+        assert_eq!(config["config"]["Labels"], json!({"kept": "yes", "own": "1"}));
+        assert_eq!(config["config"]["ExposedPorts"], json!({"3000/tcp": {}}));
+        assert_eq!(config["moby.buildkit.x"], json!({"unknown": 1}));
+        assert_eq!(config["history"].as_array().map(Vec::len), Some(3));
+        assert_eq!(image.layers().len(), 2);
+        let again = assemble((&base(), &[layer("base")]), &ours, &settings(), BTreeMap::new()).unwrap();
+        assert_eq!(again.digest(), image.digest());
+    }
+
+    #[test]
+    fn a_history_that_does_not_fit_is_dropped() {
+        let image = assemble((&base(), &[]), &[], &settings(), BTreeMap::new()).unwrap();
+        assert_eq!(image.config().view().field("history"), None);
+    }
+}

@@ -1,0 +1,12 @@
+//! Images: put together from a base and layers, or opened; the same type for both.
+//!
+//! **Invariants.** An [`Image`] has as many layers as its config has `diff_ids`, and its manifest names its config. Media types are
+//! OCI's always. Equal inputs give equal bytes.
+
+mod assemble;
+mod index;
+mod opened;
+
+pub use assemble::{History, Settings, assemble};
+pub use index::index;
+pub use opened::{Image, ImageFault, ImageLayer};

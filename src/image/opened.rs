@@ -1,0 +1,92 @@
+use crate::oci::{Config, Descriptor, Digest, DocumentFault, Manifest, MediaType, Parsed};
+
+/// An image of one platform.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Image {
+    manifest: Parsed<Manifest>,
+    config: Parsed<Config>,
+    layers: Vec<ImageLayer>,
+}
+
+/// One layer of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageLayer {
+    /// The blob.
+    pub descriptor: Descriptor,
+    /// The digest of the uncompressed tar.
+    pub diff_id: Digest,
+}
+
+/// Why documents are no image.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ImageFault {
+    /// A document is broken.
+    #[error(transparent)]
+    Document(#[from] DocumentFault),
+    /// The manifest names another config.
+    #[error("the manifest names the config {expected}, and this one is {actual}")]
+    Config {
+        /// The digest in the manifest.
+        expected: Digest,
+        /// The config's digest.
+        actual: Digest,
+    },
+    /// Manifest and config have different numbers of layers.
+    #[error("the manifest has {layers} layers, and the config {diff_ids}")]
+    LayerCount {
+        /// The layers of the manifest.
+        layers: usize,
+        /// The layers of the config.
+        diff_ids: usize,
+    },
+    /// A layer is of a type that is none.
+    #[error("`{}` is not the media type of a layer", .0.escape_debug())]
+    LayerType(String),
+}
+
+impl Image {
+    /// Joins a manifest and its config.
+    ///
+    /// # Errors
+    /// When they do not belong together.
+    pub fn open(manifest: Parsed<Manifest>, config: Parsed<Config>) -> Result<Self, ImageFault> {
+        let (expected, actual) = (manifest.view().config.digest, config.digest());
+        if expected != actual {
+            return Err(ImageFault::Config { expected, actual });
+        }
+        let (layers, diff_ids) = (&manifest.view().layers, config.view().diff_ids());
+        if layers.len() != diff_ids.len() {
+            return Err(ImageFault::LayerCount { layers: layers.len(), diff_ids: diff_ids.len() });
+        }
+        if let Some(other) = layers.iter().find(|layer| !is_layer(&layer.media_type)) {
+            return Err(ImageFault::LayerType(other.media_type.to_string()));
+        }
+        let join = |(descriptor, diff_id): (&Descriptor, &Digest)| ImageLayer { descriptor: descriptor.clone(), diff_id: *diff_id };
+        let layers = layers.iter().zip(diff_ids).map(join).collect();
+        Ok(Self { manifest, config, layers })
+    }
+
+    /// Returns the manifest.
+    pub fn manifest(&self) -> &Parsed<Manifest> {
+        &self.manifest
+    }
+
+    /// Returns the config.
+    pub fn config(&self) -> &Parsed<Config> {
+        &self.config
+    }
+
+    /// Returns the layers, bottom first.
+    pub fn layers(&self) -> &[ImageLayer] {
+        &self.layers
+    }
+
+    /// Returns the digest of the manifest.
+    pub fn digest(&self) -> Digest {
+        self.manifest.digest()
+    }
+}
+
+fn is_layer(media_type: &MediaType) -> bool {
+    media_type.layer_compression().is_some() || matches!(media_type, MediaType::ForeignLayer(_) | MediaType::DockerForeignLayer)
+}
