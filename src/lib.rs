@@ -20,4 +20,5 @@ pub mod host;
 pub mod image;
 pub mod layer;
 pub mod oci;
+pub mod plan;
 pub mod rootfs;

@@ -4,35 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Image, ImageFault, ImageLayer};
 use crate::oci::{Config, Digest, Manifest, MediaType, Parsed};
-
-/// What a recipe sets in the config; what it does not name stays as the base has it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Settings {
-    /// `User`, numerically: `65532:65532`.
-    pub user: String,
-    /// Variables, added to the base's or replacing them.
-    pub environment: BTreeMap<String, String>,
-    /// `Entrypoint`; setting it clears the base's `Cmd`.
-    pub entrypoint: Option<Vec<String>>,
-    /// `Cmd`.
-    pub command: Option<Vec<String>>,
-    /// `WorkingDir`.
-    pub working_directory: Option<String>,
-    /// `StopSignal`.
-    pub stop_signal: Option<String>,
-    /// `ExposedPorts`: `3000/tcp`.
-    pub ports: Vec<String>,
-    /// `Volumes`.
-    pub volumes: Vec<String>,
-    /// `Labels`.
-    pub labels: BTreeMap<String, String>,
-    /// `Healthcheck`, a field that OCI reserves for Docker's.
-    pub healthcheck: Option<Value>,
-    /// The author of the image.
-    pub author: Option<String>,
-    /// When the image was made, in seconds since 1970.
-    pub created: String,
-}
+use crate::plan::Settings;
 
 /// One line of the image's history for one of our layers.
 #[derive(Debug, Clone, PartialEq, Eq)]

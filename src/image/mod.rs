@@ -7,6 +7,6 @@ mod assemble;
 mod index;
 mod opened;
 
-pub use assemble::{History, Settings, assemble};
+pub use assemble::{History, assemble};
 pub use index::index;
 pub use opened::{Image, ImageFault, ImageLayer};

@@ -275,9 +275,21 @@ mod tests {
         fn read(&self, _: TreeId, path: &[u8], stat: Stat, offset: u64, buffer: &mut [u8]) -> Result<(), ContentFault> {
             assert!(offset + buffer.len() as u64 <= stat.size);
             for (place, byte) in (offset..).zip(buffer) {
-                *byte = path[usize::try_from(place).unwrap() % path.len()].wrapping_add((place >> 12) as u8);
+                *byte = path[usize::try_from(place).unwrap() % path.len()].wrapping_add(u8::try_from(place >> 12 & 0xff).unwrap());
             }
             if path == b"changed" { Err(ContentFault::Changed) } else { Ok(()) }
+        }
+    }
+
+    /// A disk that is full.
+    struct Full;
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
         }
     }
 
@@ -331,15 +343,6 @@ mod tests {
         let fault = write_layer(&Changeset::new(entries), &Made, compressor, threads(2), &mut io::sink()).unwrap_err();
         assert!(matches!(fault, LayerFault::Content { fault: ContentFault::Changed, .. }), "{fault:?}");
 
-        struct Full;
-        impl Write for Full {
-            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                Err(io::ErrorKind::StorageFull.into())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
         let fault = write_layer(&changeset(), &Made, compressor, threads(2), &mut Full).unwrap_err();
         assert!(matches!(fault, LayerFault::Write(_)), "{fault:?}");
     }

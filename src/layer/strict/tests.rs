@@ -34,16 +34,14 @@ fn data(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn pax(records: &str) -> Vec<u8> {
-    let text: String = records
-        .lines()
-        .map(|record| {
-            let mut length = record.len() + 3;
-            while length != record.len() + 2 + length.to_string().len() {
-                length += 1;
-            }
-            format!("{length} {record}\n")
-        })
-        .collect();
+    let mut text = String::new();
+    for record in records.lines() {
+        let mut length = record.len() + 3;
+        while length != record.len() + 2 + length.to_string().len() {
+            length += 1;
+        }
+        text.extend([&length.to_string(), " ", record, "\n"]);
+    }
     [header("PaxHeaders/x", b'x', text.len() as u64), data(text.as_bytes())].concat()
 }
 

@@ -1,0 +1,89 @@
+//! The plan: everything decided, nothing done, for one platform.
+//!
+//! **Invariants.** Nothing here reads a file, the network or the clock; what is known of files comes in. No path stands in two of our
+//! layers but folders that lead to others. Every layer names the folders above its files with the modes that they have in the image, because runtimes
+//! differ in what they make of a folder that is not named. Paths lead through no link of the base: `/bin/x` becomes `/usr/bin/x`
+//! where `/bin` is a link, since some runtimes would replace the link by a folder.
+
+mod accounts;
+mod parents;
+mod placing;
+mod request;
+mod settings;
+mod start;
+
+pub use request::{Fault, PlanRequest, Source, UserRequest};
+pub use settings::Settings;
+
+use crate::base::BaseImage;
+use crate::layer::Compressor;
+use crate::oci::Platform;
+use crate::rootfs::{Changeset, OpenContent, Rootfs};
+
+/// Everything that is decided for one platform.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The platform.
+    pub platform: Platform,
+    /// The base.
+    pub base: BaseImage,
+    /// The layers to add, bottom first.
+    pub layers: Vec<PlannedLayer>,
+    /// What is set in the config.
+    pub settings: Settings,
+}
+
+/// A layer that is to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedLayer {
+    /// What it holds, for people: `files dist -> /app`.
+    pub name: String,
+    /// Its files.
+    pub changeset: Changeset,
+    /// How it is compressed.
+    pub compressor: Compressor,
+}
+
+impl Plan {
+    /// Decides everything for one platform.
+    ///
+    /// `contents` is asked for the first bytes of the programs that the entrypoint leads to, and for nothing else.
+    ///
+    /// # Errors
+    /// All faults that were found: entries that exclude each other, a user that cannot be, an entrypoint that could not start.
+    pub fn new(request: PlanRequest<'_>, contents: &dyn OpenContent) -> Result<Self, Vec<Fault>> {
+        let PlanRequest { platform, base, base_files, user, sources, writable, settings, compressor, entrypoint_span } = request;
+        let mut faults = Vec::new();
+        let mut below = base_files;
+        let embedded = base.embedded.clone();
+        if let Some(changeset) = &embedded {
+            below.push(changeset);
+        }
+        let mut placed = placing::place(&below, sources, &mut faults);
+        let generated = accounts::generate(&below, &user, &writable, &settings, &mut faults);
+        placing::add_generated(&below, &mut placed, generated, &mut faults);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let groups = parents::complete(&below, placing::group(placed));
+        let mut layers: Vec<PlannedLayer> =
+            embedded.iter().map(|changeset| planned("the embedded base", changeset.clone(), compressor)).collect();
+        layers.extend(groups.into_iter().map(|(name, changeset)| planned(&name, changeset, compressor)));
+        let plan = Self { platform, base, layers, settings };
+        let own = embedded.iter().count();
+        let view = plan.layers[own..].iter().fold(below.clone(), |mut view: Rootfs<'_>, layer| {
+            view.push(&layer.changeset);
+            view
+        });
+        start::check(&plan, &view, &user, contents, entrypoint_span.as_ref(), &mut faults);
+        drop(view);
+        if faults.is_empty() { Ok(plan) } else { Err(faults) }
+    }
+}
+
+fn planned(name: &str, changeset: Changeset, compressor: Compressor) -> PlannedLayer {
+    PlannedLayer { name: name.to_owned(), changeset, compressor }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+use crate::diagnostic::Diagnostic;
+use crate::rootfs::{Content, Entry, EntryKind, Fact, FactKind, FoundFile, ImagePath, Resolved, Rootfs};
+
+use super::{Fault, Source};
+
+/// Puts every source's entries where they land in the image, and finds those that exclude each other.
+pub(super) fn place(below: &Rootfs<'_>, sources: Vec<Source>, faults: &mut Vec<Fault>) -> Vec<Source> {
+    let mut placed: Vec<Source> = Vec::new();
+    for source in sources {
+        let mut source = canonical(below, source);
+        source.entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+        against_base(below, &source, faults);
+        for earlier in &mut placed {
+            settle(earlier, &mut source, faults);
+        }
+        placed.push(source);
+    }
+    placed
+}
+
+/// Adds what we generate ourselves, accounts and folders, at the bottom. What the recipe's own files hold goes first.
+pub(super) fn add_generated(below: &Rootfs<'_>, placed: &mut Vec<Source>, generated: Source, faults: &mut Vec<Fault>) {
+    let mut generated = canonical(below, generated);
+    generated.entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+    generated.entries.retain(|(path, _)| placed.iter().all(|source| find(source, path).is_none()));
+    for source in placed.iter_mut() {
+        settle(source, &mut generated, faults);
+    }
+    if !generated.entries.is_empty() {
+        placed.insert(0, generated);
+    }
+}
+
+/// Joins sources that share a layer; the order is that of their first entries.
+pub(super) fn group(placed: Vec<Source>) -> Vec<(String, Vec<(ImagePath, Entry)>)> {
+    let mut groups: Vec<Source> = Vec::new();
+    for source in placed {
+        if source.entries.is_empty() {
+            continue;
+        }
+        let shared = groups.iter_mut().find(|group| group.layer.is_some() && group.layer == source.layer);
+        if let Some(group) = shared {
+            group.name.push_str(", ");
+            group.name.push_str(&source.name);
+            group.entries.extend(source.entries);
+        } else {
+            groups.push(source);
+        }
+    }
+    groups.into_iter().map(|group| (group.name, group.entries)).collect()
+}
+
+/// Leads every path through the links of the base: where `/bin` is a link to `usr/bin`, `/bin/x` lands at `/usr/bin/x`.
+fn canonical(below: &Rootfs<'_>, mut source: Source) -> Source {
+    let mut last: Option<(ImagePath, ImagePath)> = None;
+    for (path, entry) in &mut source.entries {
+        let landed = land(below, path, entry, &mut last);
+        if let EntryKind::HardLink(target) = &entry.kind {
+            let real = land(below, target, entry, &mut None);
+            entry.kind = EntryKind::HardLink(real);
+        }
+        if landed != *path {
+            entry.kind = moved(std::mem::replace(&mut entry.kind, EntryKind::Directory), path, &landed);
+            *path = landed;
+        }
+    }
+    source
+}
+
+fn land(below: &Rootfs<'_>, path: &ImagePath, entry: &Entry, last: &mut Option<(ImagePath, ImagePath)>) -> ImagePath {
+    // A folder lands where its own name leads, too: a folder over a link to a folder would hide what is there.
+    if entry.kind == EntryKind::Directory {
+        return match below.resolve(path) {
+            Resolved::File(real, Fact { kind: FactKind::Directory, .. }) | Resolved::Missing(real) => real,
+            Resolved::File(..) | Resolved::Loop => path.clone(),
+        };
+    }
+    let Some(parent) = path.parent() else { return path.clone() };
+    let real = match last {
+        Some((known, real)) if *known == parent => real.clone(),
+        _ => match below.resolve(&parent) {
+            Resolved::File(real, _) | Resolved::Missing(real) => real,
+            Resolved::Loop => parent.clone(),
+        },
+    };
+    let landed = if real == parent { path.clone() } else { real.join(path.name()).unwrap_or_else(|_| path.clone()) };
+    *last = Some((parent, real));
+    landed
+}
+
+/// Keeps a file's place on the host when its path in the image changes.
+fn moved(kind: EntryKind, from: &ImagePath, to: &ImagePath) -> EntryKind {
+    let EntryKind::File(content) = kind else { return kind };
+    match content.found(from) {
+        Some((_, path, _)) if to.as_bytes().ends_with(path) => EntryKind::File(content),
+        Some((tree, path, stat)) => EntryKind::File(Content::At(Box::new(FoundFile { tree, path: path.into(), stat }))),
+        None => EntryKind::File(content),
+    }
+}
+
+fn against_base(below: &Rootfs<'_>, source: &Source, faults: &mut Vec<Fault>) {
+    for (path, entry) in &source.entries {
+        let Some(fact) = below.entry(path) else { continue };
+        let (ours, theirs) = (entry.kind == EntryKind::Directory, fact.kind == FactKind::Directory);
+        if ours != theirs {
+            let (one, other) = if ours { ("a folder", "a file") } else { ("a file", "a folder") };
+            let diagnostic = Diagnostic::error(format!("`{path}` is {other} in the base, and {one} by this entry"))
+                .at(source.span.as_ref(), format!("`{}`", source.name))
+                .hint("choose another path with `to`");
+            faults.push(Fault::Recipe(diagnostic));
+        }
+    }
+}
+
+fn find<'a>(source: &'a Source, path: &ImagePath) -> Option<&'a Entry> {
+    source.entries.binary_search_by(|(other, _)| other.cmp(path)).ok().map(|index| &source.entries[index].1)
+}
+
+/// Settles which of two sources has a path: two folders are one, one that may replace wins, anything else is a fault.
+fn settle(earlier: &mut Source, later: &mut Source, faults: &mut Vec<Fault>) {
+    let (few, many) = if earlier.entries.len() < later.entries.len() { (&*earlier, &*later) } else { (&*later, &*earlier) };
+    let shared: Vec<ImagePath> = few.entries.iter().map(|(path, _)| path).filter(|path| find(many, path).is_some()).cloned().collect();
+    let mut reported = 0;
+    for path in shared {
+        let is_folder = |source: &Source| find(source, &path).is_some_and(|entry| entry.kind == EntryKind::Directory);
+        if is_folder(earlier) && is_folder(later) || later.replace && is_folder(earlier) == is_folder(later) {
+            remove(earlier, &path);
+        } else if earlier.replace && is_folder(earlier) == is_folder(later) {
+            remove(later, &path);
+        } else if reported < 5 {
+            reported += 1;
+            faults.push(Fault::Recipe(two_entries(&path, earlier, later)));
+        }
+    }
+    for (one, other) in [(&*earlier, &*later), (&*later, &*earlier)] {
+        if let Some(path) = file_as_folder(one, other) {
+            let diagnostic =
+                Diagnostic::error(format!("`{path}` is no folder by `{}`, and `{}` puts files below it", one.name, other.name))
+                    .at(other.span.as_ref(), "puts files below it")
+                    .also_at(one.span.as_ref(), "is no folder")
+                    .hint("choose another path with `to`");
+            faults.push(Fault::Recipe(diagnostic));
+        }
+    }
+}
+
+/// Returns a path that is a file or link in `one`, and above an entry of `other`.
+fn file_as_folder(one: &Source, other: &Source) -> Option<ImagePath> {
+    let mut last = None;
+    for (path, _) in &other.entries {
+        let parent = path.parent();
+        if parent == last {
+            continue;
+        }
+        if let Some(above) = path.parents().find(|above| find(one, above).is_some_and(|entry| entry.kind != EntryKind::Directory)) {
+            return Some(above);
+        }
+        last = parent;
+    }
+    None
+}
+
+fn two_entries(path: &ImagePath, earlier: &Source, later: &Source) -> Diagnostic {
+    Diagnostic::error(format!("two entries for `{path}`: `{}` and `{}`", earlier.name, later.name))
+        .at(later.span.as_ref(), format!("also puts `{path}`"))
+        .also_at(earlier.span.as_ref(), format!("puts `{path}` first"))
+        .hint("write `replace = true` in the entry that is meant, or exclude the file from the other")
+}
+
+/// Removes an entry. Where it is a file with other names, the first of these becomes the file.
+fn remove(source: &mut Source, path: &ImagePath) {
+    let Ok(index) = source.entries.binary_search_by(|(other, _)| other.cmp(path)) else { return };
+    let (_, removed) = source.entries.remove(index);
+    if !matches!(removed.kind, EntryKind::File(_)) {
+        return;
+    }
+    let mut heir: Option<ImagePath> = None;
+    let mut kind = Some(removed.kind);
+    for (link, entry) in source.entries.iter_mut().filter(|(_, entry)| entry.kind == EntryKind::HardLink(path.clone())) {
+        entry.kind = match &heir {
+            None => {
+                heir = Some(link.clone());
+                kind.take().map_or(EntryKind::Directory, |kind| moved(kind, path, link))
+            }
+            Some(heir) => EntryKind::HardLink(heir.clone()),
+        };
+    }
+}

@@ -1,0 +1,80 @@
+use crate::base::BaseImage;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::layer::Compressor;
+use crate::oci::Platform;
+use crate::rootfs::{Entry, ImagePath, Rootfs};
+
+use super::Settings;
+
+/// All that a plan is made of.
+#[derive(Debug)]
+pub struct PlanRequest<'a> {
+    /// The platform.
+    pub platform: Platform,
+    /// The base.
+    pub base: BaseImage,
+    /// The files of the base's layers.
+    pub base_files: Rootfs<'a>,
+    /// The user that the process runs as.
+    pub user: UserRequest,
+    /// The entries of the recipe, in its order.
+    pub sources: Vec<Source>,
+    /// Folders that the process writes to.
+    pub writable: Vec<(ImagePath, Option<Span>)>,
+    /// What is set in the config.
+    pub settings: Settings,
+    /// How layers are compressed.
+    pub compressor: Compressor,
+    /// Where the recipe names the entrypoint.
+    pub entrypoint_span: Option<Span>,
+}
+
+/// The user that the process runs as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserRequest {
+    /// The user's name.
+    pub name: String,
+    /// The user's number.
+    pub uid: u32,
+    /// The group's name.
+    pub group: String,
+    /// The group's number.
+    pub gid: u32,
+    /// The home folder.
+    pub home: ImagePath,
+    /// Where the recipe names the user.
+    pub span: Option<Span>,
+}
+
+/// What one entry of the recipe adds.
+#[derive(Debug)]
+pub struct Source {
+    /// What it is called in messages and in the image's history: `files dist -> /app`.
+    pub name: String,
+    /// Where the recipe has it.
+    pub span: Option<Span>,
+    /// The group whose layer it shares; a layer of its own without one.
+    pub layer: Option<String>,
+    /// Whether it may take the place of what other entries put at the same path.
+    pub replace: bool,
+    /// What it adds.
+    pub entries: Vec<(ImagePath, Entry)>,
+}
+
+/// What keeps a plan from being made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// The recipe is wrong.
+    Recipe(Diagnostic),
+    /// The image could not start: the recipe may be right, and the files be wrong.
+    Start(Diagnostic),
+}
+
+impl Fault {
+    /// Returns what is said about it.
+    pub fn diagnostic(&self) -> &Diagnostic {
+        match self {
+            Self::Recipe(diagnostic) | Self::Start(diagnostic) => diagnostic,
+        }
+    }
+}
