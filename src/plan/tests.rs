@@ -217,7 +217,7 @@ fn what_could_not_start_is_refused() {
         match found {
             Ok(_) => assert!(expected.is_empty(), "{entrypoint:?} should be refused: {expected}"),
             Err(messages) => {
-                assert!(!expected.is_empty() && messages.len() == 1 && messages[0].contains(expected), "{entrypoint:?}: {messages:?}")
+                assert!(!expected.is_empty() && messages.len() == 1 && messages[0].contains(expected), "{entrypoint:?}: {messages:?}");
             }
         }
     }

@@ -1,0 +1,259 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Turns one declarative file into a hardened container image: no Dockerfile, no daemon, no shell, no root.
+#[derive(Debug, Parser)]
+#[command(name = "hardened", version, propagate_version = true, disable_help_subcommand = true, max_term_width = 110)]
+#[command(after_help = "\
+Exit codes: 0 done; 1 the answer is no (a difference, an image that could not start); 2 you wrote it wrong (flags, recipe,
+stale lock); 3 the world failed (network, disk, registry) or the answer is unknown; 130 interrupted; 143 terminated.
+
+Examples:
+  hardened init --template node
+  hardened build -o oci:image
+  hardened build --push")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+/// What every verb understands.
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// Says only what is wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Says more: which files, requests and credentials were used
+    #[arg(short, long, global = true)]
+    pub(super) verbose: bool,
+    /// How the result is written to standard output
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
+    /// Whether colours are used
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: Color,
+    /// The folder of the cache [default: hardened in the user's cache folder]
+    #[arg(long, global = true, value_name = "DIR", env = "HARDENED_CACHE_DIR", hide_env_values = true)]
+    pub(super) cache_dir: Option<PathBuf>,
+    /// Opens no socket: everything must be in the lock, the cache and the project
+    #[arg(long, global = true)]
+    pub(super) offline: bool,
+    /// A registry that may be reached without TLS; loopback always may. Can be repeated
+    #[arg(long, global = true, value_name = "HOST", env = "HARDENED_INSECURE", value_delimiter = ',', help_heading = "Network")]
+    pub(super) insecure: Vec<String>,
+    /// A file with further CA certificates, PEM. Can be repeated
+    #[arg(long, global = true, value_name = "FILE", env = "HARDENED_CA_FILE", value_delimiter = ',', help_heading = "Network")]
+    pub(super) ca_file: Vec<PathBuf>,
+    /// A host that may be sent a registry's credentials to get a token. Can be repeated
+    #[arg(long, global = true, value_name = "REGISTRY=HOST", env = "HARDENED_TOKEN_REALMS", value_delimiter = ',', help_heading = "Network")]
+    pub(super) token_realm: Vec<String>,
+}
+
+/// How a result is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    Init(Init),
+    Lock(Lock),
+    Build(Box<Build>),
+    Push(Push),
+    Inspect(Inspect),
+    Login(Login),
+    Cache(Cache),
+    Schema(Schema),
+    Completions(Completions),
+    Man(Man),
+}
+
+/// Writes a commented hardened.toml to start from
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  hardened init\n  hardened init --template python services/api")]
+pub(super) struct Init {
+    /// The template: static, node, python, java or site [default: by what is in the folder]
+    #[arg(long, value_name = "NAME")]
+    pub(super) template: Option<String>,
+    /// The folder to write it into
+    #[arg(default_value = ".")]
+    pub(super) folder: PathBuf,
+}
+
+/// Which recipe is meant, and what is changed in it for this run
+#[derive(Debug, Args)]
+pub(super) struct RecipeArguments {
+    /// The recipe
+    #[arg(short, long, value_name = "FILE", default_value = "hardened.toml")]
+    pub(super) file: PathBuf,
+    /// The platforms to build for, instead of the recipe's: linux/amd64,linux/arm64
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    pub(super) platform: Vec<String>,
+    /// Sets any key of the recipe: process.workdir=/srv, image.tags=["a","b"]. Can be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(super) set: Vec<String>,
+}
+
+/// Pins the base in hardened.lock
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  hardened lock\n  hardened lock --update")]
+pub(super) struct Lock {
+    #[command(flatten)]
+    pub(super) recipe: RecipeArguments,
+    /// Moves what is locked to what the base's tag points to now
+    #[arg(long)]
+    pub(super) update: bool,
+}
+
+/// Builds the image, and writes or pushes it
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Outputs:
+  oci:DIR[:TAG]           an OCI image layout; existing images in it are kept
+  oci-archive:FILE[:TAG]  the same as one tar file
+  docker-archive:FILE     what `docker load` and `podman load` read; one platform
+  docker-daemon:          the engine at DOCKER_HOST, Docker's socket or Podman's; one platform
+
+Standard output is the image's digest reference and nothing else:
+  podman run --rm \"$(hardened build --push)\"
+
+Examples:
+  hardened build -o oci:image
+  hardened build --platform linux/arm64 -o docker-archive:image.tar -t shop/api:dev
+  hardened build --locked --push --metadata-file build.json")]
+pub(super) struct Build {
+    #[command(flatten)]
+    pub(super) recipe: RecipeArguments,
+    /// A name and tag, instead of the recipe's. Can be repeated
+    #[arg(short, long, value_name = "NAME:TAG")]
+    pub(super) tag: Vec<String>,
+    /// A label, beside the recipe's. Can be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) label: Vec<String>,
+    /// Where the image is written. Can be repeated
+    #[arg(short, long, value_name = "OUTPUT")]
+    pub(super) output: Vec<String>,
+    /// Pushes the image to every name and tag
+    #[arg(long)]
+    pub(super) push: bool,
+    /// Refuses to write or change hardened.lock: a missing or stale one is an error
+    #[arg(long)]
+    pub(super) locked: bool,
+    /// Prints the plan, and writes nothing
+    #[arg(long, conflicts_with_all = ["push", "output"])]
+    pub(super) dry_run: bool,
+    /// Writes the image's digest to a file
+    #[arg(long, value_name = "FILE")]
+    pub(super) digest_file: Option<PathBuf>,
+    /// Writes what was built to a file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(super) metadata_file: Option<PathBuf>,
+    /// How many threads compress [default: one for each processor]. The bytes do not depend on it
+    #[arg(long, value_name = "N", env = "HARDENED_THREADS")]
+    pub(super) threads: Option<std::num::NonZeroUsize>,
+}
+
+/// Copies an image that exists to a registry, byte for byte
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  hardened push oci:image registry.example.no/shop/api:1.4.2\n  hardened push oci-archive:image.tar registry.example.no/shop/api:1.4.2 ghcr.io/shop/api:1.4.2")]
+pub(super) struct Push {
+    /// The image: oci:DIR, oci-archive:FILE, docker-archive:FILE or a registry reference
+    #[arg(value_name = "IMAGE")]
+    pub(super) from: String,
+    /// Where it goes: registry references, or oci:DIR and oci-archive:FILE
+    #[arg(value_name = "TARGET", required = true)]
+    pub(super) to: Vec<String>,
+    /// Writes the image's digest to a file
+    #[arg(long, value_name = "FILE")]
+    pub(super) digest_file: Option<PathBuf>,
+}
+
+/// Shows what an image is made of
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  hardened inspect oci:image\n  hardened inspect registry.example.no/shop/api:1.4.2 --format json")]
+pub(super) struct Inspect {
+    /// The image: oci:DIR, oci-archive:FILE, docker-archive:FILE or a registry reference
+    #[arg(value_name = "IMAGE")]
+    pub(super) image: String,
+    /// Only this platform of an index
+    #[arg(long, value_name = "PLATFORM")]
+    pub(super) platform: Option<String>,
+}
+
+/// Checks credentials with a registry, and keeps them where docker and podman do
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  echo \"$TOKEN\" | hardened login registry.example.no --username ci --password-stdin")]
+pub(super) struct Login {
+    /// The registry's host
+    #[arg(value_name = "HOST")]
+    pub(super) host: String,
+    /// The user
+    #[arg(short, long)]
+    pub(super) username: String,
+    /// Reads the password from standard input, the only way: an argument would be seen by every process
+    #[arg(long, required = true)]
+    pub(super) password_stdin: bool,
+}
+
+/// Shows, checks or empties the cache
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  hardened cache show\n  hardened cache check\n  hardened cache prune --older-than 14d --keep 5GB")]
+pub(super) struct Cache {
+    #[command(subcommand)]
+    pub(super) verb: CacheVerb,
+}
+
+/// What is done with the cache.
+#[derive(Debug, Subcommand)]
+pub(super) enum CacheVerb {
+    /// Shows where it is and how large
+    Show,
+    /// Reads everything, and removes what is damaged
+    Check,
+    /// Removes what was not used lately
+    Prune {
+        /// Only what was not used for so long: 12h, 14d
+        #[arg(long, value_name = "AGE")]
+        older_than: Option<String>,
+        /// The oldest, until the cache is no larger: 500MB, 5GB
+        #[arg(long, value_name = "SIZE")]
+        keep: Option<String>,
+    },
+}
+
+/// Prints the JSON Schema of hardened.toml
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  hardened schema > hardened.schema.json")]
+pub(super) struct Schema {}
+
+/// Prints a completion script for a shell
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  hardened completions bash > /etc/bash_completion.d/hardened")]
+pub(super) struct Completions {
+    /// The shell
+    pub(super) shell: clap_complete::Shell,
+}
+
+/// Prints the manual page
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  hardened man > /usr/local/share/man/man1/hardened.1")]
+pub(super) struct Man {}
