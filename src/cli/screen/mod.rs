@@ -1,0 +1,86 @@
+//! All that people see: lines on standard error, progress, faults; and the result on standard output.
+//!
+//! **Invariants.** Nothing else writes to the terminal. What a foreign file or registry said is escaped before it comes here.
+
+mod diagnostics;
+mod errors;
+mod progress;
+
+use std::io::{self, IsTerminal, Write};
+
+use anstream::ColorChoice;
+
+use crate::diagnostic::Diagnostic;
+
+pub(super) use errors::exit_code;
+pub(super) use progress::Bars;
+
+/// How much is said, and in which colours.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Screen {
+    volume: Volume,
+    color: ColorChoice,
+}
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Volume {
+    /// Only what is wrong.
+    Quiet,
+    /// What happens.
+    Usual,
+    /// How it happens.
+    Verbose,
+}
+
+impl Screen {
+    pub(super) fn new(volume: Volume, color: ColorChoice) -> Self {
+        // `Auto` follows NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM=dumb, and whether there is a terminal.
+        let color = if color == ColorChoice::Auto { anstream::AutoStream::choice(&io::stderr()) } else { color };
+        Self { volume, color }
+    }
+
+    pub(super) fn is_verbose(self) -> bool {
+        self.volume == Volume::Verbose
+    }
+
+    fn draws_bars(self) -> bool {
+        self.volume != Volume::Quiet && io::stderr().is_terminal()
+    }
+
+    /// Writes a line about what happens.
+    pub(super) fn say(self, text: &str) {
+        if self.volume != Volume::Quiet {
+            self.alarm(text);
+        }
+    }
+
+    /// Writes a line that is shown even when little is to be said.
+    pub(super) fn alarm(self, text: &str) {
+        // When nobody can be told, there is nobody to tell that either.
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
+    /// Writes the result.
+    ///
+    /// # Errors
+    /// When standard output is closed or full.
+    pub(super) fn result(self, text: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        if !text.is_empty() && !text.ends_with('\n') {
+            out.write_all(b"\n")?;
+        }
+        out.flush()
+    }
+
+    /// Renders diagnostics.
+    pub(super) fn diagnostics(self, diagnostics: &[Diagnostic]) -> String {
+        diagnostics::render(diagnostics, self.color != ColorChoice::Never)
+    }
+
+    /// Puts a style around a word, when there are colours.
+    pub(super) fn styled(self, style: anstyle::Style, text: &str) -> String {
+        if self.color == ColorChoice::Never { text.to_owned() } else { format!("{style}{text}{style:#}") }
+    }
+}

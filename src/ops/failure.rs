@@ -1,0 +1,46 @@
+use crate::diagnostic::Diagnostic;
+use crate::oci::StoreError;
+
+/// Why a verb did not do what it was asked for. Which of them it is decides the exit code.
+#[derive(Debug)]
+pub enum Failure {
+    /// You wrote it wrong: the recipe, with places.
+    Wrong(Vec<Diagnostic>),
+    /// The answer is no: the image could not start.
+    No(Vec<Diagnostic>),
+    /// The world failed: the network, the disk, a registry.
+    World(Box<StoreError>),
+}
+
+impl Failure {
+    /// Returns a fault of what was written on the command line, without a place.
+    pub fn wrong(message: impl Into<String>) -> Self {
+        Self::Wrong(vec![Diagnostic::error(message)])
+    }
+
+    /// Adds a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        match &mut self {
+            Self::Wrong(diagnostics) | Self::No(diagnostics) => {
+                if let Some(first) = diagnostics.first_mut() {
+                    first.hints.push(hint.into());
+                }
+            }
+            Self::World(error) => error.hints.push(hint.into()),
+        }
+        self
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::World(Box::new(error))
+    }
+}
+
+impl From<Diagnostic> for Failure {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self::Wrong(vec![diagnostic])
+    }
+}

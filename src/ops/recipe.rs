@@ -1,0 +1,57 @@
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::Diagnostic;
+use crate::host::{Environment, GitPlaceholders, read_text};
+use crate::recipe::{Recipe, RecipeText};
+
+use super::{Failure, Observer};
+
+/// Which recipe is meant, and what is changed in it for this run.
+#[derive(Debug, Clone, Default)]
+pub struct RecipeRequest {
+    /// The recipe's file.
+    pub file: PathBuf,
+    /// `--set KEY=VALUE`.
+    pub set: Vec<String>,
+    /// `-t NAME:TAG`, instead of the recipe's.
+    pub tags: Vec<String>,
+    /// `--platform`, instead of the recipe's.
+    pub platforms: Vec<String>,
+    /// `--label NAME=VALUE`, beside the recipe's.
+    pub labels: Vec<String>,
+}
+
+/// A recipe and the folders that its paths are relative to.
+#[derive(Debug)]
+pub(super) struct OpenRecipe {
+    pub(super) recipe: Recipe,
+    /// The recipe's own folder.
+    pub(super) folder: PathBuf,
+    /// The folder that files are taken from.
+    pub(super) root: PathBuf,
+}
+
+/// Reads a recipe, and reports its faults all at once.
+pub(super) fn open(request: &RecipeRequest, environment: &Environment, observer: &dyn Observer) -> Result<OpenRecipe, Failure> {
+    let text = read_text(&request.file, RECIPE_LIMIT).map_err(|error| {
+        let diagnostic = Diagnostic::error(format!("could not read the recipe `{}`: {error}", request.file.display()));
+        let missing = error.kind() == std::io::ErrorKind::NotFound;
+        Failure::from(if missing { diagnostic.hint("`hardened init` writes one to start from; `-f FILE` names another") } else { diagnostic })
+    })?;
+    let mut text = RecipeText::parse(&request.file.to_string_lossy(), &text);
+    request.set.iter().for_each(|argument| text.set(argument));
+    request.tags.iter().for_each(|argument| text.tag(argument));
+    request.labels.iter().for_each(|argument| text.label(argument));
+    if !request.platforms.is_empty() {
+        text.platforms(request.platforms.iter().map(String::as_str));
+    }
+    let folder = request.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new(".")).to_owned();
+    let placeholders = GitPlaceholders::new(&folder, environment);
+    let (recipe, warnings) = crate::recipe::read(text, &placeholders).map_err(Failure::Wrong)?;
+    warnings.iter().for_each(|warning| observer.warn(warning));
+    let root = if recipe.root.value.is_empty() { folder.clone() } else { folder.join(&recipe.root.value) };
+    Ok(OpenRecipe { recipe, folder, root })
+}
+
+/// A recipe is read whole; one of this size is no recipe.
+const RECIPE_LIMIT: u64 = 4 << 20;
