@@ -6,6 +6,7 @@
 mod clock;
 mod environment;
 mod program;
+pub mod project;
 
 pub use clock::{now, rfc3339, seconds_since};
 pub use environment::Environment;

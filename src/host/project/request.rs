@@ -1,0 +1,148 @@
+use std::fmt;
+
+use super::HostPath;
+use crate::rootfs::{Entry, ImagePath, Owner, PathFault};
+
+/// What one `[[files]]` entry asks for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// A file, a folder or a glob, relative to the recipe's root, with forward slashes.
+    /// What exists under this very name is taken as it is, so that a folder may be called `[id]`.
+    pub from: String,
+    /// Where it lands.
+    pub to: Target,
+    /// What is left out: patterns as in a `.gitignore` in the entry's folder.
+    pub exclude: Vec<String>,
+    /// The names of the [`super::DENY_RULES`] that do not hold here.
+    pub allow: Vec<String>,
+    /// The mode of all regular files; else `0o755` for what its owner may execute and `0o644` for the rest.
+    pub file_mode: Option<u16>,
+    /// The mode of all folders; else `0o755`.
+    pub dir_mode: Option<u16>,
+    /// Who owns all of it.
+    pub owner: Owner,
+    /// What becomes of symbolic links.
+    pub symlinks: Symlinks,
+}
+
+impl Request {
+    /// Asks for `from` at `to`, with the defaults for everything else.
+    pub fn new(from: &str, to: Target) -> Self {
+        Self {
+            from: from.to_owned(),
+            to,
+            exclude: Vec::new(),
+            allow: Vec::new(),
+            file_mode: None,
+            dir_mode: None,
+            owner: Owner::default(),
+            symlinks: Symlinks::Keep,
+        }
+    }
+}
+
+/// Where files land.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A single file becomes this path; a folder's content lands in it.
+    At(ImagePath),
+    /// It was written with a slash at its end: a single file lands in it under its own name.
+    In(ImagePath),
+}
+
+impl Target {
+    /// Reads a path as the recipe holds it.
+    ///
+    /// # Errors
+    /// As [`ImagePath::absolute`].
+    pub fn new(text: &str) -> Result<Self, PathFault> {
+        let path = ImagePath::absolute(text)?;
+        Ok(if text.ends_with('/') { Self::In(path) } else { Self::At(path) })
+    }
+
+    /// Returns the path.
+    pub fn path(&self) -> &ImagePath {
+        match self {
+            Self::At(path) | Self::In(path) => path,
+        }
+    }
+}
+
+/// What becomes of symbolic links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Symlinks {
+    /// They are links in the image too.
+    Keep,
+    /// They are replaced by what they point to, also outside of the recipe's root.
+    Follow,
+}
+
+/// What a request found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The entries, in order of their paths, none twice. The folders above the request's target are not among them.
+    pub entries: Vec<(ImagePath, Entry)>,
+    /// What was left out, in order: the topmost paths, at most [`Found::LISTED`] for either reason.
+    pub skipped: Vec<Skipped>,
+    /// How many paths were left out, those that are not listed among them.
+    pub skipped_count: usize,
+    /// What the user should know.
+    pub notes: Vec<Note>,
+}
+
+impl Found {
+    /// How many paths are listed at most.
+    pub const LISTED: usize = 100;
+}
+
+/// A path that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Skipped {
+    /// The path.
+    pub path: HostPath,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a path was left out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// By this rule of [`super::DENY_RULES`].
+    Denied(&'static str),
+    /// By this pattern of the request.
+    Excluded(String),
+}
+
+/// What the user should know about files that are taken.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Note {
+    /// Two names of one folder differ in case only.
+    SameButCase(ImagePath, ImagePath),
+    /// Set-user, set-group or sticky bits of the host were not kept.
+    SpecialBits {
+        /// The first path.
+        first: ImagePath,
+        /// How many there are.
+        count: usize,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SameButCase(one, other) => {
+                write!(formatter, "`{one}` and `{other}` differ in case only, and some file systems hold one of them only")
+            }
+            Self::SpecialBits { first, count: 1 } => {
+                write!(formatter, "the set-user, set-group or sticky bit of `{first}` is not kept; set `mode` to keep it")
+            }
+            Self::SpecialBits { first, count } => {
+                write!(
+                    formatter,
+                    "the set-user, set-group or sticky bits of `{first}` and {} more are not kept; set `mode` to keep them",
+                    count - 1
+                )
+            }
+        }
+    }
+}
