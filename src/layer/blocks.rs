@@ -6,7 +6,7 @@ use crate::rootfs::Changeset;
 /// Within this distance, to both sides, the entry before which a block begins has the highest hash of its path.
 const REACH: u64 = 2 << 20;
 /// No block is larger; it bounds the memory of a block in flight.
-const LARGEST: u64 = 8 << 20;
+const LARGEST: u64 = 6 << 20;
 /// A file of this size or more is cut by itself, at multiples of this size.
 const LARGE_FILE: u64 = 4 << 20;
 /// The two empty blocks at the end of a tar.

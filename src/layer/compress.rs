@@ -50,7 +50,7 @@ impl Compressor {
             Compression::None => Encoder::None,
             Compression::Gzip => {
                 let level = libdeflater::CompressionLvl::new(self.level).map_err(|fault| std::io::Error::other(format!("{fault:?}")))?;
-                Encoder::Gzip(Box::new(libdeflater::Compressor::new(level)))
+                Encoder::Gzip { compressor: Box::new(libdeflater::Compressor::new(level)), scratch: Vec::new() }
             }
             Compression::Zstd => Encoder::Zstd(zstd::bulk::Compressor::new(self.level)?),
         })
@@ -60,7 +60,7 @@ impl Compressor {
 /// Compresses blocks one by one: each becomes a gzip member or a zstd frame of its own.
 pub(super) enum Encoder {
     None,
-    Gzip(Box<libdeflater::Compressor>),
+    Gzip { compressor: Box<libdeflater::Compressor>, scratch: Vec<u8> },
     Zstd(zstd::bulk::Compressor<'static>),
 }
 
@@ -70,10 +70,12 @@ impl Encoder {
         out.clear();
         match self {
             Self::None => out.extend_from_slice(block),
-            Self::Gzip(compressor) => {
-                out.resize(compressor.gzip_compress_bound(block.len()), 0);
-                let size = compressor.gzip_compress(block, out).map_err(|fault| std::io::Error::other(fault.to_string()))?;
-                out.truncate(size);
+            Self::Gzip { compressor, scratch } => {
+                // libdeflate wants room for the worst case. Blocks that wait for the collector must not hold on to it.
+                let bound = compressor.gzip_compress_bound(block.len());
+                scratch.resize(scratch.len().max(bound), 0);
+                let size = compressor.gzip_compress(block, scratch).map_err(|fault| std::io::Error::other(fault.to_string()))?;
+                out.extend_from_slice(&scratch[..size]);
             }
             Self::Zstd(compressor) => {
                 out.reserve(zstd::zstd_safe::compress_bound(block.len()));

@@ -44,7 +44,7 @@ pub enum LayerFault {
 /// Writes a changeset as a compressed tar.
 ///
 /// `threads` encode blocks at once, while the calling thread hashes and writes the finished ones in order; the bytes
-/// are the same for any number of them. At most `threads` + 2 blocks are in memory.
+/// are the same for any number of them. At most `threads` + 1 blocks are in memory.
 ///
 /// # Errors
 /// When a file is no longer what it was when the changeset was made, when it cannot be read, or when `out` fails.
@@ -56,7 +56,7 @@ pub fn write_layer(
     out: &mut dyn Write,
 ) -> Result<Layer, LayerFault> {
     let blocks = cut(changeset);
-    let line = Line::new(blocks.len(), threads.get() + 2);
+    let line = Line::new(blocks.len(), threads.get() + 1);
     let workers = threads.get().min(blocks.len());
     let (tar, blob) = thread::scope(|scope| {
         for _ in 0..workers {
