@@ -17,4 +17,5 @@
 pub mod diagnostic;
 pub mod host;
 pub mod oci;
+pub mod recipe;
 pub mod rootfs;
