@@ -14,8 +14,11 @@
 //!
 //! Types say how far a thing has come: text → `RecipeText` → `Recipe` → `Lock` → `Plan` → [`rootfs::Changeset`] → `Layer` → `Image` → `Index` → registry.
 
+pub mod cli;
 pub mod diagnostic;
 pub mod host;
+pub mod lock;
 pub mod oci;
+pub mod ops;
 pub mod recipe;
 pub mod rootfs;

@@ -5,8 +5,10 @@
 
 mod clock;
 mod environment;
+mod git;
 mod program;
 
 pub use clock::{now, rfc3339, seconds_since};
 pub use environment::Environment;
+pub use git::ProjectPlaceholders;
 pub use program::{Program, ProgramFault, ProgramOutput};

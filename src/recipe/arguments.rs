@@ -88,8 +88,8 @@ impl RecipeText {
             let span = Span { source: Arc::clone(source), range: range.clone() };
             match step {
                 Step::Name(name) => {
+                    let found = place.kind_name();
                     let NodeKind::Table(entries) = &mut place.kind else {
-                        let found = place.kind_name();
                         self.faults.push(Diagnostic::error(format!("`{name}` cannot be set inside {found}")).at(Some(&span), "not in a table"));
                         return;
                     };

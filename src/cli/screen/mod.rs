@@ -1,0 +1,5 @@
+//! What the user sees.
+
+mod diagnostics;
+
+pub use diagnostics::{Colors, render};
