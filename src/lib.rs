@@ -15,10 +15,14 @@
 //! Types say how far a thing has come: text → `RecipeText` → `Recipe` → `Lock` → `Plan` → [`rootfs::Changeset`] → `Layer` → `Image` → `Index` → registry.
 
 pub mod base;
+pub mod cli;
 pub mod diagnostic;
 pub mod host;
 pub mod image;
 pub mod layer;
+pub mod lock;
 pub mod oci;
+pub mod ops;
 pub mod plan;
+pub mod recipe;
 pub mod rootfs;

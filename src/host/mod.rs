@@ -5,9 +5,13 @@
 
 mod clock;
 mod environment;
+mod git;
 mod program;
 pub mod project;
+mod text;
 
 pub use clock::{now, rfc3339, seconds_since};
 pub use environment::Environment;
+pub use git::ProjectPlaceholders;
 pub use program::{Program, ProgramFault, ProgramOutput};
+pub use text::read_text;

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::Diagnostic;
-use crate::host::{Environment, GitPlaceholders, read_text};
+use crate::host::{Environment, ProjectPlaceholders, read_text};
 use crate::recipe::{Recipe, RecipeText};
 
 use super::{Failure, Observer};
@@ -36,7 +36,11 @@ pub(super) fn open(request: &RecipeRequest, environment: &Environment, observer:
     let text = read_text(&request.file, RECIPE_LIMIT).map_err(|error| {
         let diagnostic = Diagnostic::error(format!("could not read the recipe `{}`: {error}", request.file.display()));
         let missing = error.kind() == std::io::ErrorKind::NotFound;
-        Failure::from(if missing { diagnostic.hint("`hardened init` writes one to start from; `-f FILE` names another") } else { diagnostic })
+        Failure::from(if missing {
+            diagnostic.hint("`hardened init` writes one to start from; `-f FILE` names another")
+        } else {
+            diagnostic
+        })
     })?;
     let mut text = RecipeText::parse(&request.file.to_string_lossy(), &text);
     request.set.iter().for_each(|argument| text.set(argument));
@@ -46,7 +50,7 @@ pub(super) fn open(request: &RecipeRequest, environment: &Environment, observer:
         text.platforms(request.platforms.iter().map(String::as_str));
     }
     let folder = request.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new(".")).to_owned();
-    let placeholders = GitPlaceholders::new(&folder, environment);
+    let placeholders = ProjectPlaceholders::new(&folder, environment.clone());
     let (recipe, warnings) = crate::recipe::read(text, &placeholders).map_err(Failure::Wrong)?;
     warnings.iter().for_each(|warning| observer.warn(warning));
     let root = if recipe.root.value.is_empty() { folder.clone() } else { folder.join(&recipe.root.value) };

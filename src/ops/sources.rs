@@ -83,7 +83,8 @@ fn found_files(
 }
 
 fn written(entry: &FilesEntry, text: &str, span: Option<Span>) -> Source {
-    let file = Entry { kind: EntryKind::File(Content::Inline(text.as_bytes().into())), mode: entry.mode.unwrap_or(0o644), owner: entry.owner };
+    let file =
+        Entry { kind: EntryKind::File(Content::Inline(text.as_bytes().into())), mode: entry.mode.unwrap_or(0o644), owner: entry.owner };
     Source {
         name: format!("text -> {}", entry.to.value),
         span,

@@ -48,5 +48,9 @@ fn format_line(screen: Screen, word: &str, message: &str) -> String {
 
 /// Escapes what could speak to the terminal; a line break inside a message stays one.
 fn printable(text: &str) -> String {
-    text.chars().flat_map(|character| if character.is_control() && character != '\n' { character.escape_default().collect::<Vec<_>>() } else { vec![character] }).collect()
+    text.chars()
+        .flat_map(|character| {
+            if character.is_control() && character != '\n' { character.escape_default().collect::<Vec<_>>() } else { vec![character] }
+        })
+        .collect()
 }

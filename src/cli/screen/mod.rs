@@ -12,6 +12,8 @@ use anstream::ColorChoice;
 
 use crate::diagnostic::Diagnostic;
 
+pub use diagnostics::{Colors, render};
+
 pub(super) use errors::exit_code;
 pub(super) use progress::Bars;
 
@@ -42,6 +44,10 @@ impl Screen {
 
     pub(super) fn is_verbose(self) -> bool {
         self.volume == Volume::Verbose
+    }
+
+    fn width(self) -> u16 {
+        rustix::termios::tcgetwinsize(io::stderr()).map_or(110, |size| size.ws_col.max(40))
     }
 
     fn draws_bars(self) -> bool {
@@ -76,7 +82,8 @@ impl Screen {
 
     /// Renders diagnostics.
     pub(super) fn diagnostics(self, diagnostics: &[Diagnostic]) -> String {
-        diagnostics::render(diagnostics, self.color != ColorChoice::Never)
+        let colors = if self.color == ColorChoice::Never { Colors::Never } else { Colors::Always };
+        render(diagnostics, colors, usize::from(self.width()))
     }
 
     /// Puts a style around a word, when there are colours.

@@ -1,0 +1,3 @@
+//! The door: arguments, the terminal and exit codes.
+
+pub mod screen;

@@ -1,0 +1,188 @@
+//! The lock, `hardened.lock`: the choices that the recipe leaves open, written down, so that the same recipe gives the same digest
+//! tomorrow and on another machine.
+//!
+//! **Invariants.** Equal locks have equal texts: tables and platforms are sorted, and no time or machine is mentioned. A lock is stale only
+//! when the base, its platforms or the format change. Nothing here does input or output.
+
+mod read;
+mod stale;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::oci::{Digest, ImageReference, MediaType, Platform};
+
+pub use stale::Stale;
+
+/// The format that this program writes and reads. Equal formats mean equal bytes of an image, across releases, threads and machines.
+pub const FORMAT: u32 = 1;
+
+const HEADER: &str = "# Written by `hardened lock`; commit it beside the recipe, and let `hardened lock --update` change it.\n";
+
+/// The choices that a recipe leaves open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lock {
+    /// The compressors that write layers, and their versions: `gzip` → `libdeflate 1.26`.
+    pub compressors: BTreeMap<String, String>,
+    /// The base.
+    pub base: LockedChoice,
+}
+
+/// What the base's name meant when it was locked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockedChoice {
+    /// The base inside the program.
+    Static {
+        /// The version of its data.
+        data: String,
+    },
+    /// An image in a registry.
+    Image {
+        /// The reference, as the recipe names it, in full.
+        reference: ImageReference,
+        /// What it pointed to.
+        pin: Pin,
+    },
+    /// An OCI image layout in a folder.
+    Layout {
+        /// The folder, as the recipe names it.
+        path: String,
+        /// What it held.
+        pin: Pin,
+    },
+}
+
+/// An image pinned by digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pin {
+    /// The digest of the index, or of the manifest when there is no index.
+    pub digest: Digest,
+    /// What the digest is of.
+    pub media_type: MediaType,
+    /// The manifest of each platform that is used.
+    pub platforms: BTreeMap<Platform, Digest>,
+}
+
+impl LockedChoice {
+    /// Returns the pinned image; the base inside the program has none.
+    pub fn pin(&self) -> Option<&Pin> {
+        match self {
+            Self::Static { .. } => None,
+            Self::Image { pin, .. } | Self::Layout { pin, .. } => Some(pin),
+        }
+    }
+}
+
+impl Lock {
+    /// Returns the text of the lock.
+    pub fn to_text(&self) -> String {
+        let mut text = format!("{HEADER}format = {FORMAT}\n");
+        // Writing to a String cannot fail.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        if !self.compressors.is_empty() {
+            writeln!(text, "\n[compressor]")?;
+            for (name, version) in &self.compressors {
+                writeln!(text, "{} = {}", quoted(name), quoted(version))?;
+            }
+        }
+        writeln!(text, "\n[base]")?;
+        match &self.base {
+            LockedChoice::Static { data } => writeln!(text, "kind = \"static\"\ndata = {}", quoted(data))?,
+            LockedChoice::Image { reference, .. } => writeln!(text, "kind = \"image\"\nreference = {}", quoted(&reference.to_string()))?,
+            LockedChoice::Layout { path, .. } => writeln!(text, "kind = \"layout\"\npath = {}", quoted(path))?,
+        }
+        let Some(pin) = self.base.pin() else { return Ok(()) };
+        writeln!(text, "digest = \"{}\"\nmedia-type = {}", pin.digest, quoted(&pin.media_type.to_string()))?;
+        let sorted: BTreeMap<String, &Digest> = pin.platforms.iter().map(|(platform, digest)| (platform.to_string(), digest)).collect();
+        for (platform, digest) in sorted {
+            writeln!(text, "\n[[base.platforms]]\nplatform = {}\ndigest = \"{digest}\"", quoted(&platform))?;
+        }
+        Ok(())
+    }
+}
+
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => {
+                quoted.push('\\');
+                quoted.push(character);
+            }
+            control if control.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(control));
+            }
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Returns where the lock of a recipe is: `hardened.toml` has `hardened.lock`.
+pub fn lock_path(recipe: &Path) -> PathBuf {
+    recipe.with_extension("lock")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn example() -> Lock {
+        let platforms = [("arm64", "b"), ("amd64", "a")].map(|(name, text)| (Platform::linux(name, None), Digest::of(text.as_bytes())));
+        Lock {
+            compressors: BTreeMap::from([("gzip".to_owned(), "libdeflate 1.26".to_owned())]),
+            base: LockedChoice::Image {
+                reference: "gcr.io/distroless/cc:nonroot".parse().expect("a reference"),
+                pin: Pin { digest: Digest::of(b""), media_type: MediaType::Index, platforms: BTreeMap::from(platforms) },
+            },
+        }
+    }
+
+    #[test]
+    fn the_text_is_canonical_and_read_back() {
+        let expected = "\
+# Written by `hardened lock`; commit it beside the recipe, and let `hardened lock --update` change it.
+format = 1
+
+[compressor]
+\"gzip\" = \"libdeflate 1.26\"
+
+[base]
+kind = \"image\"
+reference = \"gcr.io/distroless/cc:nonroot\"
+digest = \"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"
+media-type = \"application/vnd.oci.image.index.v1+json\"
+
+[[base.platforms]]
+platform = \"linux/amd64\"
+digest = \"sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb\"
+
+[[base.platforms]]
+platform = \"linux/arm64\"
+digest = \"sha256:3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d\"
+";
+        let layout = |path: &str| {
+            let LockedChoice::Image { pin, .. } = example().base else { panic!("an image") };
+            Lock { base: LockedChoice::Layout { path: path.to_owned(), pin }, ..example() }
+        };
+        let fixed = Lock { compressors: BTreeMap::new(), base: LockedChoice::Static { data: "2026.11".to_owned() } };
+        assert_eq!(example().to_text(), expected);
+        for lock in [example(), layout("vendor/base"), layout("odd \"\\\u{1}æ"), fixed] {
+            assert_eq!(Lock::parse("hardened.lock", &lock.to_text()).as_ref(), Ok(&lock));
+        }
+    }
+
+    #[test]
+    fn the_lock_is_beside_the_recipe() {
+        for (recipe, lock) in [("hardened.toml", "hardened.lock"), ("a/x.toml", "a/x.lock"), ("plain", "plain.lock")] {
+            assert_eq!(lock_path(Path::new(recipe)), Path::new(lock));
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The verbs: one file each. A request in, an outcome out; nothing here prints.
+//!
+//! **Invariants.** What a verb says while it runs goes through an [`Observer`]. A [`Failure`] says by its kind which exit code it has.
+//!
+//! **To add a verb**: its file here, its arguments in `cli/arguments`, and its file in `cli/verbs`.
+
+mod failure;
+pub mod init;
+mod observer;
+mod recipe;
+mod sources;
+
+pub use failure::Failure;
+pub use observer::{Observer, Quiet, Task, TaskKind};
+pub use recipe::RecipeRequest;

@@ -1,0 +1,216 @@
+use jiff::Timestamp;
+
+use super::{Check, Missing};
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::oci::{ImageName, ImageReference, Platform, PlatformFault, ReferenceFault, Tag};
+use crate::recipe::model::Spanned;
+use crate::recipe::node::{At, Node, NodeKind};
+use crate::recipe::schema::{CreatedKey, ImageKeys};
+
+/// What `[image]` says.
+pub(super) struct Image {
+    pub(super) references: Vec<Spanned<ImageReference>>,
+    pub(super) platforms: Vec<Spanned<Platform>>,
+    pub(super) created: Option<i64>,
+}
+
+impl Check<'_> {
+    pub(super) fn image(&mut self, at: At<'_>, keys: Option<&ImageKeys>, arguments: &[Node]) -> Image {
+        let none = ImageKeys::default();
+        let keys = keys.unwrap_or(&none);
+        let names = self.names(at, keys);
+        let tags = self.tags(at, keys);
+        let platforms = self.platforms(at, keys);
+        let created = keys.created.as_ref().and_then(|created| self.created(at.key("created"), created));
+        let mut references = Vec::new();
+        if arguments.is_empty() {
+            for name in &names {
+                references.extend(tags.iter().map(|tag| Spanned { value: name.tagged(&tag.value), span: name.span.clone() }));
+            }
+        }
+        for node in arguments {
+            references.extend(self.argument(node, &tags));
+        }
+        let mut once: Vec<Spanned<ImageReference>> = Vec::new();
+        for reference in references {
+            if !once.iter().any(|other| other.value == reference.value) {
+                once.push(reference);
+            }
+        }
+        Image { references: once, platforms, created }
+    }
+
+    fn names(&mut self, at: At<'_>, keys: &ImageKeys) -> Vec<Spanned<ImageName>> {
+        if at.key("name").is_written() && at.key("names").is_written() {
+            let fault = Diagnostic::error("`image` has both `name` and `names`")
+                .at(at.key_span("names"), "the second of the two")
+                .also_at(at.key_span("name"), "the first")
+                .hint("write all of them into `names`");
+            self.push(fault, Missing::No);
+        }
+        if keys.names.as_ref().is_some_and(Vec::is_empty) {
+            self.fault(
+                at.key("names").span(),
+                "`image.names` is empty".to_owned(),
+                "no name",
+                "write `names = [\"registry.example.no/shop/api\"]`",
+            );
+        }
+        let one = keys.name.iter().map(|name| (at.key("name"), name));
+        let several = keys.names.iter().flatten().enumerate().map(|(index, name)| (at.key("names").index(index), name));
+        let mut names: Vec<Spanned<ImageName>> = Vec::new();
+        for (at, written) in one.chain(several) {
+            let Some(text) = self.text(at, written) else { continue };
+            match text.parse::<ImageName>() {
+                Ok(value) => {
+                    let name = Spanned { value, span: at.span().cloned() };
+                    if !self.twice("image.names", &name, &name.to_string(), &names) {
+                        names.push(name);
+                    }
+                }
+                Err(fault) => self.bad_name(at, &text, &fault),
+            }
+        }
+        names
+    }
+
+    fn bad_name(&mut self, at: At<'_>, text: &str, fault: &ReferenceFault) {
+        let lower = text.to_lowercase();
+        let hint = match fault {
+            ReferenceFault::NotBare(_) => match text.parse::<ImageReference>() {
+                Ok(ImageReference { name, tag: Some(tag), .. }) => format!("write `name = \"{name}\"` and `tags = [\"{tag}\"]`"),
+                _ => "write the name alone: the digest is known when the image is built".to_owned(),
+            },
+            ReferenceFault::Scheme(scheme) => format!("write it without `{scheme}`"),
+            _ if lower.parse::<ImageName>().is_ok() => format!("write it in lower case: `{lower}`"),
+            _ => "write registry, repository: `registry.example.no/shop/api`".to_owned(),
+        };
+        self.fault(at.span(), fault.to_string(), "not an image name", hint);
+    }
+
+    fn tags(&mut self, at: At<'_>, keys: &ImageKeys) -> Vec<Spanned<Tag>> {
+        let Some(written) = &keys.tags else { return vec![Spanned { value: Tag::latest(), span: None }] };
+        let at = at.key("tags");
+        if written.is_empty() {
+            self.fault(at.span(), "`image.tags` is empty".to_owned(), "no tag", "write `tags = [\"latest\"]`, or leave the key out");
+        }
+        let mut tags: Vec<Spanned<Tag>> = Vec::new();
+        for (index, written) in written.iter().enumerate() {
+            let at = at.index(index);
+            let Some(text) = self.text(at, written) else { continue };
+            match text.parse() {
+                Ok(value) => {
+                    let tag = Spanned { value, span: at.span().cloned() };
+                    if !self.twice("image.tags", &tag, &text, &tags) {
+                        tags.push(tag);
+                    }
+                }
+                Err(fault) => {
+                    let clean: String = text
+                        .chars()
+                        .map(|letter| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '-' })
+                        .collect();
+                    let clean = clean.trim_start_matches(['.', '-']);
+                    let hint =
+                        if clean.is_empty() || clean.len() > 128 { "write `\"1.4.2\"`".to_owned() } else { format!("write `\"{clean}\"`") };
+                    let fault: ReferenceFault = fault;
+                    self.fault(at.span(), fault.to_string(), "not a tag", hint);
+                }
+            }
+        }
+        tags
+    }
+
+    fn platforms(&mut self, at: At<'_>, keys: &ImageKeys) -> Vec<Spanned<Platform>> {
+        let default = || vec![Spanned { value: Platform::default_target(), span: None }];
+        let Some(written) = &keys.platforms else { return default() };
+        let at = at.key("platforms");
+        if written.is_empty() {
+            self.fault(
+                at.span(),
+                "`image.platforms` is empty".to_owned(),
+                "no platform",
+                "write `platforms = [\"linux/amd64\"]`, or leave the key out",
+            );
+        }
+        let mut platforms: Vec<Spanned<Platform>> = Vec::new();
+        for (index, written) in written.iter().enumerate() {
+            let at = at.index(index);
+            let Some(text) = self.text(at, written) else { continue };
+            match text.parse::<Platform>() {
+                Ok(value) => {
+                    let platform = Spanned { value, span: at.span().cloned() };
+                    if !self.twice("image.platforms", &platform, &platform.to_string(), &platforms) {
+                        platforms.push(platform);
+                    }
+                }
+                Err(fault) => {
+                    let message = format!("`{}` is not a platform: {fault}", text.escape_debug());
+                    self.fault(at.span(), message, "not a platform", platform_hint(&text, &fault));
+                }
+            }
+        }
+        // What depends on the platform is checked for the usual one when no other is left.
+        if platforms.is_empty() { default() } else { platforms }
+    }
+
+    fn created(&mut self, at: At<'_>, created: &CreatedKey) -> Option<i64> {
+        let hint = "write RFC 3339 with a zone, `created = \"2026-11-24T00:00:00Z\"`, or seconds since 1970";
+        let seconds = match created {
+            CreatedKey::Seconds(seconds) => Timestamp::from_second(*seconds).ok().map(Timestamp::as_second),
+            CreatedKey::Text(written) => {
+                let text = self.text(at, written)?;
+                let number = text.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+                number.or_else(|| text.parse().ok()).map(Timestamp::as_second)
+            }
+        };
+        match seconds {
+            None => self.fault(at.span(), "`image.created` is not a point in time".to_owned(), "not RFC 3339", hint),
+            Some(seconds) if seconds < 0 => self.fault(at.span(), "`image.created` is before 1970".to_owned(), "too early", hint),
+            Some(_) => return seconds,
+        }
+        None
+    }
+
+    fn argument(&mut self, node: &Node, tags: &[Spanned<Tag>]) -> Vec<Spanned<ImageReference>> {
+        let at = At { node: Some(node) };
+        let NodeKind::String(written) = &node.kind else { return Vec::new() };
+        let Some(text) = self.text(at, written) else { return Vec::new() };
+        let span = at.span().cloned();
+        match text.parse::<ImageReference>() {
+            Ok(reference) if reference.digest.is_some() => {
+                self.fault(
+                    at.span(),
+                    format!("`{reference}` names a digest"),
+                    "not a tag",
+                    "write `-t NAME:TAG`: the digest is known when the image is built",
+                );
+                Vec::new()
+            }
+            Ok(reference) if reference.tag.is_some() => vec![Spanned { value: reference, span }],
+            Ok(reference) => tags.iter().map(|tag| Spanned { value: reference.name.tagged(tag), span: span.clone() }).collect(),
+            Err(fault) => {
+                self.bad_name(at, &text, &fault);
+                Vec::new()
+            }
+        }
+    }
+}
+
+fn platform_hint(text: &str, fault: &PlatformFault) -> String {
+    match fault {
+        PlatformFault::Form => match format!("linux/{text}").parse::<Platform>() {
+            Ok(platform) => format!("write `{platform}`"),
+            Err(_) => "write `linux/amd64`".to_owned(),
+        },
+        PlatformFault::Os(_) => "write `linux/amd64`: images of ours run on Linux".to_owned(),
+        PlatformFault::Architecture(name) => match nearest(name, Platform::architectures()) {
+            Some(near) => format!("write `linux/{near}`"),
+            None => {
+                let known = Platform::architectures().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+                format!("the architectures are {known}")
+            }
+        },
+        PlatformFault::Variant(name, _) => format!("write `linux/{name}`, or one of its variants"),
+    }
+}

@@ -1,0 +1,45 @@
+//! The recipe, `hardened.toml`: its keys, how it is read, and what it means.
+//!
+//! text → [`RecipeText`] (every value has its place; arguments of the command line are already applied) → [`Recipe`] (all paths, names,
+//! modes and numbers valid, defaults applied, placeholders filled in).
+//!
+//! **Invariants.** All faults are reported at once, each at its place, with what to write instead. Nothing here does input or output:
+//! values of placeholders are asked from a [`Placeholders`]. The same text and the same values give the same recipe.
+//!
+//! **To add a key**: a documented field with an example in `schema/`, its meaning in `check/`, and a field in `model`.
+
+mod arguments;
+mod check;
+mod model;
+mod node;
+mod parse;
+mod placeholder;
+mod schema;
+mod shape;
+
+use crate::diagnostic::{Diagnostic, Severity};
+
+pub use model::{
+    Base, DirectoryEntry, FilesEntry, FilesSource, Healthcheck, Inherit, Landing, Layers, LinkEntry, PlatformRecipe, Port, Process, Recipe,
+    Replaces, Spanned, Symlinks, UserChoice,
+};
+pub use parse::RecipeText;
+pub use placeholder::{PlaceholderFault, Placeholders};
+pub use schema::json_schema;
+
+/// Reads a recipe's meaning: the recipe and warnings about it.
+///
+/// # Errors
+/// All faults and warnings, in the order of their places.
+pub fn read(text: RecipeText, placeholders: &dyn Placeholders) -> Result<(Recipe, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let RecipeText { root, mut faults, torn, references } = text;
+    let keys = shape::keys(&root, &mut faults);
+    let (recipe, found) = check::check(&root, &keys, &references, placeholders);
+    // What stands in the part that could not be read cannot be called missing.
+    faults.extend(found.into_iter().filter(|(_, missing)| !(torn && *missing == check::Missing::Yes)).map(|(fault, _)| fault));
+    faults.sort_by_key(|fault| fault.place.as_ref().map(|(span, _)| (span.source.name != root.span.source.name, span.range.start)));
+    match recipe {
+        Some(recipe) if faults.iter().all(|fault| fault.severity == Severity::Warning) => Ok((recipe, faults)),
+        _ => Err(faults),
+    }
+}

@@ -1,0 +1,82 @@
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Files from the project, or one file whose text stands in the recipe.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(in crate::recipe) struct FilesKeys {
+    /// A file, a folder or a glob (`*`, `?`, `[…]`, `**`), relative to `root`.
+    #[schemars(example = &"dist")]
+    pub(in crate::recipe) from: Option<String>,
+    /// The text of one file, instead of `from`, taken as it stands: it has no placeholders.
+    #[schemars(example = &"listen = \"0.0.0.0:8080\"\n")]
+    pub(in crate::recipe) text: Option<String>,
+    /// Where it lands, an absolute path. A folder's content lands in it. A file lands at it, or below it when it ends with `/`.
+    /// What a glob matches lands in it, with its path below the glob's fixed part.
+    #[schemars(example = &"/app")]
+    pub(in crate::recipe) to: Option<String>,
+    /// What of `from` is left out, in the patterns of `.gitignore`, relative to it.
+    #[schemars(example = ["**/*.map", "test/"])]
+    pub(in crate::recipe) exclude: Option<Vec<String>>,
+    /// Names on the list of what never belongs in an image (`.env`, `.git`, private keys, …) that are taken all the same.
+    #[schemars(example = [".env.production"])]
+    pub(in crate::recipe) include_denied: Option<Vec<String>>,
+    /// The mode of every file, in octal. Without it: `0755` for what its owner may execute, `0644` for all else, whatever the umask.
+    #[schemars(example = &"0644")]
+    pub(in crate::recipe) mode: Option<String>,
+    /// The mode of every folder, in octal; `0755` when it is not named.
+    #[schemars(example = &"0755")]
+    pub(in crate::recipe) dir_mode: Option<String>,
+    /// Who owns it: `root`, so that the process can't rewrite itself, when it is not named; `user`; or `uid:gid`.
+    #[schemars(example = &"user")]
+    pub(in crate::recipe) owner: Option<String>,
+    /// Entries with the same layer name share a layer.
+    #[schemars(example = &"dependencies")]
+    pub(in crate::recipe) layer: Option<String>,
+    /// What happens to symbolic links; `keep` when it is not named.
+    #[schemars(example = &"keep")]
+    pub(in crate::recipe) symlinks: Option<SymlinksKey>,
+    /// `true`: it may replace what an earlier entry or the base has at the same path.
+    #[schemars(example = true)]
+    pub(in crate::recipe) replace: Option<bool>,
+}
+
+/// What happens to symbolic links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::recipe) enum SymlinksKey {
+    /// They stay links, and are refused when they would leave the image.
+    Keep,
+    /// What they point to is taken instead, also from outside of `root`.
+    Follow,
+}
+
+/// A symbolic link.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(in crate::recipe) struct LinkKeys {
+    /// Where the link is, an absolute path.
+    #[schemars(example = &"/usr/bin/app")]
+    pub(in crate::recipe) path: Option<String>,
+    /// What it points to: an absolute path, or one relative to the link's folder.
+    #[schemars(example = &"/app/server")]
+    pub(in crate::recipe) target: Option<String>,
+    /// `true`: it may replace what an earlier entry or the base has at the same path.
+    #[schemars(example = true)]
+    pub(in crate::recipe) replace: Option<bool>,
+}
+
+/// An empty folder.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(in crate::recipe) struct DirectoryKeys {
+    /// Where it is, an absolute path.
+    #[schemars(example = &"/var/lib/app")]
+    pub(in crate::recipe) path: Option<String>,
+    /// Its mode, in octal; `0755` when it is not named.
+    #[schemars(example = &"0750")]
+    pub(in crate::recipe) mode: Option<String>,
+    /// Who owns it: `root` when it is not named; `user`; or `uid:gid`.
+    #[schemars(example = &"user")]
+    pub(in crate::recipe) owner: Option<String>,
+}

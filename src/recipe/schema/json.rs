@@ -1,0 +1,79 @@
+use serde_json::{Map, Value};
+
+use super::RecipeKeys;
+
+/// Returns the JSON Schema of the recipe (draft 2020-12), which `hardened schema` prints and editors complete from.
+pub fn json_schema() -> Value {
+    let mut schema = schemars::schema_for!(RecipeKeys).to_value();
+    without_null(&mut schema);
+    if let Value::Object(root) = &mut schema {
+        root.insert("title".to_owned(), "hardened.toml".into());
+        root.insert("$id".to_owned(), "urn:hardened:recipe".into());
+    }
+    schema
+}
+
+/// Drops what is there for Rust's sake: TOML has no null, and integer widths and null defaults tell an editor nothing.
+fn without_null(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(without_null),
+        Value::Object(object) => {
+            object.remove("format");
+            if object.get("default").is_some_and(|default| !matches!(default, Value::Object(fields) if fields.contains_key("type"))) {
+                object.remove("default");
+            }
+            if let Some(Value::Array(types)) = object.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    object.insert("type".to_owned(), only);
+                }
+            }
+            one_choice(object);
+            object.values_mut().for_each(without_null);
+        }
+        _ => {}
+    }
+}
+
+fn one_choice(object: &mut Map<String, Value>) {
+    let Some(Value::Array(choices)) = object.get_mut("anyOf") else { return };
+    choices.retain(|choice| choice.get("type").is_none_or(|name| name != "null"));
+    if let [Value::Object(only)] = choices.as_slice() {
+        let only = only.clone();
+        object.remove("anyOf");
+        object.extend(only);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tables(schema: &Value) -> Vec<(String, &Map<String, Value>)> {
+        let definitions = schema["$defs"].as_object().into_iter().flatten();
+        std::iter::once(("the recipe".to_owned(), schema))
+            .chain(definitions.map(|(name, definition)| (name.clone(), definition)))
+            .filter_map(|(name, definition)| Some((name, definition.get("properties")?.as_object()?)))
+            .collect()
+    }
+
+    #[test]
+    fn every_key_has_a_doc_line_and_an_example() {
+        let schema = json_schema();
+        let tables = tables(&schema);
+        assert!(tables.len() > 9);
+        for (table, properties) in tables {
+            for (key, property) in properties {
+                assert!(property["description"].as_str().is_some_and(|text| !text.is_empty()), "`{key}` of {table} has no doc line");
+                assert!(property["examples"].as_array().is_some_and(|list| !list.is_empty()), "`{key}` of {table} has no example");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_may_be_null() {
+        let text = json_schema().to_string();
+        assert!(!text.contains("null"), "{text}");
+    }
+}

@@ -1,0 +1,167 @@
+//! Every key of `hardened.toml`. The doc lines here are the reference: `hardened schema` prints them, and editors show them.
+//!
+//! All keys are optional for serde: what is missing or senseless is said by `check`, together with everything else.
+
+mod files;
+mod json;
+mod metadata;
+mod process;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(super) use files::{DirectoryKeys, FilesKeys, LinkKeys, SymlinksKey};
+pub use json::json_schema;
+pub(super) use metadata::MetadataKeys;
+pub(super) use process::{HealthcheckKeys, PortKey, ProcessKeys};
+
+/// What goes into a hardened container image.
+///
+/// Strings may hold the placeholders `{git.revision}`, `{git.short}`, `{git.source}`, `{env.NAME}` and, where a value may differ from
+/// platform to platform, `{platform.os}`, `{platform.arch}` and `{platform.variant}`. A brace itself is written twice: `{{`, `}}`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RecipeKeys {
+    /// The folder that files are taken from, relative to the recipe; the recipe's own folder when it is not named. Useful in a monorepo.
+    #[schemars(example = &"..")]
+    pub(super) root: Option<String>,
+    /// What the image is called, and what it is for.
+    #[schemars(example = serde_json::json!({"name": "registry.example.no/shop/api", "tags": ["1.4.2"]}))]
+    pub(super) image: Option<ImageKeys>,
+    /// What the image starts from: exactly one of `static`, `image` and `layout`.
+    #[schemars(example = serde_json::json!({"static": true}))]
+    pub(super) base: Option<BaseKeys>,
+    /// Who the process runs as: `nonroot`, 65532, when nothing is said.
+    #[schemars(example = serde_json::json!({"name": "app", "uid": 10001}))]
+    pub(super) user: Option<UserKeys>,
+    /// Files that are added, each entry as a layer of its own unless `layer` groups them.
+    #[schemars(example = serde_json::json!([{"from": "dist", "to": "/app"}]))]
+    pub(super) files: Option<Vec<FilesKeys>>,
+    /// Symbolic links that are added.
+    #[schemars(example = serde_json::json!([{"path": "/usr/bin/app", "target": "/app/server"}]))]
+    pub(super) links: Option<Vec<LinkKeys>>,
+    /// Empty folders that are added. Folders that the process writes to are better named in `process.writable`.
+    #[schemars(example = serde_json::json!([{"path": "/var/lib/app"}]))]
+    pub(super) directories: Option<Vec<DirectoryKeys>>,
+    /// What is started, and how.
+    #[schemars(example = serde_json::json!({"entrypoint": ["/app/server"]}))]
+    pub(super) process: Option<ProcessKeys>,
+    /// What is said about the image, in its labels and annotations.
+    #[schemars(example = serde_json::json!({"title": "Shop API", "licenses": "Apache-2.0"}))]
+    pub(super) metadata: Option<MetadataKeys>,
+    /// How layers are compressed.
+    #[schemars(example = serde_json::json!({"compression": "zstd"}))]
+    pub(super) layers: Option<LayersKeys>,
+}
+
+/// What the image is called, and what it is for.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct ImageKeys {
+    /// The registry and repository, without a tag.
+    #[schemars(example = &"registry.example.no/shop/api")]
+    pub(super) name: Option<String>,
+    /// Several registries and repositories, instead of `name`: the same image is pushed to each.
+    #[schemars(example = ["registry.example.no/shop/api", "ghcr.io/shop/api"])]
+    pub(super) names: Option<Vec<String>>,
+    /// The tags that are set on every name; `latest` when none is named.
+    #[schemars(example = ["1.4.2", "{git.short}"])]
+    pub(super) tags: Option<Vec<String>>,
+    /// The platforms to build for; `linux/amd64` when none is named, whatever machine builds.
+    #[schemars(example = ["linux/amd64", "linux/arm64"])]
+    pub(super) platforms: Option<Vec<String>>,
+    /// When the image counts as created: RFC 3339 or seconds since 1970. `SOURCE_DATE_EPOCH` goes first; without both it is 1970.
+    #[schemars(with = "CreatedKey", example = &"2026-11-24T00:00:00Z")]
+    pub(super) created: Option<CreatedKey>,
+}
+
+/// A point in time.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum CreatedKey {
+    /// Seconds since 1970.
+    Seconds(i64),
+    /// RFC 3339.
+    Text(String),
+}
+
+/// What the image starts from.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct BaseKeys {
+    /// `true`: the base inside the program, for static binaries: accounts, CA certificates, time zones, `/tmp`. Needs no network.
+    #[serde(rename = "static")]
+    #[schemars(example = true)]
+    pub(super) static_base: Option<bool>,
+    /// An image in a registry, by tag or digest. `hardened.lock` pins it by digest.
+    #[schemars(example = &"gcr.io/distroless/cc-debian13:nonroot")]
+    pub(super) image: Option<String>,
+    /// The folder of an OCI image layout, relative to the recipe.
+    #[schemars(example = &"vendor/base")]
+    pub(super) layout: Option<String>,
+    /// What is kept of the base's configuration, besides environment, working folder and stop signal. Not for `static`.
+    #[schemars(example = ["labels", "healthcheck"])]
+    pub(super) inherit: Option<Vec<InheritKey>>,
+}
+
+/// A part of the base's configuration that is dropped unless it is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum InheritKey {
+    /// Its labels; those of the recipe go first.
+    Labels,
+    /// Its volumes.
+    Volumes,
+    /// Its `ONBUILD` triggers.
+    OnBuild,
+    /// Its ports.
+    ExposedPorts,
+    /// Its health check, unless the recipe has one.
+    Healthcheck,
+}
+
+/// Who the process runs as. The account is added to `/etc/passwd` and `/etc/group`, and the image names it by number.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct UserKeys {
+    /// The account's name; `nonroot` when it is not named.
+    #[schemars(example = &"app")]
+    pub(super) name: Option<String>,
+    /// The account's number; 65532 when it is not named.
+    #[schemars(example = 10001, range(min = 0, max = 2_147_483_647))]
+    pub(super) uid: Option<i64>,
+    /// The number of the account's group; the same as `uid` when it is not named.
+    #[schemars(example = 10001, range(min = 0, max = 2_147_483_647))]
+    pub(super) gid: Option<i64>,
+    /// The name of the account's group; the same as `name` when it is not named.
+    #[schemars(example = &"app")]
+    pub(super) group: Option<String>,
+    /// The account's home folder, which it owns; `/home/` and the name when it is not named.
+    #[schemars(example = &"/home/app")]
+    pub(super) home: Option<String>,
+    /// Why this image must run as root. Only with it may `uid` be 0.
+    #[schemars(example = &"binds port 53 on hosts without capabilities, see OPS-12")]
+    pub(super) allow_root: Option<String>,
+}
+
+/// How layers are compressed.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct LayersKeys {
+    /// The format: `gzip`, which everything reads, when it is not named; `zstd` is smaller and quicker, and needs runtimes of 2021 or later.
+    #[schemars(example = &"zstd")]
+    pub(super) compression: Option<CompressionKey>,
+    /// How hard to compress: 1 to 12 for gzip (5 when it is not named), 1 to 19 for zstd (3 when it is not named).
+    #[schemars(example = 5, range(min = 1, max = 19))]
+    pub(super) level: Option<i64>,
+}
+
+/// A compression format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum CompressionKey {
+    /// RFC 1952.
+    Gzip,
+    /// RFC 8878.
+    Zstd,
+}

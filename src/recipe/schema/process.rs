@@ -1,0 +1,68 @@
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// What is started, and how.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(in crate::recipe) struct ProcessKeys {
+    /// The program and its fixed arguments, as a list: there is no shell that could split a line.
+    #[schemars(example = ["/usr/bin/node", "/app/server.js"])]
+    pub(in crate::recipe) entrypoint: Option<Vec<String>>,
+    /// Further arguments, which whoever runs the image may replace.
+    #[schemars(example = ["--port", "8080"])]
+    pub(in crate::recipe) command: Option<Vec<String>>,
+    /// Environment variables, added to those of the base. Never credentials: everybody who has the image can read them.
+    #[schemars(example = serde_json::json!({"NODE_ENV": "production"}))]
+    pub(in crate::recipe) env: Option<BTreeMap<String, String>>,
+    /// The folder in which the process starts; the base's when it is not named.
+    #[schemars(example = &"/app")]
+    pub(in crate::recipe) workdir: Option<String>,
+    /// The ports on which the process listens: numbers, or `"53/udp"`.
+    #[schemars(example = serde_json::json!([8080, "53/udp"]))]
+    pub(in crate::recipe) ports: Option<Vec<PortKey>>,
+    /// Folders that the process writes to: made if they are not there, and owned by the user. All else is expected to be read-only.
+    #[schemars(example = ["/tmp", "/data"])]
+    pub(in crate::recipe) writable: Option<Vec<String>>,
+    /// The signal that asks the process to end; the base's, else `SIGTERM`, when it is not named.
+    #[schemars(example = &"SIGINT")]
+    pub(in crate::recipe) stop_signal: Option<String>,
+    /// Folders that the runtime mounts a volume over.
+    #[schemars(example = ["/data"])]
+    pub(in crate::recipe) volumes: Option<Vec<String>>,
+    /// How to ask the process whether it is well.
+    #[schemars(example = serde_json::json!({"command": ["/app/server", "--check"], "interval": "30s"}))]
+    pub(in crate::recipe) healthcheck: Option<HealthcheckKeys>,
+}
+
+/// A port and, if it is not TCP, its protocol.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(in crate::recipe) enum PortKey {
+    /// A TCP port.
+    Number(#[schemars(range(min = 1, max = 65535))] i64),
+    /// A port and `tcp`, `udp` or `sctp`.
+    Text(String),
+}
+
+/// How to ask the process whether it is well.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(in crate::recipe) struct HealthcheckKeys {
+    /// The program and its arguments, as a list. It says by its exit code that all is well: 0.
+    #[schemars(example = ["/app/server", "--check"])]
+    pub(in crate::recipe) command: Option<Vec<String>>,
+    /// The time between two checks: a number and `ms`, `s`, `m` or `h`.
+    #[schemars(example = &"30s")]
+    pub(in crate::recipe) interval: Option<String>,
+    /// How long one check may take.
+    #[schemars(example = &"5s")]
+    pub(in crate::recipe) timeout: Option<String>,
+    /// How long the process may take to start before failing checks count.
+    #[schemars(example = &"10s")]
+    pub(in crate::recipe) start_period: Option<String>,
+    /// How many checks must fail in a row.
+    #[schemars(example = 3, range(min = 1, max = 1000))]
+    pub(in crate::recipe) retries: Option<i64>,
+}

@@ -1,0 +1,297 @@
+//! Holds the recipe against its JSON Schema: unknown keys, wrong types, unknown words.
+
+use serde_json::{Map, Value};
+
+use super::node::{Entry, Node, NodeKind, Origin};
+use super::schema::{RecipeKeys, json_schema};
+use crate::diagnostic::{Diagnostic, nearest};
+
+/// Words of other tools, and our key for each.
+const OTHER_WORDS: &[(&str, &str)] = &[
+    ("cmd", "command"),
+    ("args", "command"),
+    ("expose", "ports"),
+    ("src", "from"),
+    ("source", "from"),
+    ("dest", "to"),
+    ("dst", "to"),
+    ("destination", "to"),
+    ("chmod", "mode"),
+    ("chown", "owner"),
+    ("environment", "env"),
+    ("working-dir", "workdir"),
+    ("working_dir", "workdir"),
+];
+
+/// Reads the keys that are well formed. The others become faults, and count as not written.
+pub(super) fn keys(root: &Node, faults: &mut Vec<Diagnostic>) -> RecipeKeys {
+    let schema = json_schema();
+    let mut walk = Walk { schema: &schema, faults };
+    let value = walk.value(root, &schema, &Place { path: String::new(), list: false }).unwrap_or_default();
+    match serde_json::from_value(value) {
+        Ok(keys) => keys,
+        Err(error) => {
+            // The walk let something through that the types refuse: our mistake, yet no reason to end.
+            faults.push(Diagnostic::error(format!("the recipe does not have the form of its schema: {error}")));
+            RecipeKeys::default()
+        }
+    }
+}
+
+/// Where the walk is, in the user's words.
+struct Place {
+    path: String,
+    /// Whether it is one of a list of tables.
+    list: bool,
+}
+
+impl Place {
+    fn key(&self, name: &str) -> Self {
+        let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
+        Self { path, list: false }
+    }
+
+    fn name(&self) -> &str {
+        self.path.rsplit('.').next().unwrap_or_default()
+    }
+
+    /// Returns how a table here is called.
+    fn table(&self) -> String {
+        match (self.path.as_str(), self.list) {
+            ("", _) => "the recipe".to_owned(),
+            (path, true) => format!("`[[{path}]]`"),
+            (path, false) => format!("`[{path}]`"),
+        }
+    }
+}
+
+/// What a key takes.
+enum Form<'a> {
+    Text,
+    Choice(Vec<&'a str>),
+    Integer,
+    Boolean,
+    List(&'a Value),
+    Table(&'a Value),
+}
+
+struct Walk<'a, 'f> {
+    schema: &'a Value,
+    faults: &'f mut Vec<Diagnostic>,
+}
+
+impl<'a> Walk<'a, '_> {
+    /// Returns the value as JSON, or `None` when it is none that the schema takes.
+    fn value(&mut self, node: &Node, schema: &'a Value, place: &Place) -> Option<Value> {
+        let mut forms = Vec::new();
+        self.forms(schema, &mut forms);
+        let argument = node.origin == Origin::Argument;
+        for form in &forms {
+            match (form, &node.kind) {
+                (Form::Text, NodeKind::String(text) | NodeKind::Datetime(text)) => return Some(text.clone().into()),
+                (Form::Integer, NodeKind::Integer(number)) => return Some((*number).into()),
+                (Form::Boolean, NodeKind::Boolean(boolean)) => return Some((*boolean).into()),
+                (Form::Choice(choices), NodeKind::String(text)) => return self.choice(node, choices, text, place),
+                (Form::List(items), NodeKind::List(nodes)) => {
+                    let element = Place { path: place.path.clone(), list: true };
+                    // One element left out would move the others to wrong places.
+                    let values: Vec<_> = nodes.iter().map(|node| self.value(node, items, &element)).collect();
+                    return values.into_iter().collect::<Option<Vec<_>>>().map(Value::Array);
+                }
+                (Form::Table(table), NodeKind::Table(entries)) => {
+                    let properties = table.get("properties").and_then(Value::as_object);
+                    let more = table.get("additionalProperties").filter(|more| more.is_object());
+                    let mut object = Map::new();
+                    for (key, entry) in entries {
+                        let known = properties.and_then(|properties| properties.get(key)).or(more);
+                        let Some(schema) = known else {
+                            self.unknown(key, entry, properties, place);
+                            continue;
+                        };
+                        if let Some(value) = self.value(&entry.node, schema, &place.key(key)) {
+                            object.insert(key.clone(), value);
+                        }
+                    }
+                    return Some(Value::Object(object));
+                }
+                _ => {}
+            }
+        }
+        let scalar = !matches!(node.kind, NodeKind::List(_) | NodeKind::Table(_));
+        if argument && scalar && forms.iter().any(|form| matches!(form, Form::Text)) {
+            return Some(node.raw().into());
+        }
+        if argument && scalar {
+            let items = forms.iter().find_map(|form| if let Form::List(items) = form { Some(*items) } else { None });
+            if let Some(items) = items {
+                return self.value(node, items, place).map(|value| Value::Array(vec![value]));
+            }
+        }
+        self.wrong_type(node, schema, &forms, place);
+        None
+    }
+
+    /// Collects what a schema takes, through references and choices.
+    fn forms(&self, schema: &'a Value, forms: &mut Vec<Form<'a>>) {
+        if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
+            let definition = name.strip_prefix("#").and_then(|pointer| self.schema.pointer(pointer));
+            definition.into_iter().for_each(|definition| self.forms(definition, forms));
+        }
+        let words = |list: &'a Value| -> Vec<&'a str> { list.as_array().into_iter().flatten().filter_map(Value::as_str).collect() };
+        if let Some(list) = schema.get("enum") {
+            forms.push(Form::Choice(words(list)));
+            return;
+        }
+        for choices in ["oneOf", "anyOf"].iter().filter_map(|key| schema.get(*key)?.as_array()) {
+            let constants: Vec<&str> = choices.iter().filter_map(|choice| choice.get("const")?.as_str()).collect();
+            if constants.is_empty() {
+                choices.iter().for_each(|choice| self.forms(choice, forms));
+            } else {
+                forms.push(Form::Choice(constants));
+            }
+        }
+        let types = schema.get("type").map(|name| name.as_str().map_or_else(|| words(name), |name| vec![name])).unwrap_or_default();
+        for name in types {
+            match name {
+                "string" => forms.push(Form::Text),
+                "integer" => forms.push(Form::Integer),
+                "boolean" => forms.push(Form::Boolean),
+                "array" => forms.extend(schema.get("items").map(Form::List)),
+                "object" => forms.push(Form::Table(schema)),
+                _ => {}
+            }
+        }
+    }
+
+    fn choice(&mut self, node: &Node, choices: &[&str], text: &str, place: &Place) -> Option<Value> {
+        if choices.contains(&text) {
+            return Some(text.into());
+        }
+        let hint = nearest(text, choices.iter().copied())
+            .map_or_else(|| format!("write one of {}", quoted(choices.iter().copied())), |near| format!("write `\"{near}\"`"));
+        self.faults.push(
+            Diagnostic::error(format!("`{}` does not take `{}`", place.path, text.escape_debug()))
+                .at(Some(&node.span), "not one of its words")
+                .hint(hint),
+        );
+        None
+    }
+
+    fn unknown(&mut self, key: &str, entry: &Entry, properties: Option<&Map<String, Value>>, place: &Place) {
+        let known = || properties.into_iter().flat_map(Map::keys).map(String::as_str);
+        let other = OTHER_WORDS.iter().find(|(word, own)| *word == key && known().any(|name| name == *own)).map(|(_, own)| *own);
+        let elsewhere = || self.tables_with(key);
+        let hint = if let Some(name) = other {
+            format!("write `{name}`")
+        } else if let Some(near) = nearest(key, known()).filter(|near| near.replace('-', "_") == key || elsewhere().is_empty()) {
+            format!("write `{near}`")
+        } else if let Some(table) = elsewhere().first() {
+            format!("`{key}` is a key of {table}")
+        } else {
+            format!("{} has the keys {}", place.table(), quoted(known()))
+        };
+        self.faults.push(
+            Diagnostic::error(format!("unknown key `{}` in {}", key.escape_debug(), place.table()))
+                .at(Some(&entry.key), "not a key here")
+                .hint(hint),
+        );
+    }
+
+    /// Returns the top-level tables that have a key of this name.
+    fn tables_with(&self, key: &str) -> Vec<String> {
+        let sections = self.schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+        sections
+            .filter_map(|(section, schema)| {
+                let mut forms = Vec::new();
+                self.forms(schema, &mut forms);
+                let (table, list) = match forms.into_iter().next()? {
+                    Form::Table(table) => (table, false),
+                    Form::List(items) => {
+                        let mut inner = Vec::new();
+                        self.forms(items, &mut inner);
+                        let Some(Form::Table(table)) = inner.into_iter().next() else { return None };
+                        (table, true)
+                    }
+                    _ => return None,
+                };
+                table.get("properties")?.get(key)?;
+                Some(Place { path: section.clone(), list }.table())
+            })
+            .collect()
+    }
+
+    fn wrong_type(&mut self, node: &Node, schema: &Value, forms: &[Form<'_>], place: &Place) {
+        let expected: Vec<String> = forms.iter().map(|form| self.form_name(form)).collect();
+        let key = place.name();
+        let list_of_tables = forms.iter().any(|form| matches!(form, Form::List(items) if items.get("$ref").is_some()));
+        let takes_texts = expected.iter().any(|name| name == "a list of strings");
+        let hint = match &node.kind {
+            NodeKind::Table(_) if list_of_tables => format!("write the header `[[{}]]`", place.path),
+            NodeKind::List(_) if forms.iter().any(|form| matches!(form, Form::Table(_))) && !place.list => {
+                format!("write the header `[{}]`", place.path)
+            }
+            NodeKind::String(text) if takes_texts => {
+                let split = matches!(key, "entrypoint" | "command") && !text.contains(['"', '\'', '\\', '$', '|', '&', ';', '>', '<']);
+                let words: Vec<Value> = if split { text.split_whitespace().map(Value::from).collect() } else { vec![text.clone().into()] };
+                format!("write `{key} = {}`", inline(&Value::Array(words)))
+            }
+            NodeKind::Integer(_) | NodeKind::Boolean(_) | NodeKind::Float
+                if expected == ["a string"] && key != "mode" && key != "dir-mode" =>
+            {
+                let text = Value::from(node.raw());
+                if place.list { format!("write `{}`", inline(&text)) } else { format!("write `{key} = {}`", inline(&text)) }
+            }
+            _ => match schema.get("examples").and_then(|examples| examples.get(0)) {
+                Some(example) => format!("for example `{key} = {}`", inline(example)),
+                None => format!("write {}", expected.join(" or ")),
+            },
+        };
+        let subject = if place.list { format!("an element of `{}`", place.path) } else { format!("`{}`", place.path) };
+        self.faults.push(
+            Diagnostic::error(format!("{subject} takes {}, not {}", expected.join(" or "), node.kind_name()))
+                .at(Some(&node.span), format!("{}, not {}", expected.join(" or "), node.kind_name()))
+                .hint(hint),
+        );
+    }
+
+    fn form_name(&self, form: &Form<'_>) -> String {
+        match form {
+            Form::Text => "a string".to_owned(),
+            Form::Choice(choices) => format!("one of {}", quoted(choices.iter().copied())),
+            Form::Integer => "a whole number".to_owned(),
+            Form::Boolean => "`true` or `false`".to_owned(),
+            Form::Table(_) => "a table".to_owned(),
+            Form::List(items) if items.get("type").is_some_and(|name| name == "string") => "a list of strings".to_owned(),
+            Form::List(items) => {
+                let table = items.get("$ref").and_then(Value::as_str).and_then(|name| self.schema.pointer(name.strip_prefix('#')?));
+                let tables = table.is_some_and(|table| table.get("properties").is_some());
+                if tables { "a list of tables".to_owned() } else { "a list".to_owned() }
+            }
+        }
+    }
+}
+
+fn quoted<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    words.into_iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Writes a value as it would stand behind a key.
+fn inline(value: &Value) -> String {
+    match value {
+        Value::String(text) => toml::Value::String(text.clone()).to_string(),
+        Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
+        Value::Object(object) => {
+            format!(
+                "{{ {} }}",
+                object.iter().map(|(key, value)| format!("{} = {}", bare(key), inline(value))).collect::<Vec<_>>().join(", ")
+            )
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Writes a key, in quotes where it needs them.
+fn bare(key: &str) -> String {
+    let plain = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    if plain { key.to_owned() } else { inline(&key.into()) }
+}
