@@ -5,6 +5,7 @@
 //!
 //! **To add a base kind**: a function that returns [`BaseImage`], here, and the step that finds it in `ops/base`.
 
+pub mod embedded;
 mod image;
 
 pub use image::{BaseFault, BaseImage, BaseLayer, Inherit, select_platform};
