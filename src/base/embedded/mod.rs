@@ -84,12 +84,11 @@ pub fn changeset(accounts: &Accounts, user: &User) -> Changeset {
     let mut names = BTreeMap::new();
     for (name, bytes) in zones::all() {
         let path = format!("usr/share/zoneinfo/{name}");
-        match names.get(bytes) {
-            Some(first) => files.add(&path, EntryKind::HardLink(ImagePath::clone(first)), 0o644, Owner::default()),
-            None => {
-                files.file(&path, bytes);
-                names.extend(ImagePath::new(path.as_bytes()).map(|path| (bytes, path)));
-            }
+        if let Some(first) = names.get(bytes) {
+            files.add(&path, EntryKind::HardLink(ImagePath::clone(first)), 0o644, Owner::default());
+        } else {
+            files.file(&path, bytes);
+            names.extend(ImagePath::new(path.as_bytes()).map(|path| (bytes, path)));
         }
     }
     Changeset::new(files.0.into_iter().collect())

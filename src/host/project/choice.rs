@@ -66,7 +66,8 @@ impl Choice {
     pub(super) fn decide(&self, folder: &[u8], name: &[u8], path: &[u8], is_folder: bool, matched: bool) -> Decision {
         let file = Path::new(OsStr::from_bytes(path));
         let matched = matched || self.glob.as_ref().is_none_or(|glob| glob.matcher.is_match(file));
-        if !matched && !(is_folder && self.may_hold_matches(path)) {
+        let enters = is_folder && self.may_hold_matches(path);
+        if !(matched || enters) {
             return Decision::Ignore;
         }
         let why = self.excluded(file, is_folder).or_else(|| self.denied(folder, name).map(Why::Denied));

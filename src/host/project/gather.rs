@@ -109,15 +109,12 @@ impl<'a> Gather<'a> {
     }
 
     fn shared(&mut self, path: ImagePath, file: &SharedFile, content: EntryKind) {
-        match self.shared.get(&file.inode).and_then(|index| self.entries.get(*index)) {
-            Some((first, _)) => {
-                let first = first.clone();
-                self.file(path, EntryKind::HardLink(first), file.bits);
-            }
-            None => {
-                self.shared.insert(file.inode, self.entries.len());
-                self.file(path, content, file.bits);
-            }
+        let first = self.shared.get(&file.inode).and_then(|index| self.entries.get(*index)).map(|(first, _)| first.clone());
+        if let Some(first) = first {
+            self.file(path, EntryKind::HardLink(first), file.bits);
+        } else {
+            self.shared.insert(file.inode, self.entries.len());
+            self.file(path, content, file.bits);
         }
     }
 
