@@ -3,6 +3,7 @@
 //! **Invariants.** The environment and the clock are read here and nowhere else, once, at the door, and then handed down as values.
 //! Only `program` starts programs: `git` for placeholders, and credential helpers that the user configured.
 
+pub mod cache;
 mod clock;
 mod environment;
 mod git;

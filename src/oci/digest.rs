@@ -102,7 +102,7 @@ impl<'de> serde::Deserialize<'de> for Digest {
 }
 
 /// Hashes bytes as they come, and counts them.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Hasher {
     state: Sha256,
     size: u64,

@@ -1,0 +1,152 @@
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::{Cache, FACTS};
+use crate::oci::{Digest, Hasher};
+
+/// How old a file must be before it is pruned: a build that began just now may count on it.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// How large the cache is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct CacheStatistics {
+    /// Contents.
+    pub blobs: u64,
+    /// The bytes in them.
+    pub bytes: u64,
+    /// Layers of which something is known.
+    pub facts: u64,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+pub struct CacheCheck {
+    /// Files that were read.
+    pub checked: u64,
+    /// Files that were damaged, and were removed.
+    pub removed: Vec<PathBuf>,
+}
+
+/// What is pruned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PruneRule {
+    /// Only what was not used for so long; everything without it.
+    pub older_than: Option<Duration>,
+    /// The oldest first, until no more bytes than these are left.
+    pub keep: Option<u64>,
+}
+
+/// What was pruned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Pruned {
+    /// Files that were removed.
+    pub files: u64,
+    /// The bytes in them.
+    pub bytes: u64,
+}
+
+struct Kept {
+    path: PathBuf,
+    size: u64,
+    used: SystemTime,
+}
+
+impl Cache {
+    /// Counts what is in the cache.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn statistics(&self) -> io::Result<CacheStatistics> {
+        let blobs = files(&self.folder().join("blobs/sha256"))?;
+        let facts = files(&self.folder().join(FACTS))?.len() as u64;
+        Ok(CacheStatistics { blobs: blobs.len() as u64, bytes: blobs.iter().map(|blob| blob.size).sum(), facts })
+    }
+
+    /// Reads everything, and removes what is not what its name says.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn check(&self) -> io::Result<CacheCheck> {
+        let mut found = CacheCheck::default();
+        for blob in files(&self.folder().join("blobs/sha256"))? {
+            let expected =
+                blob.path.file_name().and_then(|name| name.to_str()).and_then(|hex| format!("sha256:{hex}").parse::<Digest>().ok());
+            found.note(&blob.path, expected.is_some_and(|expected| digest_of(&blob.path).is_ok_and(|actual| actual == expected)));
+        }
+        for facts in files(&self.folder().join(FACTS))? {
+            let good = fs::read(&facts.path).is_ok_and(|bytes| bytes.len() >= 32 && Digest::of(&bytes[32..]).as_bytes() == &bytes[..32]);
+            found.note(&facts.path, good);
+        }
+        Ok(found)
+    }
+
+    /// Removes what the rule names. It waits for no build: what a running one may count on stays.
+    ///
+    /// # Errors
+    /// When the cache cannot be read, or a build is using it and everything was to go.
+    pub fn prune(&self, rule: PruneRule) -> io::Result<Pruned> {
+        let lock = OpenOptions::new().read(true).write(true).open(self.folder().join("prune"));
+        let lock = lock.or_else(|_| File::create(self.folder().join("prune")))?;
+        lock.lock()?;
+        #[expect(clippy::disallowed_methods, reason = "the age of cached files; it reaches no digest")]
+        let now = SystemTime::now();
+        let mut kept = files(&self.folder().join("blobs/sha256"))?;
+        kept.extend(files(&self.folder().join(FACTS))?);
+        kept.sort_by(|one, other| one.used.cmp(&other.used).then_with(|| one.path.cmp(&other.path)));
+        let mut total: u64 = kept.iter().map(|file| file.size).sum();
+        let mut pruned = Pruned::default();
+        let least = rule.older_than.unwrap_or_default().max(GRACE);
+        for file in kept {
+            let age = now.duration_since(file.used).unwrap_or_default();
+            let enough = rule.keep.is_some_and(|keep| total <= keep);
+            if enough || (age < least && rule != PruneRule::default()) {
+                break;
+            }
+            if fs::remove_file(&file.path).is_ok() {
+                total -= file.size;
+                pruned.files += 1;
+                pruned.bytes += file.size;
+            }
+        }
+        Ok(pruned)
+    }
+}
+
+impl CacheCheck {
+    fn note(&mut self, path: &Path, good: bool) {
+        self.checked += 1;
+        if !good {
+            let _ = fs::remove_file(path);
+            self.removed.push(path.to_owned());
+        }
+    }
+}
+
+fn files(folder: &Path) -> io::Result<Vec<Kept>> {
+    let mut found = Vec::new();
+    for inner in fs::read_dir(folder)? {
+        for entry in fs::read_dir(inner?.path())? {
+            let entry = entry?;
+            // Another process may remove it at any time.
+            let Ok(metadata) = entry.metadata() else { continue };
+            found.push(Kept { path: entry.path(), size: metadata.len(), used: metadata.modified()? });
+        }
+    }
+    found.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(found)
+}
+
+fn digest_of(path: &Path) -> io::Result<Digest> {
+    let mut file = File::open(path)?;
+    let mut hasher = Hasher::default();
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            return Ok(hasher.finish().0);
+        }
+        hasher.update(&buffer[..count]);
+    }
+}

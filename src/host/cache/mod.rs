@@ -1,0 +1,186 @@
+//! The cache: content by its digest, and what was learned of it. Everything in it can be made or fetched again.
+//!
+//! **Invariants.** A file under a digest's name was written whole: to a temporary file, flushed to the disk, renamed, and the folder flushed.
+//! Nothing that is read is believed: content is checked against its digest, and what fails the check is removed and
+//! counts as absent. Readers and writers take no lock; only pruning does, so that it takes nothing away that a build relies on.
+
+mod care;
+mod place;
+mod writer;
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::oci::{Descriptor, Digest, Hasher};
+
+pub use care::{CacheCheck, CacheStatistics, PruneRule, Pruned};
+pub use place::{CacheFault, CacheNote};
+pub use writer::CacheWriter;
+
+/// The version of what is kept as facts; raised when their form changes.
+const FACTS: &str = "facts-1";
+/// A file's time is set anew at most so often, to know what is used.
+const TOUCH: Duration = Duration::from_secs(24 * 3600);
+
+/// The cache, shared by all threads of a run.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    folder: PathBuf,
+    /// Held as long as the run lasts, so that nothing is pruned meanwhile. Where locks do not work, correctness does not depend on it.
+    _lock: Option<File>,
+    /// The folder goes with the run, where no lasting one can be written.
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl Cache {
+    /// Returns the folder.
+    pub fn folder(&self) -> &Path {
+        &self.inner.folder
+    }
+
+    fn blob_path(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.hex();
+        self.inner.folder.join("blobs/sha256").join(&hex[..2]).join(hex)
+    }
+
+    fn facts_path(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.hex();
+        self.inner.folder.join(FACTS).join(&hex[..2]).join(hex)
+    }
+
+    /// Says whether content of this digest and size is there. It is not read.
+    pub fn has(&self, descriptor: &Descriptor) -> bool {
+        fs::metadata(self.blob_path(&descriptor.digest)).is_ok_and(|metadata| metadata.is_file() && metadata.len() == descriptor.size)
+    }
+
+    /// Opens content; `None` when it is not there.
+    pub fn open(&self, descriptor: &Descriptor) -> Option<CachedBlob> {
+        let path = self.blob_path(&descriptor.digest);
+        let file = File::open(&path).ok()?;
+        let metadata = file.metadata().ok()?;
+        if !metadata.is_file() || metadata.len() != descriptor.size {
+            remove(&path);
+            return None;
+        }
+        touch(&file, &metadata);
+        Some(CachedBlob { file, path, expected: descriptor.digest, hasher: Some(Hasher::default()) })
+    }
+
+    /// Reads content of at most `limit` bytes into memory; `None` when it is not there or not what it should be.
+    pub fn read_small(&self, digest: &Digest, limit: u64) -> Option<Vec<u8>> {
+        let path = self.blob_path(digest);
+        let file = File::open(&path).ok()?;
+        let metadata = file.metadata().ok()?;
+        touch(&file, &metadata);
+        let mut bytes = Vec::new();
+        file.take(limit + 1).read_to_end(&mut bytes).ok()?;
+        if Digest::of(&bytes) == *digest {
+            return Some(bytes);
+        }
+        if bytes.len() as u64 <= limit {
+            remove(&path);
+        }
+        None
+    }
+
+    /// Keeps content that is in memory. Where that fails it is fetched again next time, and nothing else is lost.
+    pub fn write_small(&self, bytes: &[u8]) {
+        let descriptor = Descriptor::of(crate::oci::MediaType::Other(String::new()), bytes);
+        if !self.has(&descriptor) {
+            let _ = self.writer().and_then(|mut writer| io::Write::write_all(&mut writer, bytes).and_then(|()| writer.finish(None)));
+        }
+    }
+
+    /// Begins to write content.
+    ///
+    /// # Errors
+    /// When no temporary file can be made.
+    pub fn writer(&self) -> io::Result<CacheWriter> {
+        CacheWriter::new(self.clone())
+    }
+
+    /// Returns what was learned of a layer; `None` when nothing is known, or what is there is damaged.
+    pub fn facts(&self, digest: &Digest) -> Option<Vec<u8>> {
+        let path = self.facts_path(digest);
+        let bytes = fs::read(&path).ok()?;
+        let (sum, facts) = bytes.split_at_checked(32)?;
+        if Digest::of(facts).as_bytes() == sum {
+            return Some(facts.to_vec());
+        }
+        remove(&path);
+        None
+    }
+
+    /// Keeps what was learned of a layer. Where that fails it is learned again next time.
+    pub fn write_facts(&self, digest: &Digest, facts: &[u8]) {
+        let bytes = [Digest::of(facts).as_bytes(), facts].concat();
+        let _ = self
+            .writer()
+            .and_then(|mut writer| io::Write::write_all(&mut writer, &bytes).and_then(|()| writer.place(&self.facts_path(digest))));
+    }
+}
+
+fn remove(path: &Path) {
+    // Another process may have removed it; where it cannot be removed, it fails the check again next time.
+    let _ = fs::remove_file(path);
+}
+
+/// Notes that a file was used, for pruning. A cache that is read-only stays as it is.
+fn touch(file: &File, metadata: &fs::Metadata) {
+    #[expect(clippy::disallowed_methods, reason = "a file's time of use; it reaches no digest")]
+    let now = std::time::SystemTime::now();
+    let old = metadata.modified().is_ok_and(|modified| now.duration_since(modified).is_ok_and(|age| age > TOUCH));
+    if old {
+        let _ = file.set_modified(now);
+    }
+}
+
+/// Content of the cache that is being read. It ends without an error only when the digest is right; else the file is removed.
+#[derive(Debug)]
+pub struct CachedBlob {
+    file: File,
+    path: PathBuf,
+    expected: Digest,
+    hasher: Option<Hasher>,
+}
+
+impl CachedBlob {
+    /// Returns the file's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Read for CachedBlob {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        if count > 0 {
+            if let Some(hasher) = &mut self.hasher {
+                hasher.update(&buffer[..count]);
+            }
+            return Ok(count);
+        }
+        let Some(hasher) = self.hasher.take() else { return Ok(0) };
+        let (actual, _) = hasher.finish();
+        if actual == self.expected {
+            return Ok(0);
+        }
+        remove(&self.path);
+        let message = format!("the cache's copy of {} was damaged, and was removed; run the command again", self.expected);
+        Err(io::Error::new(io::ErrorKind::InvalidData, message))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+use super::Cache;
+use crate::oci::{Descriptor, Digest, Hasher};
+
+/// Writes content into the cache. It exists only once [`CacheWriter::finish`] has returned; dropped before, it leaves nothing.
+#[derive(Debug)]
+pub struct CacheWriter {
+    cache: Cache,
+    file: NamedTempFile,
+    hasher: Hasher,
+}
+
+impl CacheWriter {
+    pub(super) fn new(cache: Cache) -> io::Result<Self> {
+        let file = tempfile::Builder::new().prefix("new-").tempfile_in(cache.inner.folder.join("tmp"))?;
+        // The lock tells other processes that this file has an owner that lives; see `place`.
+        let _ = file.as_file().try_lock();
+        Ok(Self { cache, file, hasher: Hasher::default() })
+    }
+
+    /// Puts the content under its digest, and returns digest and size.
+    ///
+    /// # Errors
+    /// When the content is not what was expected, or the disk fails.
+    pub fn finish(self, expected: Option<&Descriptor>) -> io::Result<(Digest, u64)> {
+        let (digest, size) = self.hasher.clone().finish();
+        if let Some(expected) = expected.filter(|expected| expected.digest != digest || expected.size != size) {
+            let message = format!("the content is {digest} with {size} bytes, and should be {} with {}", expected.digest, expected.size);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        let path = self.cache.blob_path(&digest);
+        self.place(&path)?;
+        Ok((digest, size))
+    }
+
+    /// Puts the content at a path: flushed, renamed, and the folder flushed, so that a power cut leaves all or nothing.
+    pub(super) fn place(self, path: &Path) -> io::Result<()> {
+        let folder = path.parent().unwrap_or(path);
+        if !folder.is_dir() {
+            fs::create_dir_all(folder)?;
+            folder.parent().map_or(Ok(()), sync_folder)?;
+        }
+        self.file.as_file().sync_all()?;
+        self.file.persist(path).map_err(|error| error.error)?;
+        sync_folder(folder)
+    }
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+impl Write for CacheWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.as_file_mut().write(bytes)?;
+        self.hasher.update(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_file_mut().flush()
+    }
+}
