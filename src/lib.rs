@@ -26,3 +26,4 @@ pub mod ops;
 pub mod plan;
 pub mod recipe;
 pub mod rootfs;
+pub mod store;

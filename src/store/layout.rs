@@ -1,0 +1,324 @@
+//! An OCI image layout on disk (image-spec, `image-layout.md`).
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tempfile::NamedTempFile;
+
+use crate::oci::{
+    ANNOTATION_REF_NAME, BlobSource, Descriptor, Digest, Index, MANIFEST_LIMIT, MediaType, Parsed, Progress, RawManifest, Selector, Store,
+    StoreError, StoreFault, Tag, Verified, Written, canonical_json,
+};
+
+/// The content of the file that marks a layout.
+pub(super) const MARK: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
+
+/// An OCI image layout.
+#[derive(Debug)]
+pub struct Layout {
+    folder: PathBuf,
+}
+
+impl Layout {
+    /// Opens a layout that exists.
+    ///
+    /// # Errors
+    /// When the folder is none.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let layout = Self { folder: folder.to_owned() };
+        let mark = layout.read_file(Path::new("oci-layout"), 4096)?;
+        let version = crate::oci::strict_json(&mark).ok().and_then(|value| value["imageLayoutVersion"].as_str().map(str::to_owned));
+        if version.as_deref() == Some("1.0.0") {
+            return Ok(layout);
+        }
+        Err(StoreError::new(StoreFault::Corrupt, format!("`{}` is no OCI image layout of version 1.0.0", folder.display())))
+    }
+
+    /// Opens a layout, and makes it if there is none.
+    ///
+    /// # Errors
+    /// When the folder holds something else, or cannot be written.
+    pub fn create(folder: &Path) -> Result<Self, StoreError> {
+        let layout = Self { folder: folder.to_owned() };
+        if folder.join("oci-layout").exists() {
+            return Self::open(folder);
+        }
+        let failed = |error| disk("make", folder, error);
+        if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+            let message = format!("`{}` holds other files, and is no OCI image layout", folder.display());
+            return Err(StoreError::new(StoreFault::Refused, message).hint("name an empty folder, or one that does not exist"));
+        }
+        fs::create_dir_all(folder.join("blobs/sha256")).map_err(failed)?;
+        layout.write_file(Path::new("index.json"), &layout.index_bytes(Vec::new())?)?;
+        // The mark comes last: a folder with it is a layout.
+        layout.write_file(Path::new("oci-layout"), MARK.as_bytes())?;
+        Ok(layout)
+    }
+
+    /// Returns the manifest or index of a layout that holds one.
+    ///
+    /// # Errors
+    /// When it holds none or several.
+    pub fn read_only_manifest(&self) -> Result<RawManifest, StoreError> {
+        let entries = self.entries()?;
+        match entries.as_slice() {
+            [only] => self.manifest_of(only),
+            [] => Err(StoreError::new(StoreFault::Missing, format!("the layout `{}` holds no image", self.folder.display()))),
+            [first, rest @ ..] if rest.iter().all(|entry| entry.digest == first.digest) => self.manifest_of(first),
+            several => {
+                let names: Vec<&str> =
+                    several.iter().filter_map(|entry| entry.annotations.get(ANNOTATION_REF_NAME)).map(String::as_str).collect();
+                let message = format!("the layout `{}` holds {} images", self.folder.display(), several.len());
+                let names: Vec<String> = names.iter().map(|name| format!("`{}`", name.escape_debug())).collect();
+                Err(StoreError::new(StoreFault::Missing, message).hint(format!("name one behind a colon: {}", names.join(", "))))
+            }
+        }
+    }
+
+    /// Returns the manifest or index of a tag, or the only one.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn read_tagged(&self, tag: Option<&Tag>) -> Result<RawManifest, StoreError> {
+        tag.map_or_else(|| self.read_only_manifest(), |tag| self.read_manifest(&Selector::Tag(tag.clone())))
+    }
+
+    fn entries(&self) -> Result<Vec<Descriptor>, StoreError> {
+        let bytes = self.read_file(Path::new("index.json"), MANIFEST_LIMIT)?;
+        let index = Parsed::<Index>::read(&bytes, &MediaType::Index);
+        let broken = |fault| {
+            StoreError::new(StoreFault::Corrupt, format!("`index.json` of the layout `{}` is broken", self.folder.display()))
+                .caused_by(fault)
+        };
+        Ok(index.map_err(broken)?.view().manifests.clone())
+    }
+
+    fn manifest_of(&self, descriptor: &Descriptor) -> Result<RawManifest, StoreError> {
+        if descriptor.size > MANIFEST_LIMIT {
+            return Err(StoreError::new(
+                StoreFault::Corrupt,
+                format!("the manifest {} has more than {MANIFEST_LIMIT} bytes", descriptor.digest),
+            ));
+        }
+        let bytes = self.open_blob(descriptor)?.read_all(MANIFEST_LIMIT);
+        let broken = |error| {
+            StoreError::new(StoreFault::Corrupt, format!("could not read the manifest {} of `{}`", descriptor.digest, self.name()))
+                .caused_by(error)
+        };
+        Ok(RawManifest { bytes: bytes.map_err(broken)?, media_type: descriptor.media_type.clone() })
+    }
+
+    fn blob_path(&self, digest: &Digest) -> PathBuf {
+        self.folder.join("blobs/sha256").join(digest.hex())
+    }
+
+    fn read_file(&self, name: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
+        let path = self.folder.join(name);
+        let file = open_regular(&path).map_err(|error| {
+            let message = format!("`{}` is no OCI image layout: could not read `{}`", self.folder.display(), name.display());
+            let fault = if error.kind() == io::ErrorKind::NotFound { StoreFault::Missing } else { StoreFault::Disk };
+            StoreError::new(fault, message).caused_by(error)
+        })?;
+        let mut bytes = Vec::new();
+        file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| disk("read", &path, error))?;
+        if bytes.len() as u64 > limit {
+            return Err(StoreError::new(StoreFault::Corrupt, format!("`{}` has more than {limit} bytes", path.display())));
+        }
+        Ok(bytes)
+    }
+
+    /// Writes a file whole or not at all.
+    fn write_file(&self, name: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        let path = self.folder.join(name);
+        let write = || {
+            let mut file = temporary(&self.folder)?;
+            file.write_all(bytes)?;
+            settle(file, &path)
+        };
+        write().map_err(|error| disk("write", &path, error))
+    }
+
+    fn index_bytes(&self, manifests: Vec<Descriptor>) -> Result<Vec<u8>, StoreError> {
+        let index = json!({ "schemaVersion": 2, "mediaType": MediaType::Index.as_str(), "manifests": manifests });
+        canonical_json(&index).map_err(|error| disk("write", &self.folder.join("index.json"), error.into()))
+    }
+
+    /// Names a manifest in `index.json`; what had the tag before loses it.
+    fn name_manifest(&self, descriptor: Descriptor, tag: &Tag) -> Result<(), StoreError> {
+        // Two builds may write into one layout at once, and neither may undo what the other named.
+        let lock = File::create(self.folder.join(".lock")).map_err(|error| disk("lock", &self.folder, error))?;
+        lock.lock().map_err(|error| disk("lock", &self.folder, error))?;
+        let mut entries = self.entries()?;
+        entries.retain(|entry| entry.annotations.get(ANNOTATION_REF_NAME).map(String::as_str) != Some(tag.as_str()));
+        let mut named = descriptor;
+        named.annotations.insert(ANNOTATION_REF_NAME.to_owned(), tag.to_string());
+        entries.push(named);
+        self.write_file(Path::new("index.json"), &self.index_bytes(entries)?)?;
+        let _ = fs::remove_file(self.folder.join(".lock"));
+        Ok(())
+    }
+}
+
+impl Store for Layout {
+    fn name(&self) -> String {
+        format!("oci:{}", self.folder.display())
+    }
+
+    fn read_manifest(&self, selector: &Selector) -> Result<RawManifest, StoreError> {
+        let entries = self.entries()?;
+        let found = match selector {
+            Selector::Tag(tag) => {
+                entries.iter().find(|entry| entry.annotations.get(ANNOTATION_REF_NAME).map(String::as_str) == Some(tag.as_str()))
+            }
+            Selector::Digest(digest) => entries.iter().find(|entry| entry.digest == *digest),
+        };
+        if let Some(descriptor) = found {
+            return self.manifest_of(descriptor);
+        }
+        let missing = || StoreError::new(StoreFault::Missing, format!("the layout `{}` has no image `{selector}`", self.folder.display()));
+        // A manifest below an index is named by its digest alone; the document says what it is.
+        let Selector::Digest(digest) = selector else { return Err(missing()) };
+        let size = fs::symlink_metadata(self.blob_path(digest)).map_err(|_| missing())?.len();
+        let raw = self.manifest_of(&Descriptor::new(MediaType::Manifest, *digest, size))?;
+        let named = crate::oci::strict_json(&raw.bytes).ok().and_then(|value| value["mediaType"].as_str().map(MediaType::from));
+        Ok(RawManifest { media_type: named.unwrap_or(MediaType::Manifest), ..raw })
+    }
+
+    fn has_blob(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
+        Ok(fs::symlink_metadata(self.blob_path(&descriptor.digest))
+            .is_ok_and(|metadata| metadata.is_file() && metadata.len() == descriptor.size))
+    }
+
+    fn open_blob(&self, descriptor: &Descriptor) -> Result<Verified<Box<dyn Read + Send>>, StoreError> {
+        let path = self.blob_path(&descriptor.digest);
+        let file = open_regular(&path).map_err(|error| {
+            let fault = if error.kind() == io::ErrorKind::NotFound { StoreFault::Missing } else { StoreFault::Disk };
+            StoreError::new(fault, format!("could not open the blob {} of `{}`", descriptor.digest, self.name())).caused_by(error)
+        })?;
+        Ok(Verified::new(Box::new(file), descriptor))
+    }
+
+    fn write_blob(&self, descriptor: &Descriptor, source: &dyn BlobSource, progress: &dyn Progress) -> Result<Written, StoreError> {
+        // A file of the right size under a digest's name was written whole, by a rename; whoever reads it checks it anyway.
+        if self.has_blob(descriptor)? {
+            return Ok(Written::Present);
+        }
+        let path = self.blob_path(&descriptor.digest);
+        let write = || {
+            let mut blob = Verified::new(source.open()?, descriptor);
+            let mut file = temporary(&self.folder)?;
+            let mut buffer = vec![0; 256 << 10];
+            loop {
+                let count = blob.read(&mut buffer)?;
+                if count == 0 {
+                    break;
+                }
+                file.write_all(&buffer[..count])?;
+                progress.advance(count as u64);
+            }
+            settle(file, &path)
+        };
+        write().map(|()| Written::Uploaded).map_err(|error| disk("write", &path, error))
+    }
+
+    fn write_manifest(&self, manifest: &RawManifest, tag: Option<&Tag>) -> Result<(), StoreError> {
+        let descriptor = manifest.descriptor();
+        self.write_blob(&descriptor, &manifest.bytes, &crate::oci::Silent)?;
+        tag.map_or(Ok(()), |tag| self.name_manifest(descriptor, tag))
+    }
+}
+
+/// Opens a file that is no link: a link in a foreign layout could lead anywhere (go-containerregistry 7f937fe5).
+fn open_regular(path: &Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")) }
+}
+
+fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(".new-").permissions(permissions()).tempfile_in(folder)
+}
+
+fn permissions() -> fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o644)
+}
+
+/// Flushes a file, gives it its name, and flushes the folder.
+fn settle(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+pub(super) fn disk(step: &str, path: &Path, error: io::Error) -> StoreError {
+    let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    let failure = StoreError::new(StoreFault::Disk, format!("could not {step} `{}`", path.display())).caused_by(error);
+    if full { failure.hint("`hardened cache prune` makes room in the cache") } else { failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::Silent;
+
+    fn tag(text: &str) -> Tag {
+        text.parse().unwrap()
+    }
+
+    fn manifest(text: &str) -> RawManifest {
+        let index = json!({"schemaVersion": 2, "mediaType": MediaType::Index.as_str(), "manifests": [], "annotations": {"x": text}});
+        RawManifest { bytes: canonical_json(&index).unwrap(), media_type: MediaType::Index }
+    }
+
+    #[test]
+    fn images_are_named_and_other_images_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/layout");
+        let layout = Layout::create(&path).unwrap();
+        layout.write_manifest(&manifest("one"), Some(&tag("one"))).unwrap();
+        assert_eq!(layout.read_only_manifest().unwrap(), manifest("one"));
+        let again = Layout::create(&path).unwrap();
+        again.write_manifest(&manifest("two"), Some(&tag("two"))).unwrap();
+        again.write_manifest(&manifest("new"), Some(&tag("one"))).unwrap();
+        assert_eq!(again.read_manifest(&Selector::Tag(tag("one"))).unwrap(), manifest("new"));
+        assert_eq!(again.read_manifest(&Selector::Tag(tag("two"))).unwrap(), manifest("two"));
+        assert_eq!(again.read_manifest(&Selector::Digest(manifest("one").descriptor().digest)).unwrap(), manifest("one"));
+        assert!(again.read_manifest(&Selector::Tag(tag("three"))).is_err_and(|error| error.fault == StoreFault::Missing));
+        assert!(again.read_only_manifest().is_err());
+        let names: Vec<_> = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 3, "{names:?}");
+    }
+
+    #[test]
+    fn only_the_described_blob_is_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::create(folder.path()).unwrap();
+        let descriptor = Descriptor::of(MediaType::Config, b"content");
+        assert!(layout.write_blob(&descriptor, &b"contenT".to_vec(), &Silent).is_err());
+        assert!(!layout.has_blob(&descriptor).unwrap());
+        assert_eq!(layout.write_blob(&descriptor, &b"content".to_vec(), &Silent).unwrap(), Written::Uploaded);
+        assert_eq!(layout.write_blob(&descriptor, &b"content".to_vec(), &Silent).unwrap(), Written::Present);
+        assert_eq!(layout.open_blob(&descriptor).unwrap().read_all(100).unwrap(), b"content");
+    }
+
+    #[test]
+    fn hostile_layouts_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), b"x").unwrap();
+        assert!(Layout::create(folder.path()).is_err_and(|error| error.fault == StoreFault::Refused));
+        assert!(Layout::open(folder.path()).is_err_and(|error| error.fault == StoreFault::Missing));
+        let path = folder.path().join("layout");
+        let layout = Layout::create(&path).unwrap();
+        let descriptor = Descriptor::of(MediaType::Config, b"secret");
+        fs::write(folder.path().join("secret"), b"secret").unwrap();
+        std::os::unix::fs::symlink("../../../secret", layout.blob_path(&descriptor.digest)).unwrap();
+        assert!(layout.open_blob(&descriptor).is_err());
+        fs::write(path.join("index.json"), br#"{"schemaVersion":2,"manifests":[],"layers":[]}"#).unwrap();
+        assert!(layout.read_only_manifest().is_err_and(|error| error.fault == StoreFault::Corrupt));
+        fs::write(path.join("oci-layout"), br#"{"imageLayoutVersion":"9.0.0"}"#).unwrap();
+        assert!(Layout::open(&path).is_err());
+    }
+}
