@@ -9,7 +9,8 @@ use crate::recipe::{PlaceholderFault, Placeholders};
 /// How much of a file below `.git` is read.
 const FILE_LIMIT: usize = 4 << 20;
 /// Variables in which CI services name the revision, in the order of asking.
-const REVISION_VARIABLES: &[&str] = &["GITHUB_SHA", "CI_COMMIT_SHA", "BITBUCKET_COMMIT", "BUILD_SOURCEVERSION", "CIRCLE_SHA1", "GIT_COMMIT"];
+const REVISION_VARIABLES: &[&str] =
+    &["GITHUB_SHA", "CI_COMMIT_SHA", "BITBUCKET_COMMIT", "BUILD_SOURCEVERSION", "CIRCLE_SHA1", "GIT_COMMIT"];
 /// Variables in which CI services name the repository's address.
 const SOURCE_VARIABLES: &[&str] =
     &["CI_PROJECT_URL", "BITBUCKET_GIT_HTTP_ORIGIN", "BUILD_REPOSITORY_URI", "CIRCLE_REPOSITORY_URL", "GIT_URL"];
@@ -72,13 +73,20 @@ impl ProjectPlaceholders {
 impl Placeholders for ProjectPlaceholders {
     fn value(&self, name: &str) -> Result<String, PlaceholderFault> {
         let fault = |reason: &str, hint: String| PlaceholderFault { reason: reason.to_owned(), hint: Some(hint) };
-        let no_revision =
-            || fault("no revision is found", "commit first, or set `GITHUB_SHA` or `CI_COMMIT_SHA` where there is no git repository".to_owned());
+        let no_revision = || {
+            fault(
+                "no revision is found",
+                "commit first, or set `GITHUB_SHA` or `CI_COMMIT_SHA` where there is no git repository".to_owned(),
+            )
+        };
         match name {
             "git.revision" => self.revision().map(str::to_owned).ok_or_else(no_revision),
             "git.short" => self.revision().map(|revision| revision.chars().take(12).collect()).ok_or_else(no_revision),
             "git.source" => self.source().map(str::to_owned).ok_or_else(|| {
-                fault("the repository has no remote `origin`", "run `git remote add origin ADDRESS`, or write the address itself".to_owned())
+                fault(
+                    "the repository has no remote `origin`",
+                    "run `git remote add origin ADDRESS`, or write the address itself".to_owned(),
+                )
             }),
             other => {
                 let variable = other.strip_prefix("env.").unwrap_or(other);
@@ -152,7 +160,8 @@ fn revision_in_files(git: &Path) -> Option<String> {
 
 fn origin_in_files(git: &Path) -> Option<String> {
     let text = read(&shared_folder(git).join("config"))?;
-    let mut lines = text.lines().map(str::trim).skip_while(|line| *line != "[remote \"origin\"]").skip(1).take_while(|line| !line.starts_with('['));
+    let mut lines =
+        text.lines().map(str::trim).skip_while(|line| *line != "[remote \"origin\"]").skip(1).take_while(|line| !line.starts_with('['));
     let address = lines.find_map(|line| line.strip_prefix("url")?.trim_start().strip_prefix('='))?;
     Some(address.trim().trim_matches('"').to_owned())
 }

@@ -94,7 +94,9 @@ fn choice(keys: BaseKeys) -> Result<LockedChoice, Wrong> {
         BaseKeys::Image { reference, digest, media_type, platforms } => {
             LockedChoice::Image { reference: value(&reference)?, pin: pin(&digest, &media_type, &platforms)? }
         }
-        BaseKeys::Layout { path, digest, media_type, platforms } => LockedChoice::Layout { path, pin: pin(&digest, &media_type, &platforms)? },
+        BaseKeys::Layout { path, digest, media_type, platforms } => {
+            LockedChoice::Layout { path, pin: pin(&digest, &media_type, &platforms)? }
+        }
     })
 }
 

@@ -51,7 +51,11 @@ mod tests {
         let (amd64, riscv64) = (Platform::linux("amd64", None), Platform::linux("riscv64", None));
         for (base, platform, expected) in [
             (image("gcr.io/distroless/cc:nonroot"), &amd64, None),
-            (image("gcr.io/distroless/cc:debug"), &amd64, Some("the lock is stale: the base was `gcr.io/distroless/cc:nonroot`, and is now `gcr.io/distroless/cc:debug`")),
+            (
+                image("gcr.io/distroless/cc:debug"),
+                &amd64,
+                Some("the lock is stale: the base was `gcr.io/distroless/cc:nonroot`, and is now `gcr.io/distroless/cc:debug`"),
+            ),
             (Base::Static, &amd64, Some("the lock is stale: the base was `gcr.io/distroless/cc:nonroot`, and is now `static`")),
             (image("gcr.io/distroless/cc:nonroot"), &riscv64, Some("the lock is stale: it has no digest for platform `linux/riscv64`")),
         ] {

@@ -151,7 +151,9 @@ mod tests {
 
     #[test]
     fn the_folder_chooses_the_template_and_nothing_is_overwritten() -> io::Result<()> {
-        for (mark, expected) in [("package.json", "node"), ("requirements.txt", "python"), ("pom.xml", "java"), ("go.mod", "static"), ("x", "static")] {
+        for (mark, expected) in
+            [("package.json", "node"), ("requirements.txt", "python"), ("pom.xml", "java"), ("go.mod", "static"), ("x", "static")]
+        {
             let folder = tempfile::tempdir()?;
             fs::write(folder.path().join(mark), "")?;
             let written = init(folder.path(), None).map_err(io::Error::other)?;

@@ -17,6 +17,8 @@ mod placeholder;
 mod schema;
 mod shape;
 
+use std::sync::Arc;
+
 use crate::diagnostic::{Diagnostic, Severity};
 
 pub use model::{
@@ -25,7 +27,7 @@ pub use model::{
 };
 pub use parse::RecipeText;
 pub use placeholder::{PlaceholderFault, Placeholders};
-pub use schema::json_schema;
+pub use schema::{json_schema, json_schema_text};
 
 /// Reads a recipe's meaning: the recipe and warnings about it.
 ///
@@ -37,7 +39,11 @@ pub fn read(text: RecipeText, placeholders: &dyn Placeholders) -> Result<(Recipe
     let (recipe, found) = check::check(&root, &keys, &references, placeholders);
     // What stands in the part that could not be read cannot be called missing.
     faults.extend(found.into_iter().filter(|(_, missing)| !(torn && *missing == check::Missing::Yes)).map(|(fault, _)| fault));
-    faults.sort_by_key(|fault| fault.place.as_ref().map(|(span, _)| (span.source.name != root.span.source.name, span.range.start)));
+    // Those of the recipe by their places, those of arguments after them, in the order in which they were found.
+    faults.sort_by_key(|fault| {
+        let in_recipe = fault.place.as_ref().filter(|(span, _)| Arc::ptr_eq(&span.source, &root.span.source));
+        in_recipe.map_or((true, 0), |(span, _)| (false, span.range.start))
+    });
     match recipe {
         Some(recipe) if faults.iter().all(|fault| fault.severity == Severity::Warning) => Ok((recipe, faults)),
         _ => Err(faults),

@@ -170,7 +170,9 @@ impl<'a> Walk<'a, '_> {
         let hint = nearest(text, choices.iter().copied())
             .map_or_else(|| format!("write one of {}", quoted(choices.iter().copied())), |near| format!("write `\"{near}\"`"));
         self.faults.push(
-            Diagnostic::error(format!("`{}` does not take `{}`", place.path, text.escape_debug())).at(Some(&node.span), "not one of its words").hint(hint),
+            Diagnostic::error(format!("`{}` does not take `{}`", place.path, text.escape_debug()))
+                .at(Some(&node.span), "not one of its words")
+                .hint(hint),
         );
         None
     }
@@ -225,13 +227,17 @@ impl<'a> Walk<'a, '_> {
         let takes_texts = expected.iter().any(|name| name == "a list of strings");
         let hint = match &node.kind {
             NodeKind::Table(_) if list_of_tables => format!("write the header `[[{}]]`", place.path),
-            NodeKind::List(_) if forms.iter().any(|form| matches!(form, Form::Table(_))) && !place.list => format!("write the header `[{}]`", place.path),
+            NodeKind::List(_) if forms.iter().any(|form| matches!(form, Form::Table(_))) && !place.list => {
+                format!("write the header `[{}]`", place.path)
+            }
             NodeKind::String(text) if takes_texts => {
                 let split = matches!(key, "entrypoint" | "command") && !text.contains(['"', '\'', '\\', '$', '|', '&', ';', '>', '<']);
                 let words: Vec<Value> = if split { text.split_whitespace().map(Value::from).collect() } else { vec![text.clone().into()] };
                 format!("write `{key} = {}`", inline(&Value::Array(words)))
             }
-            NodeKind::Integer(_) | NodeKind::Boolean(_) | NodeKind::Float if expected == ["a string"] && key != "mode" && key != "dir-mode" => {
+            NodeKind::Integer(_) | NodeKind::Boolean(_) | NodeKind::Float
+                if expected == ["a string"] && key != "mode" && key != "dir-mode" =>
+            {
                 let text = Value::from(node.raw());
                 if place.list { format!("write `{}`", inline(&text)) } else { format!("write `{key} = {}`", inline(&text)) }
             }
@@ -275,7 +281,10 @@ fn inline(value: &Value) -> String {
         Value::String(text) => toml::Value::String(text.clone()).to_string(),
         Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
         Value::Object(object) => {
-            format!("{{ {} }}", object.iter().map(|(key, value)| format!("{} = {}", bare(key), inline(value))).collect::<Vec<_>>().join(", "))
+            format!(
+                "{{ {} }}",
+                object.iter().map(|(key, value)| format!("{} = {}", bare(key), inline(value))).collect::<Vec<_>>().join(", ")
+            )
         }
         other => other.to_string(),
     }

@@ -39,12 +39,14 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
     let mut elements: Vec<Element<'_>> = Vec::new();
     match (&diagnostic.place, &diagnostic.also) {
         (Some((span, label)), Some((other, word))) if span.source == other.source => {
-            let snippet = snippet(span).annotation(mark(AnnotationKind::Primary, span, label)).annotation(mark(AnnotationKind::Context, other, word));
+            let snippet =
+                snippet(span).annotation(mark(AnnotationKind::Primary, span, label)).annotation(mark(AnnotationKind::Context, other, word));
             elements.push(snippet.into());
         }
         (place, also) => {
             let marks = [(place, AnnotationKind::Primary), (also, AnnotationKind::Context)];
-            for (span, label, kind) in marks.into_iter().filter_map(|(place, kind)| place.as_ref().map(|(span, label)| (span, label, kind))) {
+            for (span, label, kind) in marks.into_iter().filter_map(|(place, kind)| place.as_ref().map(|(span, label)| (span, label, kind)))
+            {
                 elements.push(snippet(span).annotation(mark(kind, span, label)).into());
             }
         }
@@ -96,7 +98,8 @@ fn shown(text: &str) -> String {
 }
 
 fn push(shown: &mut String, character: char, is_line_end: bool) {
-    let hostile = character.is_control() || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let hostile = character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     if is_line_end {
         shown.push(' ');
     } else if hostile {

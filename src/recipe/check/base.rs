@@ -22,14 +22,20 @@ impl Check<'_> {
             self.push(fault, Missing::No);
         } else if written.is_empty() {
             let message = if at.is_written() { "`[base]` names no base" } else { "the recipe has no `[base]`" };
-            let hint = "write `[base]` with `static = true`, `image = \"gcr.io/distroless/cc-debian13:nonroot\"` or `layout = \"vendor/base\"`";
+            let hint =
+                "write `[base]` with `static = true`, `image = \"gcr.io/distroless/cc-debian13:nonroot\"` or `layout = \"vendor/base\"`";
             self.missing(at.span(), message.to_owned(), "no base", hint.to_owned());
         }
         let keys = keys?;
         let inherit = self.inherit(at, keys);
         let base = if let Some(is_static) = keys.static_base {
             if !is_static {
-                self.fault(at.key("static").span(), "`base.static` is `false`".to_owned(), "names no base", "write `static = true`, or another base instead");
+                self.fault(
+                    at.key("static").span(),
+                    "`base.static` is `false`".to_owned(),
+                    "names no base",
+                    "write `static = true`, or another base instead",
+                );
             }
             Base::Static
         } else if let Some(image) = &keys.image {
@@ -61,7 +67,12 @@ impl Check<'_> {
         let text = self.text(at, written)?;
         let path = text.strip_prefix("oci:").unwrap_or(&text);
         if path.is_empty() || path.contains('\0') {
-            self.fault(at.span(), "`base.layout` names no folder".to_owned(), "not a path", "write the folder of an OCI image layout: `layout = \"vendor/base\"`");
+            self.fault(
+                at.span(),
+                "`base.layout` names no folder".to_owned(),
+                "not a path",
+                "write the folder of an OCI image layout: `layout = \"vendor/base\"`",
+            );
             return None;
         }
         if path.starts_with('/') {
@@ -75,7 +86,12 @@ impl Check<'_> {
     fn inherit(&mut self, at: At<'_>, keys: &BaseKeys) -> BTreeSet<Inherit> {
         let Some(written) = &keys.inherit else { return BTreeSet::new() };
         if keys.static_base.is_some() {
-            self.fault(at.key("inherit").span(), "`base.inherit` beside `static`".to_owned(), "nothing to inherit", "leave `inherit` out: this base has none of it");
+            self.fault(
+                at.key("inherit").span(),
+                "`base.inherit` beside `static`".to_owned(),
+                "nothing to inherit",
+                "leave `inherit` out: this base has none of it",
+            );
         }
         let meaning = |key: &InheritKey| match key {
             InheritKey::Labels => Inherit::Labels,

@@ -19,7 +19,12 @@ impl Check<'_> {
         if let (Some(FilesSource::Text(_)), Some(to)) = (&source, &to)
             && (landing == Landing::In || to.is_root())
         {
-            self.fault(to.span.as_ref(), "`to` of a `text` names a folder".to_owned(), "no file name", "write the file's whole path: `to = \"/etc/app/settings.toml\"`");
+            self.fault(
+                to.span.as_ref(),
+                "`to` of a `text` names a folder".to_owned(),
+                "no file name",
+                "write the file's whole path: `to = \"/etc/app/settings.toml\"`",
+            );
         }
         let exclude = self.list(at, "exclude", keys.exclude.as_deref());
         let include_denied = self.list(at, "include-denied", keys.include_denied.as_deref());
@@ -28,7 +33,12 @@ impl Check<'_> {
         let owner = self.owner(at.key("owner"), keys.owner.as_deref(), user);
         let layer = keys.layer.as_deref().and_then(|layer| self.text(at.key("layer"), layer));
         if layer.as_ref().is_some_and(|layer| layer.trim().is_empty()) {
-            self.fault(at.key("layer").span(), "`layer` is an empty name".to_owned(), "empty", "write a name, `layer = \"dependencies\"`, or leave the key out");
+            self.fault(
+                at.key("layer").span(),
+                "`layer` is an empty name".to_owned(),
+                "empty",
+                "write a name, `layer = \"dependencies\"`, or leave the key out",
+            );
         }
         let symlinks = if keys.symlinks == Some(SymlinksKey::Follow) { Symlinks::Follow } else { Symlinks::Keep };
         Some(FilesEntry {
@@ -49,10 +59,20 @@ impl Check<'_> {
     fn source(&mut self, at: At<'_>, keys: &FilesKeys) -> Option<FilesSource> {
         match (at.key("from").is_written(), at.key("text").is_written()) {
             (true, true) => {
-                self.fault(at.key_span("text"), "a `[[files]]` entry has both `from` and `text`".to_owned(), "one too many", "make two entries of it");
+                self.fault(
+                    at.key_span("text"),
+                    "a `[[files]]` entry has both `from` and `text`".to_owned(),
+                    "one too many",
+                    "make two entries of it",
+                );
             }
             (false, false) => {
-                self.missing(at.span(), "a `[[files]]` entry has no `from`".to_owned(), "no `from`", "write `from = \"dist\"`, or `text = \"…\"`".to_owned());
+                self.missing(
+                    at.span(),
+                    "a `[[files]]` entry has no `from`".to_owned(),
+                    "no `from`",
+                    "write `from = \"dist\"`, or `text = \"…\"`".to_owned(),
+                );
             }
             _ => {}
         }
@@ -67,7 +87,11 @@ impl Check<'_> {
         } else if written.starts_with('/') {
             Some(("`from` is an absolute path", "not relative", "write it relative to the recipe's folder, or to `root`"))
         } else if names.contains(&"..") {
-            Some(("`from` leaves the folder that files are taken from", "holds `..`", "write `root = \"..\"` at the top of the recipe, and `from` relative to it"))
+            Some((
+                "`from` leaves the folder that files are taken from",
+                "holds `..`",
+                "write `root = \"..\"` at the top of the recipe, and `from` relative to it",
+            ))
         } else {
             None
         };
@@ -90,7 +114,12 @@ impl Check<'_> {
                 Some(target) => self.text(at.key("target"), target),
                 None => {
                     if !at.key("target").is_written() {
-                        self.missing(at.span(), "a `[[links]]` entry has no `target`".to_owned(), "no `target`", "write `target = \"/app/server\"`".to_owned());
+                        self.missing(
+                            at.span(),
+                            "a `[[links]]` entry has no `target`".to_owned(),
+                            "no `target`",
+                            "write `target = \"/app/server\"`".to_owned(),
+                        );
                     }
                     None
                 }
@@ -119,9 +148,21 @@ impl Check<'_> {
     }
 
     /// Reads a path that an entry must have.
-    fn required(&mut self, at: At<'_>, key: &str, table: &str, example: &str, written: Option<&str>) -> Option<Spanned<crate::rootfs::ImagePath>> {
+    fn required(
+        &mut self,
+        at: At<'_>,
+        key: &str,
+        table: &str,
+        example: &str,
+        written: Option<&str>,
+    ) -> Option<Spanned<crate::rootfs::ImagePath>> {
         if !at.key(key).is_written() {
-            self.missing(at.span(), format!("a `{table}` entry has no `{key}`"), format!("no `{key}`"), format!("write `{key} = \"{example}\"`"));
+            self.missing(
+                at.span(),
+                format!("a `{table}` entry has no `{key}`"),
+                format!("no `{key}`"),
+                format!("write `{key} = \"{example}\"`"),
+            );
         }
         self.path(at.key(key), key, written?)
     }
@@ -145,7 +186,12 @@ impl Check<'_> {
             Some("user") => user,
             Some(written) => numbers(written).unwrap_or_else(|| {
                 let message = format!("`{}` is not an owner", written.escape_debug());
-                self.fault(at.span(), message, "not an owner", "write `\"root\"`, `\"user\"` for the one of `[user]`, or numbers: `\"10001:10001\"`");
+                self.fault(
+                    at.span(),
+                    message,
+                    "not an owner",
+                    "write `\"root\"`, `\"user\"` for the one of `[user]`, or numbers: `\"10001:10001\"`",
+                );
                 Owner::default()
             }),
         }

@@ -49,7 +49,12 @@ impl Check<'_> {
             self.push(fault, Missing::No);
         }
         if keys.names.as_ref().is_some_and(Vec::is_empty) {
-            self.fault(at.key("names").span(), "`image.names` is empty".to_owned(), "no name", "write `names = [\"registry.example.no/shop/api\"]`");
+            self.fault(
+                at.key("names").span(),
+                "`image.names` is empty".to_owned(),
+                "no name",
+                "write `names = [\"registry.example.no/shop/api\"]`",
+            );
         }
         let one = keys.name.iter().map(|name| (at.key("name"), name));
         let several = keys.names.iter().flatten().enumerate().map(|(index, name)| (at.key("names").index(index), name));
@@ -101,9 +106,13 @@ impl Check<'_> {
                     }
                 }
                 Err(fault) => {
-                    let clean: String = text.chars().map(|letter| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '-' }).collect();
+                    let clean: String = text
+                        .chars()
+                        .map(|letter| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '-' })
+                        .collect();
                     let clean = clean.trim_start_matches(['.', '-']);
-                    let hint = if clean.is_empty() || clean.len() > 128 { "write `\"1.4.2\"`".to_owned() } else { format!("write `\"{clean}\"`") };
+                    let hint =
+                        if clean.is_empty() || clean.len() > 128 { "write `\"1.4.2\"`".to_owned() } else { format!("write `\"{clean}\"`") };
                     let fault: ReferenceFault = fault;
                     self.fault(at.span(), fault.to_string(), "not a tag", hint);
                 }
@@ -117,7 +126,12 @@ impl Check<'_> {
         let Some(written) = &keys.platforms else { return default() };
         let at = at.key("platforms");
         if written.is_empty() {
-            self.fault(at.span(), "`image.platforms` is empty".to_owned(), "no platform", "write `platforms = [\"linux/amd64\"]`, or leave the key out");
+            self.fault(
+                at.span(),
+                "`image.platforms` is empty".to_owned(),
+                "no platform",
+                "write `platforms = [\"linux/amd64\"]`, or leave the key out",
+            );
         }
         let mut platforms: Vec<Spanned<Platform>> = Vec::new();
         for (index, written) in written.iter().enumerate() {
@@ -165,7 +179,12 @@ impl Check<'_> {
         let span = at.span().cloned();
         match text.parse::<ImageReference>() {
             Ok(reference) if reference.digest.is_some() => {
-                self.fault(at.span(), format!("`{reference}` names a digest"), "not a tag", "write `-t NAME:TAG`: the digest is known when the image is built");
+                self.fault(
+                    at.span(),
+                    format!("`{reference}` names a digest"),
+                    "not a tag",
+                    "write `-t NAME:TAG`: the digest is known when the image is built",
+                );
                 Vec::new()
             }
             Ok(reference) if reference.tag.is_some() => vec![Spanned { value: reference, span }],

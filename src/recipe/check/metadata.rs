@@ -32,12 +32,22 @@ impl Check<'_> {
         for (key, value) in written.into_iter().flatten() {
             let span = at.key_span(key);
             if key.is_empty() || key.chars().any(char::is_control) {
-                self.fault(span, format!("`metadata.{table}` has the key `{}`", key.escape_debug()), "not a key", "write a name in reverse domain notation: `\"no.example.team\"`");
+                self.fault(
+                    span,
+                    format!("`metadata.{table}` has the key `{}`", key.escape_debug()),
+                    "not a key",
+                    "write a name in reverse domain notation: `\"no.example.team\"`",
+                );
                 continue;
             }
             let own = key.strip_prefix(PREFIX);
             if own.is_some_and(|name| name.starts_with("base.") || name == "created") {
-                self.fault(span, format!("`{key}` is written by hardened itself"), "not to be set", "leave it out; `image.created` sets the time");
+                self.fault(
+                    span,
+                    format!("`{key}` is written by hardened itself"),
+                    "not to be set",
+                    "leave it out; `image.created` sets the time",
+                );
                 continue;
             }
             if both.contains_key(key) {

@@ -62,7 +62,11 @@ impl Check<'_> {
         for platform in &image.platforms {
             self.platform = Some(platform.value.clone());
             let process = self.process(at.key("process"), keys.process.as_ref());
-            if is_static && base.is_some() && !at.key("process").key("entrypoint").is_written() && !at.key("process").key("command").is_written() {
+            if is_static
+                && base.is_some()
+                && !at.key("process").key("entrypoint").is_written()
+                && !at.key("process").key("command").is_written()
+            {
                 self.missing(
                     at.key("process").span(),
                     "the recipe does not say what to start".to_owned(),
@@ -101,10 +105,20 @@ impl Check<'_> {
         let span = at.key("root").span().cloned();
         let written = keys.root.as_deref().and_then(|root| self.text(at.key("root"), root)).unwrap_or_default();
         if written.starts_with('/') {
-            self.fault(span.as_ref(), format!("`root` is an absolute path, `{written}`"), "not relative", "write it relative to the recipe: `root = \"..\"`");
+            self.fault(
+                span.as_ref(),
+                format!("`root` is an absolute path, `{written}`"),
+                "not relative",
+                "write it relative to the recipe: `root = \"..\"`",
+            );
         }
         if written.contains('\0') {
-            self.fault(span.as_ref(), "`root` holds a NUL byte".to_owned(), "not a path", "write a folder relative to the recipe: `root = \"..\"`");
+            self.fault(
+                span.as_ref(),
+                "`root` holds a NUL byte".to_owned(),
+                "not a path",
+                "write a folder relative to the recipe: `root = \"..\"`",
+            );
         }
         let value = written.split('/').filter(|part| !matches!(*part, "" | ".")).collect::<Vec<_>>().join("/");
         Spanned { value, span }

@@ -10,9 +10,39 @@ use crate::rootfs::ImagePath;
 
 /// Linux's signals (signal(7)).
 const SIGNALS: &[&str] = &[
-    "SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGKILL", "SIGUSR1", "SIGSEGV", "SIGUSR2", "SIGPIPE",
-    "SIGALRM", "SIGTERM", "SIGSTKFLT", "SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU", "SIGXFSZ",
-    "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO", "SIGPWR", "SIGSYS", "SIGRTMIN", "SIGRTMAX",
+    "SIGHUP",
+    "SIGINT",
+    "SIGQUIT",
+    "SIGILL",
+    "SIGTRAP",
+    "SIGABRT",
+    "SIGBUS",
+    "SIGFPE",
+    "SIGKILL",
+    "SIGUSR1",
+    "SIGSEGV",
+    "SIGUSR2",
+    "SIGPIPE",
+    "SIGALRM",
+    "SIGTERM",
+    "SIGSTKFLT",
+    "SIGCHLD",
+    "SIGCONT",
+    "SIGSTOP",
+    "SIGTSTP",
+    "SIGTTIN",
+    "SIGTTOU",
+    "SIGURG",
+    "SIGXCPU",
+    "SIGXFSZ",
+    "SIGVTALRM",
+    "SIGPROF",
+    "SIGWINCH",
+    "SIGIO",
+    "SIGPWR",
+    "SIGSYS",
+    "SIGRTMIN",
+    "SIGRTMAX",
 ];
 
 impl Check<'_> {
@@ -50,7 +80,12 @@ impl Check<'_> {
             }
             Some(first) if is_program && texts.len() == 1 && first.trim().contains(' ') => {
                 let words = first.split_whitespace().map(|word| format!("\"{}\"", word.escape_default())).collect::<Vec<_>>().join(", ");
-                self.warn(first.span.as_ref(), format!("the program of `{key}` has a space in its name"), "one name, not a command line", format!("write `{key} = [{words}]`"));
+                self.warn(
+                    first.span.as_ref(),
+                    format!("the program of `{key}` has a space in its name"),
+                    "one name, not a command line",
+                    format!("write `{key} = [{words}]`"),
+                );
             }
             _ => {}
         }
@@ -68,7 +103,12 @@ impl Check<'_> {
             }
             let Some(value) = self.text(at.key(name), value) else { continue };
             if value.contains('\0') {
-                self.fault(at.key(name).span(), format!("the value of `{name}` holds a NUL byte"), "no environment variable", "leave the NUL byte out");
+                self.fault(
+                    at.key(name).span(),
+                    format!("the value of `{name}` holds a NUL byte"),
+                    "no environment variable",
+                    "leave the NUL byte out",
+                );
             }
             if looks_secret(name) && !value.is_empty() {
                 let hint = "everybody who has the image can read it: let the runtime set it, from a secret";
@@ -102,7 +142,12 @@ impl Check<'_> {
                 }
                 (Some(number), None) => {
                     let message = format!("`{}` is not a protocol", protocol.escape_debug());
-                    self.fault(at.span(), message, "not a protocol", format!("write `{number}` for TCP, `\"{number}/udp\"` or `\"{number}/sctp\"`"));
+                    self.fault(
+                        at.span(),
+                        message,
+                        "not a protocol",
+                        format!("write `{number}` for TCP, `\"{number}/udp\"` or `\"{number}/sctp\"`"),
+                    );
                 }
                 (None, _) => {
                     let message = format!("`{}` is not a port", text.escape_debug());
@@ -118,7 +163,12 @@ impl Check<'_> {
         for (index, written) in written.unwrap_or_default().iter().enumerate() {
             let Some(path) = self.path(at.index(index), key, written) else { continue };
             if path.is_root() {
-                self.fault(path.span.as_ref(), format!("`{key}` names the whole image"), "the root", "name the folders that the process writes to: `/tmp`, `/data`");
+                self.fault(
+                    path.span.as_ref(),
+                    format!("`{key}` names the whole image"),
+                    "the root",
+                    "name the folders that the process writes to: `/tmp`, `/data`",
+                );
             } else if !self.twice(key, &path, &path.to_string(), &paths) {
                 paths.push(path);
             }
@@ -129,23 +179,39 @@ impl Check<'_> {
     fn signal(&mut self, at: At<'_>, written: &str) -> Option<String> {
         let text = self.text(at, written)?;
         let upper = text.to_uppercase();
-        let name = if upper.starts_with("SIG") || upper.starts_with(|first: char| first.is_ascii_digit()) { upper } else { format!("SIG{upper}") };
+        let name =
+            if upper.starts_with("SIG") || upper.starts_with(|first: char| first.is_ascii_digit()) { upper } else { format!("SIG{upper}") };
         let offset = |prefix: &str| name.strip_prefix(prefix).and_then(|rest| rest.parse::<u8>().ok()).is_some_and(|offset| offset <= 30);
         let number = name.parse::<u8>().is_ok_and(|number| (1..=64).contains(&number));
         if SIGNALS.contains(&name.as_str()) || offset("SIGRTMIN+") || offset("SIGRTMAX-") || number {
             if matches!(name.as_str(), "SIGKILL" | "SIGSTOP" | "9" | "19") {
-                self.warn(at.span(), format!("no process can act on `{name}`"), "ends without cleaning up", "write `stop-signal = \"SIGTERM\"`");
+                self.warn(
+                    at.span(),
+                    format!("no process can act on `{name}`"),
+                    "ends without cleaning up",
+                    "write `stop-signal = \"SIGTERM\"`",
+                );
             }
             return Some(name);
         }
         let near = nearest(&name, SIGNALS.iter().copied()).unwrap_or("SIGTERM");
-        self.fault(at.span(), format!("`{}` is not a signal", text.escape_debug()), "not a signal", format!("write `stop-signal = \"{near}\"`"));
+        self.fault(
+            at.span(),
+            format!("`{}` is not a signal", text.escape_debug()),
+            "not a signal",
+            format!("write `stop-signal = \"{near}\"`"),
+        );
         None
     }
 
     fn healthcheck(&mut self, at: At<'_>, keys: &HealthcheckKeys) -> Option<Healthcheck> {
         if !at.key("command").is_written() {
-            self.missing(at.span(), "`process.healthcheck` has no `command`".to_owned(), "no `command`", "write `command = [\"/app/server\", \"--check\"]`".to_owned());
+            self.missing(
+                at.span(),
+                "`process.healthcheck` has no `command`".to_owned(),
+                "no `command`",
+                "write `command = [\"/app/server\", \"--check\"]`".to_owned(),
+            );
         }
         let command = self.exec(at.key("command"), "healthcheck.command", keys.command.as_deref());
         let interval = self.duration(at.key("interval"), "interval", keys.interval.as_deref());
@@ -153,14 +219,20 @@ impl Check<'_> {
         let start_period = self.duration(at.key("start-period"), "start-period", keys.start_period.as_deref());
         let retries = keys.retries.and_then(|retries| u32::try_from(retries).ok().filter(|retries| (1..=1000).contains(retries)));
         if let (Some(written), None) = (keys.retries, retries) {
-            self.fault(at.key("retries").span(), format!("`retries` is {written}"), "out of range", "write a number from 1 to 1000: `retries = 3`");
+            self.fault(
+                at.key("retries").span(),
+                format!("`retries` is {written}"),
+                "out of range",
+                "write a number from 1 to 1000: `retries = 3`",
+            );
         }
         Some(Healthcheck { command: command?.value, interval, timeout, start_period, retries })
     }
 
     fn duration(&mut self, at: At<'_>, key: &str, written: Option<&str>) -> Option<Duration> {
         let text = self.text(at, written?)?;
-        let duration = duration(&text).filter(|duration| *duration >= Duration::from_millis(1) && *duration <= Duration::from_hours(24 * 365));
+        let duration =
+            duration(&text).filter(|duration| *duration >= Duration::from_millis(1) && *duration <= Duration::from_hours(24 * 365));
         if duration.is_none() {
             let message = format!("`{}` is not a time span", text.escape_debug());
             self.fault(at.span(), message, "not a time span", format!("write a number and `ms`, `s`, `m` or `h`: `{key} = \"30s\"`"));
@@ -207,14 +279,30 @@ mod tests {
 
     #[test]
     fn time_spans() {
-        for (text, expected) in [("30s", Some(30_000)), ("1m30s", Some(90_000)), ("500ms", Some(500)), ("2h", Some(7_200_000)), ("30", None), ("s", None), ("1d", None), ("99999999999999999999s", None)] {
+        for (text, expected) in [
+            ("30s", Some(30_000)),
+            ("1m30s", Some(90_000)),
+            ("500ms", Some(500)),
+            ("2h", Some(7_200_000)),
+            ("30", None),
+            ("s", None),
+            ("1d", None),
+            ("99999999999999999999s", None),
+        ] {
             assert_eq!(duration(text).map(|duration| duration.as_millis()), expected, "{text}");
         }
     }
 
     #[test]
     fn names_of_credentials() {
-        for (name, expected) in [("DB_PASSWORD", true), ("GITHUB_TOKEN", true), ("API_KEY", true), ("TOKEN_FILE", false), ("NODE_ENV", false), ("TOKENIZER", false)] {
+        for (name, expected) in [
+            ("DB_PASSWORD", true),
+            ("GITHUB_TOKEN", true),
+            ("API_KEY", true),
+            ("TOKEN_FILE", false),
+            ("NODE_ENV", false),
+            ("TOKENIZER", false),
+        ] {
             assert_eq!(looks_secret(name), expected, "{name}");
         }
     }

@@ -23,19 +23,35 @@ impl Check<'_> {
         if let Some(home) = &home
             && (home.is_root() || home.as_bytes().iter().any(|byte| matches!(byte, b':' | b'\n')))
         {
-            self.fault(home.span.as_ref(), format!("`{}` cannot be a home folder", home.value), "not a home folder", "write `home = \"/home/app\"`");
+            self.fault(
+                home.span.as_ref(),
+                format!("`{}` cannot be a home folder", home.value),
+                "not a home folder",
+                "write `home = \"/home/app\"`",
+            );
         }
         let default_home = if uid == 0 { "/root".to_owned() } else { format!("/home/{name}") };
         let home = home.unwrap_or_else(|| Spanned { value: ImagePath::absolute(&default_home).unwrap_or_default(), span: None });
         let root_reason = keys.allow_root.as_ref().and_then(|reason| self.text(at.key("allow-root"), reason));
         self.root_rules(at, uid, &name, root_reason.as_deref());
-        UserChoice { name: Spanned { value: name, span: at.key("name").span().cloned() }, owner: Owner { uid, gid }, group, home, root_reason }
+        UserChoice {
+            name: Spanned { value: name, span: at.key("name").span().cloned() },
+            owner: Owner { uid, gid },
+            group,
+            home,
+            root_reason,
+        }
     }
 
     fn root_rules(&mut self, at: At<'_>, uid: u32, name: &str, reason: Option<&str>) {
         let allowed = at.key("allow-root");
         if reason.is_some_and(|reason| reason.trim().is_empty()) {
-            self.fault(allowed.span(), "`user.allow-root` gives no reason".to_owned(), "empty", "write why the process must be root: `allow-root = \"binds port 53, see OPS-12\"`");
+            self.fault(
+                allowed.span(),
+                "`user.allow-root` gives no reason".to_owned(),
+                "empty",
+                "write why the process must be root: `allow-root = \"binds port 53, see OPS-12\"`",
+            );
         }
         if uid == 0 && !allowed.is_written() {
             let hint = "write another `uid`, 65532 for example, or say why it must be root: `allow-root = \"binds port 53, see OPS-12\"`";
@@ -84,9 +100,16 @@ impl Check<'_> {
         let level = match keys.level.map(u8::try_from) {
             None => default,
             Some(Ok(level)) if (1..=largest).contains(&level) => level,
+            // Of a format that is none, nobody knows the levels.
+            Some(_) if keys.compression.is_none() && at.key("compression").is_written() => default,
             Some(_) => {
                 let message = format!("{name} has no level {}", keys.level.unwrap_or_default());
-                self.fault(at.key("level").span(), message, "out of range", format!("write a level from 1 to {largest}: `level = {default}`"));
+                self.fault(
+                    at.key("level").span(),
+                    message,
+                    "out of range",
+                    format!("write a level from 1 to {largest}: `level = {default}`"),
+                );
                 default
             }
         };
