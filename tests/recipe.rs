@@ -49,10 +49,9 @@ fn check(text: &str, expected: &str) {
     assert_eq!(found, expected, "\n{text}\n--- found\n{found}\n");
 }
 
-#[test]
-fn all_faults_are_reported_at_once() {
-    check(
-        r#"rot = ".."
+/// A recipe with nothing but faults, and all of them.
+const ALL_FAULTS: (&str, &str) = (
+    r#"rot = ".."
 [image]
 nmae = "x"
 tags = "latest"
@@ -94,7 +93,7 @@ zebra = 1
 "org.opencontainers.image.title" = "x"
 [images]
 "#,
-        r#"unknown key `rot` in the recipe
+    r#"unknown key `rot` in the recipe
   r:1:1 <rot> not a key here
   write `root`
 unknown key `nmae` in `[image]`
@@ -199,7 +198,11 @@ unknown key `zebra` in `[metadata]`
 unknown key `images` in the recipe
   r:41:2 <images> not a key here
   write `image`"#,
-    );
+);
+
+#[test]
+fn all_faults_are_reported_at_once() {
+    check(ALL_FAULTS.0, ALL_FAULTS.1);
 }
 
 #[test]
@@ -315,118 +318,121 @@ a `[[files]]` entry has no `from`
     assert_eq!(found, expected, "\n--- found\n{found}\n");
 }
 
-/// One fault each: a whole recipe's difference from a good one, and the fault's message, marked text and hint.
+/// One fault each: what is replaced in a good recipe and by what, and the fault's message, marked text and hint.
+const SINGLE_FAULTS: &[(&str, &str, &str)] = &[
+    (
+        "a.example/b",
+        "https://a.example/b",
+        "`https://` starts with a scheme, and an image reference has none | \"https://a.example/b\" | write it without `https://`",
+    ),
+    (
+        "a.example/b",
+        "a.example/B",
+        "`a.example/B` is not an image reference: invalid reference format | \"a.example/B\" | write it in lower case: `a.example/b`",
+    ),
+    (
+        "a.example/b",
+        "a.example/b:1",
+        "`a.example/b:1` holds a tag or digest, and only a name is wanted | \"a.example/b:1\" | write `name = \"a.example/b\"` and `tags = [\"1\"]`",
+    ),
+    ("name =", "names = [\"c.example/d\"]\nname =", "`image` has both `name` and `names` | names | write all of them into `names`"),
+    (
+        "[base]",
+        "tags = [\"{platform.arch}\"]\n[base]",
+        "`{platform.arch}` in a value that is the same for all platforms | {platform.arch} | use it in `files`, `links`, `directories`, `process` and `metadata`",
+    ),
+    (
+        "[base]",
+        "tags = [\"a{b\"]\n[base]",
+        "a single `{` in a text | { | write `{{` for the character itself, or a placeholder: `{git.revision}`",
+    ),
+    (
+        "[base]",
+        "created = 2026-11-24\n[base]",
+        "`image.created` is not a point in time | 2026-11-24 | write RFC 3339 with a zone, `created = \"2026-11-24T00:00:00Z\"`, or seconds since 1970",
+    ),
+    (
+        "[base]",
+        "platforms = [\"windows/amd64\"]\n[base]",
+        "`windows/amd64` is not a platform: operating system `windows` is not supported, only `linux` | \"windows/amd64\" | write `linux/amd64`: images of ours run on Linux",
+    ),
+    ("static = true", "static = false", "`base.static` is `false` | false | write `static = true`, or another base instead"),
+    (
+        "static = true",
+        "layout = \"/srv/base\"",
+        "`base.layout` is an absolute path | \"/srv/base\" | write it relative to the recipe, so that the recipe works on other machines too: `layout = \"vendor/base\"`",
+    ),
+    (
+        "static = true",
+        "image = \"./base\"",
+        "`./base` is not an image reference: invalid reference format | \"./base\" | a folder is named by `layout = \"./base\"`",
+    ),
+    ("entrypoint", "cmd", "unknown key `cmd` in `[process]` | cmd | write `command`"),
+    (
+        "[process]",
+        "[user]\nname = \"root\"\n[process]",
+        "the user is called `root`, and its number is 65532 | \"root\" | write another name, or `uid = 0` with `allow-root`",
+    ),
+    (
+        "[process]",
+        "[user]\nuid = 0\nallow-root = \" \"\n[process]",
+        "`user.allow-root` gives no reason | \" \" | write why the process must be root: `allow-root = \"binds port 53, see OPS-12\"`",
+    ),
+    (
+        "[process]",
+        "[user]\nuid = 4294967296\n[process]",
+        "`user.uid` is 4294967296 | 4294967296 | write a number from 1 to 2147483647: `uid = 10001`",
+    ),
+    (
+        "[process]",
+        "[[files]]\nfrom = \"a\"\ntext = \"b\"\nto = \"/c\"\n[process]",
+        "a `[[files]]` entry has both `from` and `text` | text | make two entries of it",
+    ),
+    (
+        "[process]",
+        "[[files]]\ntext = \"b\"\nto = \"/c/\"\n[process]",
+        "`to` of a `text` names a folder | \"/c/\" | write the file's whole path: `to = \"/etc/app/settings.toml\"`",
+    ),
+    (
+        "[process]",
+        "[[files]]\nfrom = \"/a\"\nto = \"/c\"\n[process]",
+        "`from` is an absolute path: `/a` | \"/a\" | write it relative to the recipe's folder, or to `root`",
+    ),
+    (
+        "[process]",
+        "[[files]]\nfrom = \"{platform.variant}\"\nto = \"/c\"\n[process]",
+        "`{platform.variant}` is empty for `linux/amd64` | {platform.variant} | use `{platform.arch}`; only some platforms, `linux/arm/v7` for one, have a variant",
+    ),
+    (
+        "[process]",
+        "[[links]]\npath = \"/a\"\n[process]",
+        "a `[[links]]` entry has no `target` | [[links]] | write `target = \"/app/server\"`",
+    ),
+    (
+        "[process]",
+        "[[directories]]\nmode = \"0700\"\n[process]",
+        "a `[[directories]]` entry has no `path` | [[directories]] | write `path = \"/var/lib/app\"`",
+    ),
+    (
+        "entrypoint = [\"/app\"]",
+        "",
+        "the recipe does not say what to start | [process] | write `[process]` with `entrypoint = [\"/app/server\"]`; only other bases have a program of their own",
+    ),
+    ("\"/app\"", "", "`entrypoint` is empty | [] | write `entrypoint = [\"/app/server\"]`"),
+    ("\"/app\"", "1", "an element of `process.entrypoint` takes a string, not a whole number | 1 | write `\"1\"`"),
+    ("[process]", "[[files]]\nform = \"x\"\nto = \"/c\"\n[process]", "unknown key `form` in `[[files]]` | form | write `from`"),
+];
+
 #[test]
 fn single_faults() {
-    for (from, to, expected) in [
-        (
-            "a.example/b",
-            "https://a.example/b",
-            "`https://` starts with a scheme, and an image reference has none | \"https://a.example/b\" | write it without `https://`",
-        ),
-        (
-            "a.example/b",
-            "a.example/B",
-            "`a.example/B` is not an image reference: invalid reference format | \"a.example/B\" | write it in lower case: `a.example/b`",
-        ),
-        (
-            "a.example/b",
-            "a.example/b:1",
-            "`a.example/b:1` holds a tag or digest, and only a name is wanted | \"a.example/b:1\" | write `name = \"a.example/b\"` and `tags = [\"1\"]`",
-        ),
-        ("name =", "names = [\"c.example/d\"]\nname =", "`image` has both `name` and `names` | names | write all of them into `names`"),
-        (
-            "[base]",
-            "tags = [\"{platform.arch}\"]\n[base]",
-            "`{platform.arch}` in a value that is the same for all platforms | {platform.arch} | use it in `files`, `links`, `directories`, `process` and `metadata`",
-        ),
-        (
-            "[base]",
-            "tags = [\"a{b\"]\n[base]",
-            "a single `{` in a text | { | write `{{` for the character itself, or a placeholder: `{git.revision}`",
-        ),
-        (
-            "[base]",
-            "created = 2026-11-24\n[base]",
-            "`image.created` is not a point in time | 2026-11-24 | write RFC 3339 with a zone, `created = \"2026-11-24T00:00:00Z\"`, or seconds since 1970",
-        ),
-        (
-            "[base]",
-            "platforms = [\"windows/amd64\"]\n[base]",
-            "`windows/amd64` is not a platform: operating system `windows` is not supported, only `linux` | \"windows/amd64\" | write `linux/amd64`: images of ours run on Linux",
-        ),
-        ("static = true", "static = false", "`base.static` is `false` | false | write `static = true`, or another base instead"),
-        (
-            "static = true",
-            "layout = \"/srv/base\"",
-            "`base.layout` is an absolute path | \"/srv/base\" | write it relative to the recipe, so that the recipe works on other machines too: `layout = \"vendor/base\"`",
-        ),
-        (
-            "static = true",
-            "image = \"./base\"",
-            "`./base` is not an image reference: invalid reference format | \"./base\" | a folder is named by `layout = \"./base\"`",
-        ),
-        ("entrypoint", "cmd", "unknown key `cmd` in `[process]` | cmd | write `command`"),
-        (
-            "[process]",
-            "[user]\nname = \"root\"\n[process]",
-            "the user is called `root`, and its number is 65532 | \"root\" | write another name, or `uid = 0` with `allow-root`",
-        ),
-        (
-            "[process]",
-            "[user]\nuid = 0\nallow-root = \" \"\n[process]",
-            "`user.allow-root` gives no reason | \" \" | write why the process must be root: `allow-root = \"binds port 53, see OPS-12\"`",
-        ),
-        (
-            "[process]",
-            "[user]\nuid = 4294967296\n[process]",
-            "`user.uid` is 4294967296 | 4294967296 | write a number from 1 to 2147483647: `uid = 10001`",
-        ),
-        (
-            "[process]",
-            "[[files]]\nfrom = \"a\"\ntext = \"b\"\nto = \"/c\"\n[process]",
-            "a `[[files]]` entry has both `from` and `text` | text | make two entries of it",
-        ),
-        (
-            "[process]",
-            "[[files]]\ntext = \"b\"\nto = \"/c/\"\n[process]",
-            "`to` of a `text` names a folder | \"/c/\" | write the file's whole path: `to = \"/etc/app/settings.toml\"`",
-        ),
-        (
-            "[process]",
-            "[[files]]\nfrom = \"/a\"\nto = \"/c\"\n[process]",
-            "`from` is an absolute path: `/a` | \"/a\" | write it relative to the recipe's folder, or to `root`",
-        ),
-        (
-            "[process]",
-            "[[files]]\nfrom = \"{platform.variant}\"\nto = \"/c\"\n[process]",
-            "`{platform.variant}` is empty for `linux/amd64` | {platform.variant} | use `{platform.arch}`; only some platforms, `linux/arm/v7` for one, have a variant",
-        ),
-        (
-            "[process]",
-            "[[links]]\npath = \"/a\"\n[process]",
-            "a `[[links]]` entry has no `target` | [[links]] | write `target = \"/app/server\"`",
-        ),
-        (
-            "[process]",
-            "[[directories]]\nmode = \"0700\"\n[process]",
-            "a `[[directories]]` entry has no `path` | [[directories]] | write `path = \"/var/lib/app\"`",
-        ),
-        (
-            "entrypoint = [\"/app\"]",
-            "",
-            "the recipe does not say what to start | [process] | write `[process]` with `entrypoint = [\"/app/server\"]`; only other bases have a program of their own",
-        ),
-        ("\"/app\"", "", "`entrypoint` is empty | [] | write `entrypoint = [\"/app/server\"]`"),
-        ("\"/app\"", "1", "an element of `process.entrypoint` takes a string, not a whole number | 1 | write `\"1\"`"),
-    ] {
+    for (from, to, expected) in SINGLE_FAULTS {
         let text = GOOD.replace(from, to);
         let Err(found) = read(RecipeText::parse("r", &text), &Fixed) else { panic!("no fault: {text}") };
         let marked =
             |fault: &Diagnostic| fault.place.as_ref().map(|(span, _)| span.source.text[span.range.clone()].to_owned()).unwrap_or_default();
         let found: Vec<_> =
             found.iter().map(|fault| format!("{} | {} | {}", fault.message, marked(fault), fault.hints.join(" "))).collect();
-        assert_eq!(found, [expected], "\n{text}");
+        assert_eq!(found, [*expected], "\n{text}");
     }
 }
 

@@ -34,8 +34,8 @@ pub use schema::{json_schema, json_schema_text};
 /// # Errors
 /// All faults and warnings, in the order of their places.
 pub fn read(text: RecipeText, placeholders: &dyn Placeholders) -> Result<(Recipe, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let RecipeText { root, mut faults, torn, references } = text;
-    let keys = shape::keys(&root, &mut faults);
+    let RecipeText { mut root, mut faults, torn, references } = text;
+    let keys = shape::keys(&mut root, &mut faults);
     let (recipe, found) = check::check(&root, &keys, &references, placeholders);
     // What stands in the part that could not be read cannot be called missing.
     faults.extend(found.into_iter().filter(|(_, missing)| !(torn && *missing == check::Missing::Yes)).map(|(fault, _)| fault));

@@ -259,20 +259,16 @@ impl Check<'_> {
         let written = written?;
         let digits = written.strip_prefix("0o").unwrap_or(written);
         let octal = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        match u16::from_str_radix(digits, 8).ok().filter(|mode| octal && *mode <= 0o7777) {
-            Some(mode) => {
-                if mode & 0o6000 != 0 {
-                    let message = format!("`{key}` sets the set-user-id or set-group-id bit");
-                    self.warn(at.span(), message, "runs with its owner's rights", "a hardened process gains no rights; write `\"0755\"`");
-                }
-                Some(mode)
-            }
-            None => {
-                let message = format!("`{}` is not a mode", written.escape_debug());
-                self.fault(at.span(), message, "not octal", format!("write up to four octal digits: `{key} = \"0644\"`"));
-                None
-            }
+        let mode = u16::from_str_radix(digits, 8).ok().filter(|mode| octal && *mode <= 0o7777);
+        if mode.is_none() {
+            let message = format!("`{}` is not a mode", written.escape_debug());
+            self.fault(at.span(), message, "not octal", format!("write up to four octal digits: `{key} = \"0644\"`"));
         }
+        if mode.is_some_and(|mode| mode & 0o6000 != 0) {
+            let message = format!("`{key}` sets the set-user-id or set-group-id bit");
+            self.warn(at.span(), message, "runs with its owner's rights", "a hardened process gains no rights; write `\"0755\"`");
+        }
+        mode
     }
 
     /// Says that of two equal elements of a list one is too many.
