@@ -436,6 +436,18 @@ fn single_faults() {
     }
 }
 
+#[test]
+fn floods_of_faults_end() {
+    for (text, count, last) in [
+        (GOOD.to_owned() + &format!("ports = [{}]", "1,".repeat(100_000)), 1, "`process.ports` has more than 4096 elements"),
+        (GOOD.to_owned() + &format!("ports = [{}]", "0,".repeat(4000)), 101, "900 more faults are not shown"),
+        (GOOD.to_owned() + &(0..20_000).map(|key| format!("zebra{key} = 1\n")).collect::<String>(), 101, "19900 more faults are not shown"),
+    ] {
+        let Err(found) = read(RecipeText::parse("r", &text), &Fixed) else { panic!("no fault") };
+        assert_eq!((found.len(), found.last().map(|fault| fault.message.as_str())), (count, Some(last)));
+    }
+}
+
 fn recipe(text: RecipeText) -> Recipe {
     match read(text, &Fixed) {
         Ok((recipe, _)) => recipe,

@@ -29,6 +29,9 @@ pub use parse::RecipeText;
 pub use placeholder::{PlaceholderFault, Placeholders};
 pub use schema::{json_schema, json_schema_text};
 
+/// How many faults are reported in one run.
+const MOST_SHOWN: usize = 100;
+
 /// Reads a recipe's meaning: the recipe and warnings about it.
 ///
 /// # Errors
@@ -44,6 +47,13 @@ pub fn read(text: RecipeText, placeholders: &dyn Placeholders) -> Result<(Recipe
         let in_recipe = fault.place.as_ref().filter(|(span, _)| Arc::ptr_eq(&span.source, &root.span.source));
         in_recipe.map_or((true, 0), |(span, _)| (false, span.range.start))
     });
+    let is_error = |fault: &Diagnostic| fault.severity == Severity::Error;
+    if faults.len() > MOST_SHOWN && faults.iter().any(is_error) {
+        // Errors go first when not all are shown.
+        faults.sort_by_key(|fault| !is_error(fault));
+        let more = faults.split_off(MOST_SHOWN).len();
+        faults.push(Diagnostic::error(format!("{more} more faults are not shown")).hint("correct these first"));
+    }
     match recipe {
         Some(recipe) if faults.iter().all(|fault| fault.severity == Severity::Warning) => Ok((recipe, faults)),
         _ => Err(faults),

@@ -6,6 +6,9 @@ use super::node::{Entry, Node, NodeKind, Origin};
 use super::schema::{RecipeKeys, json_schema};
 use crate::diagnostic::{Diagnostic, Span, nearest};
 
+/// The longest list that is read: elements are compared with each other.
+const LONGEST_LIST: usize = 4096;
+
 /// Words of other tools, and our key for each.
 const OTHER_WORDS: &[(&str, &str)] = &[
     ("cmd", "command"),
@@ -93,6 +96,12 @@ impl<'a> Walk<'a, '_> {
                 (Form::Integer, NodeKind::Integer(number)) => return Some((*number).into()),
                 (Form::Boolean, NodeKind::Boolean(boolean)) => return Some((*boolean).into()),
                 (Form::Choice(choices), NodeKind::String(text)) => return self.choice(&node.span, choices, text, place),
+                (Form::List(_), NodeKind::List(nodes)) if nodes.len() > LONGEST_LIST => {
+                    let message = format!("`{}` has more than {LONGEST_LIST} elements", place.path);
+                    let fault = Diagnostic::error(message).at(Some(&node.span), "too many");
+                    self.faults.push(fault.hint("name folders and patterns instead of single files"));
+                    return None;
+                }
                 (Form::List(items), NodeKind::List(nodes)) => {
                     let element = Place { path: place.path.clone(), list: true };
                     // One element left out would move the others to wrong places.

@@ -14,9 +14,12 @@ use super::model::{PlatformRecipe, Recipe, Spanned};
 use super::node::{At, Node};
 use super::placeholder::{NAMES, Part, Placeholders, of_platform, parts};
 use super::schema::RecipeKeys;
-use crate::diagnostic::{Diagnostic, Span, nearest};
+use crate::diagnostic::{Diagnostic, Severity, Span, nearest};
 use crate::oci::Platform;
 use crate::rootfs::{ImagePath, PathFault};
+
+/// How many faults are kept.
+const MOST_FAULTS: usize = 1000;
 
 /// Whether a fault is that something is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +145,11 @@ impl Check<'_> {
 
     /// Adds a fault once: each platform meets most of them again.
     fn push(&mut self, fault: Diagnostic, missing: Missing) {
+        let is_error = |(fault, _): &(Diagnostic, Missing)| fault.severity == Severity::Error;
+        // An error more or less changes nothing then, and comparing each with each would take its time.
+        if self.faults.len() >= MOST_FAULTS && (fault.severity == Severity::Warning || self.faults.iter().any(is_error)) {
+            return;
+        }
         if !self.faults.iter().any(|(other, _)| *other == fault) {
             self.faults.push((fault, missing));
         }
