@@ -107,20 +107,15 @@ fn is_revision(text: &str) -> bool {
 /// Drops user name and password, which clones in CI often have; a query could hold a token too.
 fn without_user(address: &str) -> String {
     let address = address.split(['?', '#']).next().unwrap_or_default();
-    match address.split_once("://") {
-        Some((scheme, rest)) => {
-            let (host, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
-            let host = host.rsplit('@').next().unwrap_or_default();
-            format!("{scheme}://{host}{path}")
-        }
-        // `git@host:path` names an account of the host, and never a password.
-        None => {
-            let (host, path) = address.split_once(':').unwrap_or((address, ""));
-            match host.rsplit_once('@') {
-                Some((_, host)) if !path.is_empty() => format!("{host}:{path}"),
-                _ => address.to_owned(),
-            }
-        }
+    if let Some((scheme, rest)) = address.split_once("://") {
+        let (host, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+        let host = host.rsplit('@').next().unwrap_or_default();
+        return format!("{scheme}://{host}{path}");
+    }
+    let (host, path) = address.split_once(':').unwrap_or((address, ""));
+    match host.rsplit_once('@') {
+        Some((_, host)) if !path.is_empty() => format!("{host}:{path}"),
+        _ => address.to_owned(),
     }
 }
 

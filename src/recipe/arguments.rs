@@ -92,8 +92,11 @@ impl RecipeText {
                 Step::Name(name) => {
                     let found = place.kind_name();
                     let NodeKind::Table(entries) = &mut place.kind else {
-                        self.faults
-                            .push(Diagnostic::error(format!("`{name}` cannot be set inside {found}")).at(Some(&span), "not in a table"));
+                        self.faults.push(
+                            Diagnostic::error(format!("`{name}` cannot be set inside {found}"))
+                                .at(Some(&span), "not in a table")
+                                .hint("set the whole value: `--set KEY=VALUE`"),
+                        );
                         return;
                     };
                     let empty = || Entry { key: span.clone(), node: Node::argument(NodeKind::Table(BTreeMap::new()), span.clone()) };
@@ -104,11 +107,17 @@ impl RecipeText {
                     // `image.tags[]=x` also begins a list that is not there.
                     if matches!(&place.kind, NodeKind::Table(entries) if entries.is_empty()) {
                         place.kind = NodeKind::List(Vec::new());
+                    } else if place.origin == Origin::Argument && !matches!(place.kind, NodeKind::List(_) | NodeKind::Table(_)) {
+                        // `--set image.tags=a --set image.tags[]=b`: the first counts as a list of one.
+                        place.kind = NodeKind::List(vec![place.clone()]);
                     }
                     let found = place.kind_name();
                     let NodeKind::List(items) = &mut place.kind else {
-                        self.faults
-                            .push(Diagnostic::error(format!("an element cannot be set in {found}")).at(Some(&span), "not in a list"));
+                        self.faults.push(
+                            Diagnostic::error(format!("an element cannot be set in {found}"))
+                                .at(Some(&span), "not in a list")
+                                .hint("set the whole value: `--set KEY=VALUE`"),
+                        );
                         return;
                     };
                     let length = items.len();
@@ -148,7 +157,8 @@ fn value_of(source: &Arc<SourceText>, start: usize) -> Result<Node, Box<Diagnost
         Err(error) if text.starts_with(['[', '"', '\'']) => {
             let range = error.span().map_or(start..source.text.len(), |span| start + span.start..start + span.end);
             let fault = Diagnostic::error(format!("not TOML: {}", error.message()));
-            Err(Box::new(fault.at(Some(&Span { source: Arc::clone(source), range }), "here")))
+            let fault = fault.at(Some(&Span { source: Arc::clone(source), range }), "here");
+            Err(Box::new(fault.hint("close the bracket or quote, or write the text in quotes: `--set KEY='\"[text\"'`")))
         }
         Err(_) => Ok(text_node(source, start..source.text.len())),
     }

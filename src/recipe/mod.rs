@@ -17,6 +17,8 @@ mod placeholder;
 mod schema;
 mod shape;
 
+use std::sync::Arc;
+
 use crate::diagnostic::{Diagnostic, Severity};
 
 pub use model::{
@@ -25,19 +27,33 @@ pub use model::{
 };
 pub use parse::RecipeText;
 pub use placeholder::{PlaceholderFault, Placeholders};
-pub use schema::json_schema;
+pub use schema::{json_schema, json_schema_text};
+
+/// How many faults are reported in one run.
+const MOST_SHOWN: usize = 100;
 
 /// Reads a recipe's meaning: the recipe and warnings about it.
 ///
 /// # Errors
 /// All faults and warnings, in the order of their places.
 pub fn read(text: RecipeText, placeholders: &dyn Placeholders) -> Result<(Recipe, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let RecipeText { root, mut faults, torn, references } = text;
-    let keys = shape::keys(&root, &mut faults);
+    let RecipeText { mut root, mut faults, torn, references } = text;
+    let keys = shape::keys(&mut root, &mut faults);
     let (recipe, found) = check::check(&root, &keys, &references, placeholders);
     // What stands in the part that could not be read cannot be called missing.
     faults.extend(found.into_iter().filter(|(_, missing)| !(torn && *missing == check::Missing::Yes)).map(|(fault, _)| fault));
-    faults.sort_by_key(|fault| fault.place.as_ref().map(|(span, _)| (span.source.name != root.span.source.name, span.range.start)));
+    // Those of the recipe by their places, those of arguments after them, in the order in which they were found.
+    faults.sort_by_key(|fault| {
+        let in_recipe = fault.place.as_ref().filter(|(span, _)| Arc::ptr_eq(&span.source, &root.span.source));
+        in_recipe.map_or((true, 0), |(span, _)| (false, span.range.start))
+    });
+    let is_error = |fault: &Diagnostic| fault.severity == Severity::Error;
+    if faults.len() > MOST_SHOWN && faults.iter().any(is_error) {
+        // Errors go first when not all are shown.
+        faults.sort_by_key(|fault| !is_error(fault));
+        let more = faults.split_off(MOST_SHOWN).len();
+        faults.push(Diagnostic::error(format!("{more} more faults are not shown")).hint("correct these first"));
+    }
     match recipe {
         Some(recipe) if faults.iter().all(|fault| fault.severity == Severity::Warning) => Ok((recipe, faults)),
         _ => Err(faults),

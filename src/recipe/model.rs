@@ -270,7 +270,7 @@ pub struct Port {
     pub protocol: &'static str,
 }
 
-/// `8080/tcp`, as configs write it (image-spec, `config.md`, "ExposedPorts").
+/// `8080/tcp`, as configs write it (image-spec, `config.md`, `ExposedPorts`).
 impl std::fmt::Display for Port {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{}/{}", self.number, self.protocol)

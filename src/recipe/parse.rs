@@ -100,20 +100,28 @@ fn line_around(text: &str, position: usize) -> std::ops::Range<usize> {
 fn fault(error: &toml::de::Error, source: &Arc<SourceText>, base: usize, text: &str) -> Diagnostic {
     let span = error.span().map(|span| Span { source: Arc::clone(source), range: base + span.start..base + span.end });
     let (problem, expected) = error.message().split_once(", expected ").unwrap_or((error.message(), ""));
-    let (label, hint) = match problem {
-        "string values must be quoted" => {
-            let written = error.span().and_then(|span| text.get(span)).unwrap_or("…").trim();
-            ("not in quotes".to_owned(), Some(format!("write `\"{written}\"`")))
-        }
-        "key with no value" => ("no value".to_owned(), Some("write `key = \"value\"`".to_owned())),
-        "duplicate key" => {
-            ("written before".to_owned(), Some("keep one of the two; a list entry has a header in double brackets: `[[files]]`".to_owned()))
-        }
-        _ if expected.is_empty() => ("here".to_owned(), None),
-        _ => (format!("expected {expected}"), None),
+    let written = || error.span().and_then(|span| text.get(span)).unwrap_or_default().trim().replace('"', "\\\"");
+    let label = match problem {
+        "string values must be quoted" => "not in quotes".to_owned(),
+        "key with no value" => "no value".to_owned(),
+        "duplicate key" => "written before".to_owned(),
+        _ if expected.is_empty() => "here".to_owned(),
+        _ => format!("expected {expected}"),
     };
-    let fault = Diagnostic::error(format!("not TOML: {problem}")).at(span.as_ref(), label);
-    if let Some(hint) = hint { fault.hint(hint) } else { fault }
+    let hint = match problem {
+        "string values must be quoted" => format!("write `\"{}\"`", written()),
+        "key with no value" => "write `key = \"value\"`".to_owned(),
+        "duplicate key" => "keep one of the two; an entry of a list has its header in double brackets: `[[files]]`".to_owned(),
+        "invalid boolean" => format!("write `true` or `false`, or a text in quotes: `\"{}\"`", written()),
+        "missing comma between array elements" => "write a comma between elements, and `]` after the last".to_owned(),
+        "unclosed array" => "write `]` after the last element".to_owned(),
+        "unclosed table" => "write `]` behind the header: `[image]`".to_owned(),
+        "unclosed inline table" => "write `}` after the last key".to_owned(),
+        _ if problem.contains("string") => "write the text between double quotes, `\"` and `\\` in it as `\\\"` and `\\\\`".to_owned(),
+        _ if expected.is_empty() => "write `key = \"value\"`, `key = [\"value\"]` or a header: `[image]`".to_owned(),
+        _ => format!("write {expected} here"),
+    };
+    Diagnostic::error(format!("not TOML: {problem}")).at(span.as_ref(), label).hint(hint)
 }
 
 #[cfg(test)]

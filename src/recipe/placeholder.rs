@@ -44,13 +44,13 @@ pub(super) fn parts(text: &str) -> Result<Vec<Part>, Range<usize>> {
         if rest.starts_with("{{") || rest.starts_with("}}") {
             literal.push_str(&rest[..1]);
             position = start + 2;
-        } else if rest.starts_with('{') {
-            let length = rest[1..].find(['{', '}']).filter(|end| rest[1 + end..].starts_with('}')).ok_or(start..start + 1)?;
+        } else if let Some(inner) = rest.strip_prefix('{') {
+            let length = inner.find(['{', '}']).filter(|end| inner[*end..].starts_with('}')).ok_or(start..start + 1)?;
             if !literal.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut literal)));
             }
             position = start + length + 2;
-            parts.push(Part::Name(rest[1..=length].trim().to_owned(), start..position));
+            parts.push(Part::Name(inner[..length].trim().to_owned(), start..position));
         } else {
             return Err(start..start + 1);
         }

@@ -4,7 +4,10 @@ use serde_json::{Map, Value};
 
 use super::node::{Entry, Node, NodeKind, Origin};
 use super::schema::{RecipeKeys, json_schema};
-use crate::diagnostic::{Diagnostic, nearest};
+use crate::diagnostic::{Diagnostic, Span, nearest};
+
+/// The longest list that is read: elements are compared with each other.
+const LONGEST_LIST: usize = 4096;
 
 /// Words of other tools, and our key for each.
 const OTHER_WORDS: &[(&str, &str)] = &[
@@ -23,8 +26,9 @@ const OTHER_WORDS: &[(&str, &str)] = &[
     ("working_dir", "workdir"),
 ];
 
-/// Reads the keys that are well formed. The others become faults, and count as not written.
-pub(super) fn keys(root: &Node, faults: &mut Vec<Diagnostic>) -> RecipeKeys {
+/// Reads the keys that are well formed. The others become faults, and count as not written; one that is misspelt
+/// is taken under its right name, so that it is not called missing and its value is checked too.
+pub(super) fn keys(root: &mut Node, faults: &mut Vec<Diagnostic>) -> RecipeKeys {
     let schema = json_schema();
     let mut walk = Walk { schema: &schema, faults };
     let value = walk.value(root, &schema, &Place { path: String::new(), list: false }).unwrap_or_default();
@@ -82,38 +86,29 @@ struct Walk<'a, 'f> {
 
 impl<'a> Walk<'a, '_> {
     /// Returns the value as JSON, or `None` when it is none that the schema takes.
-    fn value(&mut self, node: &Node, schema: &'a Value, place: &Place) -> Option<Value> {
+    fn value(&mut self, node: &mut Node, schema: &'a Value, place: &Place) -> Option<Value> {
         let mut forms = Vec::new();
         self.forms(schema, &mut forms);
         let argument = node.origin == Origin::Argument;
         for form in &forms {
-            match (form, &node.kind) {
+            match (form, &mut node.kind) {
                 (Form::Text, NodeKind::String(text) | NodeKind::Datetime(text)) => return Some(text.clone().into()),
                 (Form::Integer, NodeKind::Integer(number)) => return Some((*number).into()),
                 (Form::Boolean, NodeKind::Boolean(boolean)) => return Some((*boolean).into()),
-                (Form::Choice(choices), NodeKind::String(text)) => return self.choice(node, choices, text, place),
+                (Form::Choice(choices), NodeKind::String(text)) => return self.choice(&node.span, choices, text, place),
+                (Form::List(_), NodeKind::List(nodes)) if nodes.len() > LONGEST_LIST => {
+                    let message = format!("`{}` has more than {LONGEST_LIST} elements", place.path);
+                    let fault = Diagnostic::error(message).at(Some(&node.span), "too many");
+                    self.faults.push(fault.hint("name folders and patterns instead of single files"));
+                    return None;
+                }
                 (Form::List(items), NodeKind::List(nodes)) => {
                     let element = Place { path: place.path.clone(), list: true };
                     // One element left out would move the others to wrong places.
-                    let values: Vec<_> = nodes.iter().map(|node| self.value(node, items, &element)).collect();
+                    let values: Vec<_> = nodes.iter_mut().map(|node| self.value(node, items, &element)).collect();
                     return values.into_iter().collect::<Option<Vec<_>>>().map(Value::Array);
                 }
-                (Form::Table(table), NodeKind::Table(entries)) => {
-                    let properties = table.get("properties").and_then(Value::as_object);
-                    let more = table.get("additionalProperties").filter(|more| more.is_object());
-                    let mut object = Map::new();
-                    for (key, entry) in entries {
-                        let known = properties.and_then(|properties| properties.get(key)).or(more);
-                        let Some(schema) = known else {
-                            self.unknown(key, entry, properties, place);
-                            continue;
-                        };
-                        if let Some(value) = self.value(&entry.node, schema, &place.key(key)) {
-                            object.insert(key.clone(), value);
-                        }
-                    }
-                    return Some(Value::Object(object));
-                }
+                (Form::Table(table), NodeKind::Table(_)) => return Some(self.table(node, table, place)),
                 _ => {}
             }
         }
@@ -135,7 +130,9 @@ impl<'a> Walk<'a, '_> {
     fn forms(&self, schema: &'a Value, forms: &mut Vec<Form<'a>>) {
         if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
             let definition = name.strip_prefix("#").and_then(|pointer| self.schema.pointer(pointer));
-            definition.into_iter().for_each(|definition| self.forms(definition, forms));
+            if let Some(definition) = definition {
+                self.forms(definition, forms);
+            }
         }
         let words = |list: &'a Value| -> Vec<&'a str> { list.as_array().into_iter().flatten().filter_map(Value::as_str).collect() };
         if let Some(list) = schema.get("enum") {
@@ -145,7 +142,9 @@ impl<'a> Walk<'a, '_> {
         for choices in ["oneOf", "anyOf"].iter().filter_map(|key| schema.get(*key)?.as_array()) {
             let constants: Vec<&str> = choices.iter().filter_map(|choice| choice.get("const")?.as_str()).collect();
             if constants.is_empty() {
-                choices.iter().for_each(|choice| self.forms(choice, forms));
+                for choice in choices {
+                    self.forms(choice, forms);
+                }
             } else {
                 forms.push(Form::Choice(constants));
             }
@@ -163,7 +162,7 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn choice(&mut self, node: &Node, choices: &[&str], text: &str, place: &Place) -> Option<Value> {
+    fn choice(&mut self, span: &Span, choices: &[&str], text: &str, place: &Place) -> Option<Value> {
         if choices.contains(&text) {
             return Some(text.into());
         }
@@ -171,30 +170,51 @@ impl<'a> Walk<'a, '_> {
             .map_or_else(|| format!("write one of {}", quoted(choices.iter().copied())), |near| format!("write `\"{near}\"`"));
         self.faults.push(
             Diagnostic::error(format!("`{}` does not take `{}`", place.path, text.escape_debug()))
-                .at(Some(&node.span), "not one of its words")
+                .at(Some(span), "not one of its words")
                 .hint(hint),
         );
         None
     }
 
-    fn unknown(&mut self, key: &str, entry: &Entry, properties: Option<&Map<String, Value>>, place: &Place) {
+    fn table(&mut self, node: &mut Node, schema: &'a Value, place: &Place) -> Value {
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let more = schema.get("additionalProperties").filter(|more| more.is_object());
+        let mut object = Map::new();
+        let NodeKind::Table(entries) = &mut node.kind else { return Value::Object(object) };
+        if more.is_none() {
+            let known = |key: &str| properties.is_some_and(|properties| properties.contains_key(key));
+            let unknown: Vec<String> = entries.keys().filter(|key| !known(key)).cloned().collect();
+            for key in unknown {
+                let Some(entry) = entries.remove(&key) else { continue };
+                if let Some(meant) = self.unknown(&key, &entry, properties, place) {
+                    entries.entry(meant.to_owned()).or_insert(entry);
+                }
+            }
+        }
+        for (key, entry) in entries {
+            let Some(schema) = properties.and_then(|properties| properties.get(key)).or(more) else { continue };
+            if let Some(value) = self.value(&mut entry.node, schema, &place.key(key)) {
+                object.insert(key.clone(), value);
+            }
+        }
+        Value::Object(object)
+    }
+
+    /// Reports an unknown key, and returns the one that is meant.
+    fn unknown(&mut self, key: &str, entry: &Entry, properties: Option<&'a Map<String, Value>>, place: &Place) -> Option<&'a str> {
         let known = || properties.into_iter().flat_map(Map::keys).map(String::as_str);
-        let other = OTHER_WORDS.iter().find(|(word, own)| *word == key && known().any(|name| name == *own)).map(|(_, own)| *own);
-        let elsewhere = || self.tables_with(key);
-        let hint = if let Some(name) = other {
-            format!("write `{name}`")
-        } else if let Some(near) = nearest(key, known()).filter(|near| near.replace('-', "_") == key || elsewhere().is_empty()) {
-            format!("write `{near}`")
-        } else if let Some(table) = elsewhere().first() {
-            format!("`{key}` is a key of {table}")
-        } else {
-            format!("{} has the keys {}", place.table(), quoted(known()))
+        let elsewhere = self.tables_with(key);
+        let other = OTHER_WORDS.iter().find(|(word, _)| *word == key).and_then(|(_, own)| known().find(|name| name == own));
+        let near = || nearest(key, known()).filter(|near| near.replace('-', "_") == key || elsewhere.is_empty());
+        let meant = other.or_else(near);
+        let hint = match (meant, elsewhere.first()) {
+            (Some(meant), _) => format!("write `{meant}`"),
+            (None, Some(table)) => format!("`{key}` is a key of {table}"),
+            (None, None) => format!("{} has the keys {}", place.table(), quoted(known())),
         };
-        self.faults.push(
-            Diagnostic::error(format!("unknown key `{}` in {}", key.escape_debug(), place.table()))
-                .at(Some(&entry.key), "not a key here")
-                .hint(hint),
-        );
+        let message = format!("unknown key `{}` in {}", key.escape_debug(), place.table());
+        self.faults.push(Diagnostic::error(message).at(Some(&entry.key), "not a key here").hint(hint));
+        meant
     }
 
     /// Returns the top-level tables that have a key of this name.

@@ -54,8 +54,8 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
     let hint = Level::HELP.with_name("hint");
     elements.extend(diagnostic.hints.iter().map(|text| hint.clone().message(escaped(text)).into()));
     let group: Group<'_> = level.primary_title(escaped(&diagnostic.message)).elements(elements);
-    let rendered = renderer.render(&[group]);
-    rendered.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    let text = renderer.render(&[group]);
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
 fn snippet(span: &Span) -> Snippet<'static, Annotation<'static>> {

@@ -110,20 +110,11 @@ impl Check<'_> {
         for (index, keys) in keys.unwrap_or_default().iter().enumerate() {
             let at = at.index(index);
             let path = self.required(at, "path", "[[links]]", "/usr/bin/app", keys.path.as_deref());
-            let target = match &keys.target {
-                Some(target) => self.text(at.key("target"), target),
-                None => {
-                    if !at.key("target").is_written() {
-                        self.missing(
-                            at.span(),
-                            "a `[[links]]` entry has no `target`".to_owned(),
-                            "no `target`",
-                            "write `target = \"/app/server\"`".to_owned(),
-                        );
-                    }
-                    None
-                }
-            };
+            if !at.key("target").is_written() {
+                let hint = "write `target = \"/app/server\"`".to_owned();
+                self.missing(at.span(), "a `[[links]]` entry has no `target`".to_owned(), "no `target`", hint);
+            }
+            let target = keys.target.as_ref().and_then(|target| self.text(at.key("target"), target));
             let target = target.map(|value| Spanned { value, span: at.key("target").span().cloned() });
             if let Some(target) = target.as_ref().filter(|target| target.is_empty() || target.contains('\0') || target.len() > 4095) {
                 self.fault(target.span.as_ref(), "`target` is not a path".to_owned(), "not a path", "write `target = \"/app/server\"`");

@@ -204,13 +204,11 @@ fn platform_hint(text: &str, fault: &PlatformFault) -> String {
             Err(_) => "write `linux/amd64`".to_owned(),
         },
         PlatformFault::Os(_) => "write `linux/amd64`: images of ours run on Linux".to_owned(),
-        PlatformFault::Architecture(name) => match nearest(name, Platform::architectures()) {
-            Some(near) => format!("write `linux/{near}`"),
-            None => {
-                let known = Platform::architectures().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-                format!("the architectures are {known}")
-            }
-        },
+        PlatformFault::Architecture(name) => {
+            let known = Platform::architectures().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let near = nearest(name, Platform::architectures());
+            near.map_or_else(|| format!("the architectures are {known}"), |near| format!("write `linux/{near}`"))
+        }
         PlatformFault::Variant(name, _) => format!("write `linux/{name}`, or one of its variants"),
     }
 }

@@ -14,9 +14,12 @@ use super::model::{PlatformRecipe, Recipe, Spanned};
 use super::node::{At, Node};
 use super::placeholder::{NAMES, Part, Placeholders, of_platform, parts};
 use super::schema::RecipeKeys;
-use crate::diagnostic::{Diagnostic, Span, nearest};
+use crate::diagnostic::{Diagnostic, Severity, Span, nearest};
 use crate::oci::Platform;
 use crate::rootfs::{ImagePath, PathFault};
+
+/// How many faults are kept.
+const MOST_FAULTS: usize = 1000;
 
 /// Whether a fault is that something is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +145,11 @@ impl Check<'_> {
 
     /// Adds a fault once: each platform meets most of them again.
     fn push(&mut self, fault: Diagnostic, missing: Missing) {
+        let is_error = |(fault, _): &(Diagnostic, Missing)| fault.severity == Severity::Error;
+        // An error more or less changes nothing then, and comparing each with each would take its time.
+        if self.faults.len() >= MOST_FAULTS && (fault.severity == Severity::Warning || self.faults.iter().any(is_error)) {
+            return;
+        }
         if !self.faults.iter().any(|(other, _)| *other == fault) {
             self.faults.push((fault, missing));
         }
@@ -259,20 +267,16 @@ impl Check<'_> {
         let written = written?;
         let digits = written.strip_prefix("0o").unwrap_or(written);
         let octal = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        match u16::from_str_radix(digits, 8).ok().filter(|mode| octal && *mode <= 0o7777) {
-            Some(mode) => {
-                if mode & 0o6000 != 0 {
-                    let message = format!("`{key}` sets the set-user-id or set-group-id bit");
-                    self.warn(at.span(), message, "runs with its owner's rights", "a hardened process gains no rights; write `\"0755\"`");
-                }
-                Some(mode)
-            }
-            None => {
-                let message = format!("`{}` is not a mode", written.escape_debug());
-                self.fault(at.span(), message, "not octal", format!("write up to four octal digits: `{key} = \"0644\"`"));
-                None
-            }
+        let mode = u16::from_str_radix(digits, 8).ok().filter(|mode| octal && *mode <= 0o7777);
+        if mode.is_none() {
+            let message = format!("`{}` is not a mode", written.escape_debug());
+            self.fault(at.span(), message, "not octal", format!("write up to four octal digits: `{key} = \"0644\"`"));
         }
+        if mode.is_some_and(|mode| mode & 0o6000 != 0) {
+            let message = format!("`{key}` sets the set-user-id or set-group-id bit");
+            self.warn(at.span(), message, "runs with its owner's rights", "a hardened process gains no rights; write `\"0755\"`");
+        }
+        mode
     }
 
     /// Says that of two equal elements of a list one is too many.

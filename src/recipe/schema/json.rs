@@ -13,6 +13,11 @@ pub fn json_schema() -> Value {
     schema
 }
 
+/// Returns the JSON Schema as `hardened schema` prints it.
+pub fn json_schema_text() -> String {
+    format!("{:#}\n", json_schema())
+}
+
 /// Drops what is there for Rust's sake: TOML has no null, and integer widths and null defaults tell an editor nothing.
 fn without_null(value: &mut Value) {
     match value {

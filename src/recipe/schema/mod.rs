@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(super) use files::{DirectoryKeys, FilesKeys, LinkKeys, SymlinksKey};
-pub use json::json_schema;
+pub use json::{json_schema, json_schema_text};
 pub(super) use metadata::MetadataKeys;
 pub(super) use process::{HealthcheckKeys, PortKey, ProcessKeys};
 

@@ -1,0 +1,113 @@
+use hardened::oci::{Compression, Platform};
+use hardened::recipe::{Base, FilesSource, Landing, Recipe, RecipeText, json_schema_text, read};
+
+use super::{Fixed, GOOD, shown};
+
+fn recipe(text: RecipeText) -> Recipe {
+    match read(text, &Fixed) {
+        Ok((recipe, _)) => recipe,
+        Err(faults) => panic!("{}", faults.iter().map(shown).collect::<Vec<_>>().join("\n")),
+    }
+}
+
+#[test]
+fn defaults() {
+    let recipe = recipe(RecipeText::parse("r", GOOD));
+    assert_eq!(recipe.references.iter().map(|reference| reference.to_string()).collect::<Vec<_>>(), ["a.example/b:latest"]);
+    assert_eq!(recipe.platforms.iter().map(|platform| platform.to_string()).collect::<Vec<_>>(), ["linux/amd64"]);
+    assert_eq!((recipe.created, recipe.root.value.as_str(), &recipe.base.value), (None, "", &Base::Static));
+    assert_eq!((recipe.user.name.value.as_str(), recipe.user.owner.uid, recipe.user.owner.gid), ("nonroot", 65532, 65532));
+    assert_eq!((recipe.user.group.as_str(), recipe.user.home.to_string()), ("nonroot", "/home/nonroot".to_owned()));
+    assert_eq!((recipe.layers.compression, recipe.layers.level), (Compression::Gzip, 5));
+}
+
+#[test]
+fn placeholders_are_filled_in_for_each_platform_and_recorded() {
+    let text = r#"
+[image]
+names = ["a.example/b", "c.example/d"]
+tags = ["{env.VERSION}", "{git.short}"]
+platforms = ["linux/amd64", "linux/arm/v7"]
+created = 2026-11-24T00:00:00Z
+[base]
+image = "gcr.io/x/y:z"
+inherit = ["labels"]
+[[files]]
+from = "./build/{platform.arch}//*/bin"
+to = "/app/"
+owner = "user"
+[[files]]
+text = '{"not": "a placeholder"}'
+to = "/etc/app.json"
+[process]
+env = { ARCH = "{platform.os}-{platform.arch}", JSON = '{{"a":1}}' }
+ports = [8080, "53/udp"]
+stop-signal = "int"
+[metadata]
+title = "T"
+description = "for {platform.arch}"
+revision = "{git.revision}"
+[metadata.labels]
+"a.b" = "c"
+"#;
+    let recipe = recipe(RecipeText::parse("r", text));
+    let references: Vec<_> = recipe.references.iter().map(|reference| reference.to_string()).collect();
+    assert_eq!(references, ["a.example/b:1.4.2", "a.example/b:012345678901", "c.example/d:1.4.2", "c.example/d:012345678901"]);
+    assert_eq!(recipe.created, Some(1_795_478_400));
+    assert_eq!(recipe.inputs.keys().map(String::as_str).collect::<Vec<_>>(), ["env.VERSION", "git.revision", "git.short"]);
+    let Some(part) = recipe.for_platform(&Platform::linux("arm", Some("v7"))) else { panic!("no such platform") };
+    let FilesSource::Host { from, fixed, glob } = &part.files[0].source else { panic!("files of the host") };
+    assert_eq!((from.value.as_str(), fixed.as_str(), glob.as_deref()), ("build/arm/*/bin", "build/arm", Some("*/bin")));
+    assert_eq!((part.files[0].landing, part.files[0].owner.uid), (Landing::In, 65532));
+    assert!(matches!(&part.files[1].source, FilesSource::Text(text) if text.value == r#"{"not": "a placeholder"}"#));
+    assert_eq!(part.process.env["ARCH"].value, "linux-arm");
+    assert_eq!(part.process.env["JSON"].value, r#"{"a":1}"#);
+    assert_eq!(part.process.ports.iter().map(ToString::to_string).collect::<Vec<_>>(), ["53/udp", "8080/tcp"]);
+    assert_eq!(part.process.stop_signal.as_deref(), Some("SIGINT"));
+    assert_eq!(part.labels["a.b"], "c");
+    assert_eq!(part.annotations["org.opencontainers.image.description"], "for arm");
+    assert_eq!(
+        recipe.shared_annotations().keys().map(String::as_str).collect::<Vec<_>>(),
+        ["org.opencontainers.image.revision", "org.opencontainers.image.title"]
+    );
+}
+
+#[test]
+fn arguments_go_before_the_recipe() {
+    let mut text = RecipeText::parse("r", GOOD);
+    for argument in [
+        "image.tags=1.4",
+        "image.tags[]=x",
+        "user.uid=10001",
+        "metadata.labels.\"a.b\"=c=d",
+        "files[].from=dist",
+        "files[0].to=/app",
+        "metadata.version=2",
+    ] {
+        text.set(argument);
+    }
+    text.set("process.entrypoint[0]={env.VERSION}");
+    text.label("org.opencontainers.image.source=https://a.example");
+    text.platforms(["linux/arm64,linux/amd64", "linux/s390x"]);
+    let recipe = recipe(text);
+    assert_eq!(recipe.references.iter().map(|reference| reference.to_string()).collect::<Vec<_>>(), ["a.example/b:1.4", "a.example/b:x"]);
+    assert_eq!(recipe.platforms.len(), 3);
+    assert_eq!(recipe.user.owner.uid, 10001);
+    let part = &recipe.parts()[0];
+    assert_eq!((part.labels["a.b"].as_str(), part.labels["org.opencontainers.image.version"].as_str()), ("c=d", "2"));
+    assert_eq!(part.annotations["org.opencontainers.image.source"], "https://a.example");
+    assert_eq!(part.process.entrypoint.as_ref().map(|list| list.value.clone()), Some(vec!["1.4.2".to_owned()]));
+    assert_eq!(part.files.len(), 1);
+
+    let mut text = RecipeText::parse("r", &GOOD.replace("name =", "tags = [\"7\"]\nname ="));
+    text.tag("x.example/y:1");
+    text.tag("x.example/z");
+    let references: Vec<_> = self::recipe(text).references.iter().map(|reference| reference.to_string()).collect();
+    assert_eq!(references, ["x.example/y:1", "x.example/z:7"]);
+}
+
+#[test]
+fn the_schema_file_is_the_one_of_the_types() {
+    let file = include_str!("../../hardened.schema.json");
+    assert_eq!(file, json_schema_text(), "run `hardened schema > hardened.schema.json`");
+}
