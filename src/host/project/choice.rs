@@ -15,6 +15,8 @@ pub(super) struct Choice {
     exclude: Gitignore,
     glob: Option<Pattern>,
     rules: Vec<&'static DenyRule>,
+    /// Names that are taken though a rule denies them, some with the folder that they are in.
+    allowed: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -50,15 +52,21 @@ impl Choice {
             faults.push(malformed(&request.exclude.join(" "), &error));
             Gitignore::empty()
         });
+        let mut allowed = Vec::new();
         for name in &request.allow {
-            if !DENY_RULES.iter().any(|rule| rule.name == name) {
+            if DENY_RULES.iter().any(|rule| rule.name == name) {
+                continue;
+            }
+            if is_denied(name.as_bytes()) {
+                allowed.push(name.clone());
+            } else {
                 let nearest = nearest(name, DENY_RULES.iter().map(|rule| rule.name));
                 faults.push(FileFault::UnknownRule { name: HostPath::new(name.as_bytes()), nearest });
             }
         }
         let glob = glob.and_then(|glob| Pattern::new(glob).map_err(|error| faults.push(malformed(glob, &error))).ok());
         let rules = DENY_RULES.iter().filter(|rule| !request.allow.iter().any(|name| name == rule.name)).collect();
-        if faults.is_empty() { Ok(Self { exclude, glob, rules }) } else { Err(faults) }
+        if faults.is_empty() { Ok(Self { exclude, glob, rules, allowed }) } else { Err(faults) }
     }
 
     /// Decides about a path below the request's folder. `folder` is the name of the folder that it is in,
@@ -81,7 +89,7 @@ impl Choice {
 
     /// Returns the rule that denies a name in a folder.
     pub(super) fn denied(&self, folder: &[u8], name: &[u8]) -> Option<&'static str> {
-        self.rules.iter().find(|rule| rule.matches(folder, name)).map(|rule| rule.name)
+        self.rules.iter().find(|rule| rule.matches(folder, name)).map(|rule| rule.name).filter(|_| !self.is_allowed(folder, name))
     }
 
     /// Returns the rule that denies one of the names of a relative path.
@@ -92,12 +100,20 @@ impl Choice {
 
     /// Says how much of a file must be seen to decide about it.
     pub(super) fn must_see(&self, name: &[u8]) -> Option<usize> {
-        (may_be_key(name) && self.rules.iter().any(|rule| rule.name == PRIVATE_KEY)).then_some(KEY_BYTES)
+        let holds = || self.rules.iter().any(|rule| rule.name == PRIVATE_KEY) && !self.is_allowed(b"", name);
+        (may_be_key(name) && holds()).then_some(KEY_BYTES)
     }
 
     /// Returns the rule that denies a file with this beginning.
     pub(super) fn denied_content(beginning: &[u8]) -> Option<&'static str> {
         holds_key(beginning).then_some(PRIVATE_KEY)
+    }
+
+    fn is_allowed(&self, folder: &[u8], name: &[u8]) -> bool {
+        self.allowed.iter().any(|allowed| match allowed.rsplit_once('/') {
+            Some((above, allowed)) => above.as_bytes() == folder && allowed.as_bytes() == name,
+            None => allowed.as_bytes() == name,
+        })
     }
 
     fn excluded(&self, path: &Path, is_folder: bool) -> Option<Why> {
@@ -129,6 +145,15 @@ pub(super) fn split_glob(path: &str) -> Option<(&str, &str)> {
         Some(slash) => (&path[..slash], &path[slash + 1..]),
         None => ("", path),
     })
+}
+
+/// Says whether any rule may deny a name, written with or without the folder that it is in.
+fn is_denied(name: &[u8]) -> bool {
+    let (folder, name) = match name.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (&name[..slash], &name[slash + 1..]),
+        None => (&b""[..], name),
+    };
+    may_be_key(name) || DENY_RULES.iter().any(|rule| rule.matches(folder, name))
 }
 
 fn malformed(pattern: &str, error: &dyn std::error::Error) -> FileFault {

@@ -43,8 +43,8 @@ pub enum FileFault {
         /// What is wrong.
         reason: String,
     },
-    /// `allow` names no rule.
-    #[error("there is no deny rule `{name}`")]
+    /// A name that is taken although it is denied is neither a rule's nor denied by any.
+    #[error("`{name}` is not on the deny list")]
     UnknownRule {
         /// The name.
         name: HostPath,
@@ -134,13 +134,13 @@ impl FileFault {
         match self {
             Self::Outside { .. } => vec!["to take files from the folder above, write `root = \"..\"` in the recipe".to_owned()],
             Self::Missing { nearest: Some(nearest), .. } => vec![format!("there is `{nearest}`")],
-            Self::AllLeftOut { .. } => vec!["look at `exclude`, or name the deny rule in `allow`".to_owned()],
-            Self::UnknownRule { nearest: Some(nearest), .. } => vec![format!("there is `{nearest}`")],
+            Self::AllLeftOut { .. } => vec!["look at `exclude`, or name the deny rule in `include-denied`".to_owned()],
+            Self::UnknownRule { nearest: Some(nearest), .. } => vec![format!("there is the rule `{nearest}`")],
             Self::UnknownRule { nearest: None, .. } => {
                 let names: Vec<&str> = DENY_RULES.iter().map(|rule| rule.name).collect();
                 vec![format!("the rules are {}", names.join(", "))]
             }
-            Self::Denied { rule, .. } => vec![format!("if it must be in the image, write `allow = [\"{rule}\"]`")],
+            Self::Denied { rule, .. } => vec![format!("if it must be in the image, write `include-denied = [\"{rule}\"]`")],
             Self::Link { fault: LinkFault::LeavesImage, .. } => {
                 vec!["exclude it, or write `symlinks = \"follow\"` to take what it points to".to_owned()]
             }

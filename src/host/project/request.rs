@@ -13,7 +13,8 @@ pub struct Request {
     pub to: Target,
     /// What is left out: patterns as in a `.gitignore` in the entry's folder.
     pub exclude: Vec<String>,
-    /// The names of the [`super::DENY_RULES`] that do not hold here.
+    /// What is taken although it is on the deny list: names of [`super::DENY_RULES`] that do not hold here,
+    /// or names of files and folders, as `.env.production` or `.docker/config.json`.
     pub allow: Vec<String>,
     /// The mode of all regular files; else `0o755` for what its owner may execute and `0o644` for the rest.
     pub file_mode: Option<u16>,
