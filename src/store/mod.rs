@@ -5,8 +5,8 @@
 //!
 //! **To add a store**: its file here with [`crate::oci::Store`] for it, and a line in [`Location`].
 
-// pub mod archive;
-// pub mod docker_archive;
+pub mod archive;
+pub mod docker_archive;
 pub mod layout;
 mod location;
 pub mod publish;

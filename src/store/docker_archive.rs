@@ -1,0 +1,204 @@
+//! What `docker save` writes and `docker load` reads: one platform, uncompressed layers (Docker's image specification 1.2).
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::archive::{TarFiles, TarWriter, read_only};
+use super::layout::disk;
+use crate::layer::{Decompressed, Limits};
+use crate::oci::{
+    BlobSource, Compression, Config, Descriptor, Digest, Hasher, ImageReference, MANIFEST_LIMIT, Manifest, MediaType, Parsed, Progress,
+    RawManifest, Selector, Store, StoreError, StoreFault, Tag, Verified, Written, canonical_json,
+};
+
+/// One layer of an image that is to be written.
+pub struct ArchiveLayer {
+    /// The blob.
+    pub descriptor: Descriptor,
+    /// The digest of the tar inside.
+    pub diff_id: Digest,
+    /// The size of the tar inside, when it is known; else it is counted first.
+    pub tar_size: Option<u64>,
+    /// The blob's bytes.
+    pub source: Arc<dyn BlobSource>,
+}
+
+/// Writes an image for `docker load`, with the same bytes for the same image.
+///
+/// # Errors
+/// When a layer cannot be had or is not what its config says, or `out` fails.
+pub fn write(config: &[u8], layers: &[ArchiveLayer], names: &[ImageReference], out: &mut dyn Write) -> io::Result<()> {
+    let mut tar = TarWriter::new(out);
+    let config_name = format!("{}.json", Digest::of(config).hex());
+    let layer_name = |layer: &ArchiveLayer| format!("{}.tar", layer.diff_id.hex());
+    let mut written: BTreeMap<Digest, ()> = BTreeMap::new();
+    for layer in layers {
+        if written.insert(layer.diff_id, ()).is_some() {
+            continue;
+        }
+        let size = match layer.tar_size {
+            Some(size) => size,
+            None => io::copy(&mut open(layer)?, &mut io::sink())?,
+        };
+        let mut content = Hashed { inner: open(layer)?, hasher: Hasher::default() };
+        tar.file(&layer_name(layer), size, &mut content)?;
+        let (actual, _) = content.hasher.finish();
+        if actual != layer.diff_id {
+            let message = format!("layer {} unpacks to {actual}, and the config says {}", layer.descriptor.digest, layer.diff_id);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+    }
+    tar.file(&config_name, config.len() as u64, &mut &config[..])?;
+    let tags: Vec<String> = names.iter().filter_map(|name| Some(name.name.tagged(&name.tag_or_latest()?).to_string())).collect();
+    let layers: Vec<String> = layers.iter().map(layer_name).collect();
+    let manifest = canonical_json(&json!([{ "Config": config_name, "RepoTags": tags, "Layers": layers }]))?;
+    tar.file("manifest.json", manifest.len() as u64, &mut &manifest[..])?;
+    tar.finish()
+}
+
+fn open(layer: &ArchiveLayer) -> io::Result<impl Read> {
+    let compression = layer.descriptor.media_type.layer_compression().unwrap_or(Compression::None);
+    Decompressed::new(Verified::new(layer.source.open()?, &layer.descriptor), compression, Limits::default())
+}
+
+struct Hashed<R> {
+    inner: R,
+    hasher: Hasher,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        Ok(count)
+    }
+}
+
+/// A Docker archive that is read, as the OCI image that it means: the same config, and the layers as plain tars.
+#[derive(Debug)]
+pub struct DockerArchive {
+    files: TarFiles,
+    manifest: RawManifest,
+    names: BTreeMap<Digest, String>,
+}
+
+impl DockerArchive {
+    /// Opens an archive with one image.
+    ///
+    /// # Errors
+    /// When it is none, or holds several images.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let files = TarFiles::open(path)?;
+        let corrupt = |reason: &str| StoreError::new(StoreFault::Corrupt, format!("`{}` is no Docker archive: {reason}", path.display()));
+        if !files.has("manifest.json") {
+            let failure = corrupt("it holds no `manifest.json`");
+            return Err(if files.has("oci-layout") {
+                failure.hint(format!("`oci-archive:{}` may be meant", path.display()))
+            } else {
+                failure
+            });
+        }
+        let listed = crate::oci::strict_json(&files.small("manifest.json")?)
+            .map_err(|fault| corrupt("its `manifest.json` is broken").caused_by(fault))?;
+        let [image] = listed.as_array().map(Vec::as_slice).unwrap_or_default() else {
+            return Err(corrupt("it does not hold exactly one image"));
+        };
+        let config_name = image["Config"].as_str().ok_or_else(|| corrupt("it names no config"))?;
+        let config = Parsed::<Config>::read(&files.small(config_name)?, &MediaType::Config)
+            .map_err(|fault| corrupt("its config is broken").caused_by(fault))?;
+        let layer_names: Vec<&str> = image["Layers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let diff_ids = config.view().diff_ids();
+        if layer_names.len() != diff_ids.len() {
+            return Err(corrupt("it has another number of layers than its config"));
+        }
+        let mut names = BTreeMap::from([(config.digest(), config_name.to_owned())]);
+        let mut layers = Vec::new();
+        for (name, diff_id) in layer_names.iter().zip(diff_ids) {
+            let (_, size) = files.file(name)?;
+            names.insert(*diff_id, (*name).to_owned());
+            layers.push(Descriptor::new(MediaType::Layer(Compression::None), *diff_id, size));
+        }
+        let manifest =
+            Manifest { config: config.descriptor().clone(), layers, annotations: BTreeMap::new(), artifact_type: None, subject: None };
+        let manifest =
+            Parsed::write(manifest, MediaType::Manifest).map_err(|fault| corrupt("its manifest grows too large").caused_by(fault))?;
+        Ok(Self { files, manifest: RawManifest::from(&manifest), names })
+    }
+
+    /// Returns the image's manifest.
+    pub fn manifest(&self) -> &RawManifest {
+        &self.manifest
+    }
+}
+
+impl Store for DockerArchive {
+    fn name(&self) -> String {
+        format!("docker-archive:{}", self.files.path.display())
+    }
+
+    fn read_manifest(&self, selector: &Selector) -> Result<RawManifest, StoreError> {
+        match selector {
+            Selector::Digest(digest) if *digest != self.manifest.descriptor().digest => {
+                Err(StoreError::new(StoreFault::Missing, format!("`{}` has no image `{selector}`", self.name())))
+            }
+            _ => Ok(self.manifest.clone()),
+        }
+    }
+
+    fn has_blob(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
+        Ok(self.names.contains_key(&descriptor.digest))
+    }
+
+    fn open_blob(&self, descriptor: &Descriptor) -> Result<Verified<Box<dyn Read + Send>>, StoreError> {
+        let missing = || StoreError::new(StoreFault::Missing, format!("`{}` has no blob {}", self.name(), descriptor.digest));
+        let (file, size) = self.files.file(self.names.get(&descriptor.digest).ok_or_else(missing)?)?;
+        if size > MANIFEST_LIMIT && descriptor.media_type == MediaType::Config {
+            return Err(disk("read", &self.files.path, io::ErrorKind::FileTooLarge.into()));
+        }
+        Ok(Verified::new(Box::new(file), descriptor))
+    }
+
+    fn write_blob(&self, _: &Descriptor, _: &dyn BlobSource, _: &dyn Progress) -> Result<Written, StoreError> {
+        Err(read_only(&self.name()))
+    }
+
+    fn write_manifest(&self, _: &RawManifest, _: Option<&Tag>) -> Result<(), StoreError> {
+        Err(read_only(&self.name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::Platform;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let tar = [0; 1024].to_vec();
+        let blob = zstd::encode_all(&tar[..], 3).unwrap();
+        let layer = || ArchiveLayer {
+            descriptor: Descriptor::of(MediaType::Layer(Compression::Zstd), &blob),
+            diff_id: Digest::of(&tar),
+            tar_size: None,
+            source: Arc::new(blob.clone()),
+        };
+        let config = Config::new(&Platform::default_target()).with_diff_ids(vec![Digest::of(&tar); 2]);
+        let config = Parsed::write(config, MediaType::Config).unwrap();
+        let mut bytes = vec![];
+        write(config.bytes(), &[layer(), layer()], &["shop/api:dev".parse().unwrap()], &mut bytes).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image.tar");
+        std::fs::write(&path, &bytes).unwrap();
+        let archive = DockerArchive::open(&path).unwrap();
+        let manifest = archive.manifest().parse::<Manifest>().unwrap();
+        assert_eq!(manifest.view().config.digest, config.digest());
+        assert_eq!(archive.open_blob(&manifest.view().layers[1]).unwrap().read_all(9999).unwrap(), tar);
+        let mut wrong = layer();
+        wrong.diff_id = Digest::of(b"other");
+        assert!(write(config.bytes(), &[wrong], &[], &mut vec![]).is_err());
+    }
+}
