@@ -6,6 +6,7 @@
 //!
 //! | floor | rooms |
 //! | --- | --- |
+//! | 2 | [`net`] HTTP: limits, retries, credentials, redaction |
 //! | 3 | [`host`] this machine: environment, clock, files, programs |
 //! | 9 | [`diagnostic`] faults in what the user wrote; [`oci`] digests, descriptors, documents, references, the store's interface |
 //! | 8 | [`rootfs`] paths, entries, changesets, the merged view, accounts |
@@ -16,5 +17,6 @@
 
 pub mod diagnostic;
 pub mod host;
+pub mod net;
 pub mod oci;
 pub mod rootfs;
