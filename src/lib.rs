@@ -4,19 +4,30 @@
 //!
 //! From the door to the ground; a room uses only the floors below its own, never its neighbours. `tests/architecture.rs` checks it.
 //!
-//! | floor | rooms |
+//! | rooms | what lives there |
 //! | --- | --- |
-//! | 1 | [`cli`] the door: arguments, the terminal, exit codes |
-//! | 2 | [`ops`] one file per verb |
-//! | 3 | [`host`] this machine: environment, clock, files, programs |
-//! | 6 | [`lock`] `hardened.lock`: the choices that the recipe leaves open, written down |
-//! | 7 | [`recipe`] `hardened.toml`: every key, how it is read, what it means |
-//! | 9 | [`diagnostic`] faults in what the user wrote; [`oci`] digests, descriptors, documents, references, the store's interface |
-//! | 8 | [`rootfs`] paths, entries, changesets, the merged view, accounts |
+//! | [`cli`] | the door: arguments, the terminal, exit codes |
+//! | [`ops`] | the verbs: one file each, a request in, an outcome out |
+//! | [`store`] | where images are kept: registries, layouts, archives; publishing to several at once |
+//! | [`net`] | HTTP: limits, retries, credentials, redaction, the ledger of hosts |
+//! | [`host`] | this machine: the user's files, the cache, the clock, the environment, the few programs that are started |
+//! | [`image`] | images: put together, or opened |
+//! | [`plan`] | everything decided, nothing done, for one platform |
+//! | [`base`] | where an image starts: every kind becomes one type · [`layer`] a changeset as a compressed tar; foreign tars read under limits |
+//! | [`lock`] | `hardened.lock`: the choices that the recipe leaves open, written down |
+//! | [`recipe`] | `hardened.toml`: every key, how it is read, what it means |
+//! | [`rootfs`] | paths, entries, changesets, the merged view, accounts |
+//! | [`diagnostic`] | faults in what the user wrote · [`oci`] digests, descriptors, documents, references, the store's interface |
 //!
 //! # The street
 //!
-//! Types say how far a thing has come: text → [`recipe::RecipeText`] → [`recipe::Recipe`] → [`lock::Lock`] → `Plan` → [`rootfs::Changeset`] → `Layer` → `Image` → `Index` → registry.
+//! Types say how far a thing has come: text → [`recipe::RecipeText`] (every value has its place) → [`recipe::Recipe`] (all faults reported at once) →
+//! [`lock::Lock`] (every tag a digest) → [`plan::Plan`] (everything decided) → [`rootfs::Changeset`] (sorted, no path twice) → [`layer::Layer`]
+//! (exists when its blob exists) → [`image::Image`] → [`oci::Index`] → a registry.
+//!
+//! # Files on disk
+//!
+//! `hardened.toml` is read by [`recipe`], `hardened.lock` by [`lock`], the cache by [`host::cache`], a layout by [`store::layout`].
 
 pub mod base;
 pub mod cli;
@@ -25,6 +36,7 @@ pub mod host;
 pub mod image;
 pub mod layer;
 pub mod lock;
+pub mod net;
 pub mod oci;
 pub mod ops;
 pub mod plan;

@@ -1,0 +1,235 @@
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use super::redact;
+
+/// Why a request got no usable answer.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpFault {
+    /// The network may not be used.
+    #[error("`{host}` is needed, and the network is off (`--offline`)")]
+    Offline {
+        /// The host that was wanted.
+        host: String,
+    },
+    /// Our own rules forbid the request; nothing was sent.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The host's name has no address.
+    #[error("there is no address for the host `{host}`: {detail}")]
+    Name {
+        /// The host.
+        host: String,
+        /// What the resolver says.
+        detail: String,
+    },
+    /// No connection came about.
+    #[error("no connection to `{host}`: {detail}")]
+    Connect {
+        /// The host.
+        host: String,
+        /// What the system says.
+        detail: String,
+    },
+    /// The host's certificate or its TLS is not right.
+    #[error("no safe connection to `{host}`: {problem}")]
+    Tls {
+        /// The host.
+        host: String,
+        /// Which problem it is.
+        problem: TlsProblem,
+    },
+    /// There was no sign of life for too long.
+    #[error("`{host}` {what} for {} seconds", waited.as_secs())]
+    Silent {
+        /// The host.
+        host: String,
+        /// What it did not do: "did not answer".
+        what: &'static str,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The connection broke.
+    #[error("the connection to `{host}` broke: {detail}")]
+    Broken {
+        /// The host.
+        host: String,
+        /// What was seen.
+        detail: String,
+    },
+    /// What was to be sent could not be read.
+    #[error("could not read what is to be sent")]
+    Source(#[source] io::Error),
+    /// The answer is larger than it may be.
+    #[error("the answer of `{host}` is larger than {limit} bytes")]
+    Large {
+        /// The host.
+        host: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The answer is not HTTP as we asked for it.
+    #[error("the answer of `{host}` cannot be used: {detail}")]
+    Answer {
+        /// The host.
+        host: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The client could not be made: a bad certificate file, a bad proxy setting.
+    #[error("{0}")]
+    Setup(String),
+}
+
+/// What is wrong with a host's TLS.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TlsProblem {
+    /// Nobody we trust signed the certificate.
+    #[error("its certificate is signed by nobody that this machine trusts")]
+    UnknownIssuer,
+    /// The certificate is too old.
+    #[error("its certificate has expired, or this machine's clock is wrong")]
+    Expired,
+    /// The certificate is too new.
+    #[error("its certificate is not valid yet, or this machine's clock is wrong")]
+    NotYet,
+    /// The certificate is for another name.
+    #[error("its certificate is for another name")]
+    WrongName,
+    /// The host speaks no TLS at that port.
+    #[error("it speaks plain HTTP there, not HTTPS")]
+    NoTls,
+    /// The host wants to see a certificate of ours.
+    #[error("it wants a client certificate")]
+    ClientCertificate,
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Whether trying again may help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// It will not.
+    Never,
+    /// Nothing answers: only within the budget for connecting.
+    Unreached,
+    /// It may.
+    Soon,
+}
+
+impl HttpFault {
+    /// Says whether trying again may help.
+    pub fn again(&self) -> Again {
+        match self {
+            Self::Name { .. } | Self::Connect { .. } => Again::Unreached,
+            Self::Silent { .. } | Self::Broken { .. } => Again::Soon,
+            _ => Again::Never,
+        }
+    }
+
+    /// Returns the exact next steps, if any is known.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Offline { .. } => vec!["run it again without `--offline`".to_owned()],
+            Self::Tls { host, problem: TlsProblem::NoTls } => {
+                vec![format!("if the registry has no TLS and the network to it is safe, add `--insecure {host}`")]
+            }
+            Self::Tls { problem: TlsProblem::UnknownIssuer, .. } => {
+                vec!["give the authority's certificate with `--ca-file FILE.pem`".to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Sorts a failure of the HTTP library, whose own words may hold a whole URL.
+    pub(crate) fn of(error: reqwest::Error, host: &str) -> Self {
+        let error = error.without_url();
+        let host = host.to_owned();
+        let texts = chain(&error);
+        let all = texts.join(": ");
+        if let Some(problem) = tls_problem(&all) {
+            return Self::Tls { host, problem };
+        }
+        if causes(&error).iter().any(|cause| cause.is::<super::client::Fenced>()) {
+            return Self::Forbidden(format!("`{host}`, where an answer sends us, is in a private network or on this machine"));
+        }
+        let detail = redact::escaped(texts.last().map_or("", String::as_str));
+        if error.is_dns() || all.contains("dns error") {
+            return Self::Name { host, detail };
+        }
+        if error.is_connect() {
+            return Self::Connect { host, detail };
+        }
+        if error.is_builder() {
+            return Self::Setup(detail);
+        }
+        Self::Broken { host, detail }
+    }
+}
+
+/// Returns the texts of an error and its causes.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> Vec<String> {
+    std::iter::once(error.to_string()).chain(causes(error).iter().map(ToString::to_string)).collect()
+}
+
+/// Returns the causes of an error, outermost first.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
+    let mut causes = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        causes.push(cause);
+        next = cause.source();
+    }
+    causes
+}
+
+// The types of the TLS library are not ours to name, so its words decide; a test over real words keeps them.
+fn tls_problem(text: &str) -> Option<TlsProblem> {
+    if text.contains("InvalidContentType") {
+        return Some(TlsProblem::NoTls);
+    }
+    let (_, certificate) = match text.split_once("invalid peer certificate") {
+        Some(parts) => parts,
+        None if text.contains("CertificateRequired") || text.contains("fatal alert: BadCertificate") => {
+            return Some(TlsProblem::ClientCertificate);
+        }
+        None => {
+            let (_, rest) = text.split_once("received fatal alert").or_else(|| text.split_once("peer is incompatible"))?;
+            return Some(TlsProblem::Other(format!("the TLS handshake failed{}", redact::escaped(rest))));
+        }
+    };
+    let words = |list: &[&str]| list.iter().any(|word| certificate.contains(word));
+    Some(if words(&["UnknownIssuer", "CaUsedAsEndEntity", "BadSignature"]) {
+        TlsProblem::UnknownIssuer
+    } else if words(&["not valid yet", "NotValidYet"]) {
+        TlsProblem::NotYet
+    } else if words(&["expired", "Expired"]) {
+        TlsProblem::Expired
+    } else if words(&["not valid for name", "NotValidForName"]) {
+        TlsProblem::WrongName
+    } else {
+        TlsProblem::Other(format!("its certificate is not right{}", redact::escaped(certificate)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_tls_problem_is_told_apart() {
+        for (text, expected) in [
+            ("invalid peer certificate: UnknownIssuer", Some(TlsProblem::UnknownIssuer)),
+            ("invalid peer certificate: certificate expired: verification time 1 (UNIX)", Some(TlsProblem::Expired)),
+            ("invalid peer certificate: certificate not valid yet: verification", Some(TlsProblem::NotYet)),
+            ("invalid peer certificate: certificate not valid for name \"a\"; certificate is only", Some(TlsProblem::WrongName)),
+            ("received corrupt message of type InvalidContentType", Some(TlsProblem::NoTls)),
+            ("received fatal alert: CertificateRequired", Some(TlsProblem::ClientCertificate)),
+            ("connection refused", None),
+        ] {
+            assert_eq!(tls_problem(text), expected, "{text}");
+        }
+    }
+}

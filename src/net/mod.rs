@@ -1,0 +1,30 @@
+//! HTTP: limits, patience, retries, proxies, credentials, and what may be followed where.
+//!
+//! Everything above this room is synchronous; [`Http`] keeps one small runtime inside and blocks its callers, who may be many threads.
+//!
+//! **Invariants.** Credentials are bound to scheme, host and port, and after a hop to another origin they never come back. From HTTPS
+//! nothing goes on to HTTP. No server sends us nearer to this machine than it is itself ([`Response::hop`]). Without TLS only
+//! this machine and the hosts that the user named are asked. Every body has a limit or is streamed; no transfer has a total time limit,
+//! and each ends when nothing moves. Nothing secret and no control character reaches a message.
+
+mod client;
+pub mod credentials;
+mod exchange;
+mod fault;
+mod http;
+mod origin;
+mod proxy;
+pub mod redact;
+mod response;
+mod retry;
+mod secret;
+mod settings;
+
+pub use fault::{Again, HttpFault, TlsProblem};
+pub use http::{Http, Request, RequestBody};
+pub use origin::{Nearness, Origin, is_loopback, literal, split_port};
+pub use reqwest::{Method, StatusCode, Url, header};
+pub use response::{Body, Response, Target};
+pub use retry::{RetryPolicy, Tries};
+pub use secret::Secret;
+pub use settings::{Network, Patience, Settings};

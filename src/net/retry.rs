@@ -1,0 +1,185 @@
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::fmt::rfc2822;
+
+use super::Again;
+use crate::host;
+
+/// How often and how patiently things are tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// How often a step is tried at most, without any progress in between.
+    pub attempts: u32,
+    /// How long the first wait is at most.
+    pub base: Duration,
+    /// How long a wait is at most.
+    pub cap: Duration,
+    /// How long a server may make us wait.
+    pub longest_pause: Duration,
+    /// How long all tries of one step may take together, if that is limited.
+    pub deadline: Option<Duration>,
+    /// How long a host that cannot be reached is tried.
+    pub unreached: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            attempts: 12,
+            base: Duration::from_millis(100),
+            cap: Duration::from_secs(10),
+            longest_pause: Duration::from_mins(5),
+            deadline: None,
+            unreached: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How many tries a step has at most, progress or not.
+const TRIES_IN_ALL: u32 = 200;
+/// How many tries a host has that cannot be reached at all.
+const TRIES_UNREACHED: u32 = 4;
+
+/// The tries of one step.
+#[derive(Debug)]
+pub struct Tries {
+    policy: RetryPolicy,
+    started: Instant,
+    without_progress: u32,
+    all: u32,
+}
+
+impl Tries {
+    /// Starts counting.
+    pub fn new(policy: RetryPolicy) -> Self {
+        Self { policy, started: Instant::now(), without_progress: 0, all: 0 }
+    }
+
+    /// Notes that the last try got something done, so that the next failure counts as the first.
+    pub fn progressed(&mut self) {
+        self.without_progress = 0;
+    }
+
+    /// Says how many tries have failed.
+    pub fn failed(&self) -> u32 {
+        self.all
+    }
+
+    /// Waits before the next try, or gives the error back when there is none.
+    ///
+    /// # Errors
+    /// The error that was given, when trying again is over or will not help.
+    pub fn next<E>(&mut self, error: E, again: Again) -> Result<(), E> {
+        self.without_progress += 1;
+        self.all += 1;
+        let limit = match again {
+            Again::Never => return Err(error),
+            Again::Unreached => self.policy.attempts.min(TRIES_UNREACHED),
+            Again::Soon => self.policy.attempts,
+        };
+        let wait = full_jitter(self.policy.base, self.policy.cap, self.without_progress - 1);
+        let end = self.started.elapsed() + wait;
+        let late = self.policy.deadline.is_some_and(|deadline| end > deadline);
+        let unreached = again == Again::Unreached && end > self.policy.unreached;
+        if self.without_progress >= limit || self.all >= TRIES_IN_ALL || late || unreached {
+            return Err(error);
+        }
+        std::thread::sleep(wait);
+        Ok(())
+    }
+}
+
+/// Returns a random wait of at most `base` doubled `step` times and at most `cap`, so that many clients do not come back at once.
+fn full_jitter(base: Duration, cap: Duration, step: u32) -> Duration {
+    let most = base.saturating_mul(2_u32.saturating_pow(step.min(20))).min(cap);
+    // Each state of the standard library's hasher has fresh keys: randomness enough to spread waits.
+    let random = std::hash::RandomState::new().build_hasher().finish() & 0xffff;
+    most.mul_f64(f64::from(u32::try_from(random).unwrap_or(0)) / 65536.0)
+}
+
+/// The hosts that asked for a pause. All threads keep it together.
+#[derive(Debug, Default)]
+pub(crate) struct Pauses(Mutex<BTreeMap<String, Instant>>);
+
+impl Pauses {
+    /// Waits until a host's pause is over.
+    pub(crate) fn keep(&self, host: &str) {
+        loop {
+            let until = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied();
+            let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left);
+        }
+    }
+
+    /// Notes that a host asked for a pause.
+    pub(crate) fn ask(&self, host: &str, pause: Duration) {
+        let Some(until) = Instant::now().checked_add(pause) else { return };
+        let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = hosts.entry(host.to_owned()).or_insert(until);
+        *slot = until.max(*slot);
+    }
+}
+
+/// Reads a `Retry-After` header (RFC 9110, section 10.2.3): seconds or a date. What makes no sense is no pause.
+pub(crate) fn retry_after(value: &str, most: Duration) -> Option<Duration> {
+    let value = value.trim();
+    let pause = match value.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => most,
+        Err(_) => {
+            let date = rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
+            Duration::from_secs(u64::try_from(date.as_second().checked_sub(host::now())?).ok()?)
+        }
+    };
+    Some(pause.min(most))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_never_longer_than_we_allow() {
+        let most = Duration::from_mins(5);
+        for (value, expected) in [
+            ("3", Some(Duration::from_secs(3))),
+            (" 0 ", Some(Duration::ZERO)),
+            ("-5", None),
+            ("", None),
+            ("soon", None),
+            ("1e9", None),
+            ("99999999999999999999999999", Some(most)),
+            ("86400", Some(most)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", None),
+            ("Fri, 31 Dec 2399 23:59:59 GMT", Some(most)),
+        ] {
+            assert_eq!(retry_after(value, most), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn tries_end() {
+        let quick = RetryPolicy { base: Duration::ZERO, ..RetryPolicy::default() };
+        let count = |again, progress: u32| {
+            let mut tries = Tries::new(quick);
+            (1..=1000).find(|step| {
+                if *step <= progress {
+                    tries.progressed();
+                }
+                tries.next((), again).is_err()
+            })
+        };
+        assert_eq!(count(Again::Never, 0), Some(1));
+        assert_eq!(count(Again::Unreached, 0), Some(4));
+        assert_eq!(count(Again::Soon, 0), Some(12));
+        assert_eq!(count(Again::Soon, 30), Some(41));
+        assert_eq!(count(Again::Soon, 1000), Some(200));
+        assert!(full_jitter(Duration::from_millis(100), Duration::from_secs(10), 40) <= Duration::from_secs(10));
+    }
+}

@@ -1,0 +1,65 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::RetryPolicy;
+use crate::host::Environment;
+
+/// What the user decided about the network.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The environment, for proxies.
+    pub environment: Environment,
+    /// Whether the network may be used.
+    pub network: Network,
+    /// Hosts, with or without a port, that may be spoken to without TLS and that others may send us to.
+    pub insecure: Vec<String>,
+    /// Files of further certificate authorities, PEM.
+    pub certificate_files: Vec<PathBuf>,
+    /// Pairs of a registry and the foreign host that may give tokens for it.
+    pub token_realms: Vec<(String, String)>,
+    /// How often and how patiently things are tried again.
+    pub retry: RetryPolicy,
+    /// How long is waited for a sign of life.
+    pub patience: Patience,
+}
+
+impl Settings {
+    /// Returns the defaults, with an environment.
+    pub fn new(environment: Environment) -> Self {
+        Self {
+            environment,
+            network: Network::Allowed,
+            insecure: Vec::new(),
+            certificate_files: Vec::new(),
+            token_realms: Vec::new(),
+            retry: RetryPolicy::default(),
+            patience: Patience::default(),
+        }
+    }
+}
+
+/// Whether the network may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// It may.
+    Allowed,
+    /// It may not: every request fails before a socket is opened.
+    Offline,
+}
+
+/// How long is waited for a sign of life. Nothing limits the whole of a transfer that moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// For a connection, the name's resolution and TLS included; also the budget for trying an unreachable host again.
+    pub connect: Duration,
+    /// For the answer, after the request was sent.
+    pub answer: Duration,
+    /// For the next bytes of a body, in either direction.
+    pub stall: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), answer: Duration::from_mins(1), stall: Duration::from_secs(30) }
+    }
+}
