@@ -48,7 +48,14 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "FILE", env = "HARDENED_CA_FILE", value_delimiter = ',', help_heading = "Network")]
     pub(super) ca_file: Vec<PathBuf>,
     /// A host that may be sent a registry's credentials to get a token. Can be repeated
-    #[arg(long, global = true, value_name = "REGISTRY=HOST", env = "HARDENED_TOKEN_REALMS", value_delimiter = ',', help_heading = "Network")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "REGISTRY=HOST",
+        env = "HARDENED_TOKEN_REALMS",
+        value_delimiter = ',',
+        help_heading = "Network"
+    )]
     pub(super) token_realm: Vec<String>,
 }
 
@@ -174,7 +181,9 @@ pub(super) struct Build {
 
 /// Copies an image that exists to a registry, byte for byte
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  hardened push oci:image registry.example.no/shop/api:1.4.2\n  hardened push oci-archive:image.tar registry.example.no/shop/api:1.4.2 ghcr.io/shop/api:1.4.2")]
+#[command(
+    after_help = "Examples:\n  hardened push oci:image registry.example.no/shop/api:1.4.2\n  hardened push oci-archive:image.tar registry.example.no/shop/api:1.4.2 ghcr.io/shop/api:1.4.2"
+)]
 pub(super) struct Push {
     /// The image: oci:DIR, oci-archive:FILE, docker-archive:FILE or a registry reference
     #[arg(value_name = "IMAGE")]

@@ -1,3 +1,77 @@
-//! The door: arguments, the terminal and exit codes.
+//! The door: arguments, settings, the terminal, exit codes.
+//!
+//! **Invariants.** Only this room knows clap and the terminal. Arguments become requests here, and outcomes become text; nothing is decided.
+//!
+//! **To add a verb**: its arguments in `arguments`, its file in `verbs`, and a line in [`run`].
 
+mod arguments;
 pub mod screen;
+mod settings;
+mod signals;
+mod verbs;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anstream::ColorChoice;
+use clap::Parser;
+
+use self::arguments::{Arguments, Color, Verb};
+use self::screen::{Bars, Screen, Volume, exit_code};
+use self::settings::Door;
+use crate::host::Environment;
+use crate::ops::Failure;
+
+/// Runs the program with its arguments, and returns its exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environment) -> ExitCode {
+    signals::watch();
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and versions are answers; anything else is a mistake in the arguments.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            return if error.print().is_err() && code == 0 { ExitCode::from(3) } else { ExitCode::from(code) };
+        }
+    };
+    let global = &arguments.global;
+    let volume = match (global.quiet, global.verbose) {
+        (true, _) => Volume::Quiet,
+        (_, true) => Volume::Verbose,
+        _ => Volume::Usual,
+    };
+    let color = match global.color {
+        Color::Auto => ColorChoice::Auto,
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+    };
+    let screen = Screen::new(volume, color);
+    match answer(arguments, environment, screen) {
+        Ok(text) => match screen.result(&text) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                screen.alarm(&format!("error: could not write to standard output: {error}"));
+                ExitCode::from(3)
+            }
+            _ => ExitCode::SUCCESS,
+        },
+        Err(failure) => {
+            screen.alarm(screen.failure(&failure).trim_end());
+            ExitCode::from(exit_code(&failure))
+        }
+    }
+}
+
+fn answer(arguments: Arguments, environment: Environment, screen: Screen) -> Result<String, Failure> {
+    let door = Door::new(arguments.global, environment, screen, Bars::new(screen));
+    match arguments.verb {
+        Verb::Init(arguments) => verbs::init::run(&arguments, &door),
+        Verb::Lock(arguments) => verbs::lock::run(&arguments, &door),
+        Verb::Build(arguments) => verbs::build::run(&arguments, &door),
+        Verb::Push(arguments) => verbs::push::run(&arguments, &door),
+        Verb::Inspect(arguments) => verbs::inspect::run(&arguments, &door),
+        Verb::Login(arguments) => verbs::login::run(&arguments, &door),
+        Verb::Cache(arguments) => verbs::cache::run(&arguments, &door),
+        Verb::Schema(_) => Ok(crate::recipe::json_schema_text()),
+        Verb::Completions(arguments) => Ok(verbs::pages::completions(&arguments)),
+        Verb::Man(_) => verbs::pages::manual(),
+    }
+}

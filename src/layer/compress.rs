@@ -1,5 +1,10 @@
 use crate::oci::Compression;
 
+/// The version of libdeflate inside the crate libdeflater; a test compares it with `Cargo.lock`.
+const LIBDEFLATE: &str = "libdeflate 1.26";
+/// The version of zstd that is linked; a test asks it.
+const ZSTD: &str = "zstd 1.5.7";
+
 /// How a layer is compressed, and how hard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compressor {
@@ -42,6 +47,24 @@ impl Compressor {
     /// Returns the level.
     pub fn level(self) -> i32 {
         self.level
+    }
+
+    /// Returns the compression's name.
+    pub fn name(self) -> &'static str {
+        match self.compression {
+            Compression::None => "none",
+            Compression::Gzip => "gzip",
+            Compression::Zstd => "zstd",
+        }
+    }
+
+    /// Returns the library that compresses, and its version. Another version may write other bytes for the same tar.
+    pub fn version(self) -> &'static str {
+        match self.compression {
+            Compression::None => "",
+            Compression::Gzip => LIBDEFLATE,
+            Compression::Zstd => ZSTD,
+        }
     }
 
     /// Returns an encoder for blocks; each thread has its own.
@@ -89,6 +112,14 @@ impl Encoder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_versions_are_those_that_are_linked() {
+        let lock = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock")).unwrap();
+        let version = lock.split("name = \"libdeflate-sys\"\nversion = \"").nth(1).unwrap();
+        assert!(version.starts_with(LIBDEFLATE.trim_start_matches("libdeflate ")), "{}", &version[..8]);
+        assert_eq!(format!("zstd {}", zstd::zstd_safe::version_string()), ZSTD);
+    }
 
     #[test]
     fn levels_are_checked() {

@@ -9,6 +9,7 @@
 
 mod client;
 pub mod credentials;
+mod engine;
 mod exchange;
 mod fault;
 mod http;
@@ -20,6 +21,7 @@ mod retry;
 mod secret;
 mod settings;
 
+pub use engine::EngineApi;
 pub use fault::{Again, HttpFault, TlsProblem};
 pub use http::{Http, Request, RequestBody};
 pub use origin::{Nearness, Origin, is_loopback, literal, split_port};

@@ -49,6 +49,17 @@ impl Target {
         self
     }
 
+    /// Returns a copy that may carry credentials again: for a token service whose host was judged.
+    pub(crate) fn with_credentials(mut self) -> Self {
+        self.carries = Carries::Credentials;
+        self
+    }
+
+    /// Says whether credentials go along.
+    pub(crate) fn carries_credentials(&self) -> bool {
+        self.carries == Carries::Credentials
+    }
+
     /// Returns the URL.
     pub fn url(&self) -> &Url {
         &self.url

@@ -4,12 +4,24 @@
 //!
 //! **To add a verb**: its file here, its arguments in `cli/arguments`, and its file in `cli/verbs`.
 
+mod base;
+pub mod build;
 mod failure;
 pub mod init;
+pub mod inspect;
+mod layers;
+pub mod lock;
+pub mod login;
 mod observer;
+mod outputs;
+pub mod push;
 mod recipe;
+mod source;
 mod sources;
+mod tools;
+mod watched;
 
 pub use failure::Failure;
 pub use observer::{Observer, Quiet, Task, TaskKind};
 pub use recipe::RecipeRequest;
+pub use tools::Tools;

@@ -1,10 +1,10 @@
 use std::num::NonZeroUsize;
 
-use crate::host::cache::Cache;
 use crate::host::Environment;
+use crate::host::cache::Cache;
 use crate::store::registry::Registry;
 
-/// What the verbs work with: the cache, the network, and the facts about this run that were read at the door.
+/// What the verbs work with: the cache, the network, and what was read of this machine at the door.
 pub struct Tools {
     /// The environment.
     pub environment: Environment,
@@ -12,8 +12,6 @@ pub struct Tools {
     pub cache: Cache,
     /// The registries.
     pub registry: Registry,
-    /// The time in seconds since 1970. It reaches no digest.
-    pub now: i64,
     /// How many threads compress.
     pub threads: NonZeroUsize,
 }

@@ -10,6 +10,6 @@ pub mod docker_archive;
 pub mod layout;
 mod location;
 pub mod publish;
-// pub mod registry;
+pub mod registry;
 
 pub use location::{Location, LocationFault};

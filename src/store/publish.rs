@@ -21,13 +21,16 @@ pub struct Sent {
     pub written: Written,
 }
 
-/// Shows how a transfer goes.
+/// Shows how transfers go.
 pub trait Watch: Sync {
-    /// A blob begins its way to a place.
-    fn begin(&self, place: &dyn Store, descriptor: &Descriptor) -> Arc<dyn Progress>;
+    /// A blob is on its way to a place.
+    fn begin(&self, place: &dyn Store, descriptor: &Descriptor) -> Box<dyn Transfer>;
+}
 
-    /// A blob has arrived.
-    fn arrived(&self, progress: &Arc<dyn Progress>, written: Written);
+/// Shows how one transfer goes.
+pub trait Transfer: Progress {
+    /// The blob has arrived.
+    fn arrived(&self, written: Written);
 }
 
 /// Takes blobs for all places.
@@ -81,10 +84,10 @@ pub fn upload<T, E: From<StoreError>>(
                 let (receiver, failed, first_failure, sent) = (Arc::clone(&receiver), &failed, &first_failure, &sent);
                 scope.spawn(move || {
                     while let Some((descriptor, source)) = next(&receiver).filter(|_| !failed.load(Ordering::Relaxed)) {
-                        let progress = watch.begin(*place, &descriptor);
-                        match place.write_blob(&descriptor, &*source, &*progress) {
+                        let transfer = watch.begin(*place, &descriptor);
+                        match place.write_blob(&descriptor, &*source, &*transfer) {
                             Ok(written) => {
-                                watch.arrived(&progress, written);
+                                transfer.arrived(written);
                                 lock(sent).push(Sent { place: number, descriptor, written });
                             }
                             Err(error) => {
@@ -141,10 +144,13 @@ mod tests {
     struct Unwatched;
 
     impl Watch for Unwatched {
-        fn begin(&self, _: &dyn Store, _: &Descriptor) -> Arc<dyn Progress> {
-            Arc::new(Silent)
+        fn begin(&self, _: &dyn Store, _: &Descriptor) -> Box<dyn Transfer> {
+            Box::new(Silent)
         }
-        fn arrived(&self, _: &Arc<dyn Progress>, _: Written) {}
+    }
+
+    impl Transfer for Silent {
+        fn arrived(&self, _: Written) {}
     }
 
     #[test]

@@ -1,0 +1,80 @@
+use std::num::NonZeroUsize;
+use std::thread;
+
+use super::arguments::{Format, Global};
+use super::screen::{Bars, Screen};
+use crate::host::Environment;
+use crate::host::cache::{Cache, CacheFault};
+use crate::net::credentials::Credentials;
+use crate::net::{Http, Network, Settings};
+use crate::oci::{StoreError, StoreFault};
+use crate::ops::{Failure, Observer, Tools};
+use crate::store::registry::Registry;
+
+/// What came in through the door: settings, the environment, and the screen.
+pub(super) struct Door {
+    global: Global,
+    pub(super) environment: Environment,
+    pub(super) screen: Screen,
+    bars: Bars,
+}
+
+impl Door {
+    pub(super) fn new(global: Global, environment: Environment, screen: Screen, bars: Bars) -> Self {
+        Self { global, environment, screen, bars }
+    }
+
+    pub(super) fn observer(&self) -> &dyn Observer {
+        &self.bars
+    }
+
+    /// Writes a result for programs, when these were asked for; else for people.
+    pub(super) fn written<T: serde::Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> Result<String, Failure> {
+        match self.global.format {
+            Format::Text => Ok(text()),
+            Format::Json => json(value),
+        }
+    }
+
+    pub(super) fn http(&self) -> Result<Http, Failure> {
+        let token_realms = self.global.token_realm.iter().map(|pair| {
+            let parts = pair.split_once('=').filter(|(registry, host)| !registry.is_empty() && !host.is_empty());
+            let wrong = || Failure::wrong(format!("`--token-realm {}` is not `REGISTRY=HOST`", pair.escape_debug()));
+            parts.map(|(registry, host)| (registry.to_owned(), host.to_owned())).ok_or_else(wrong)
+        });
+        Ok(Http::new(Settings {
+            network: if self.global.offline { Network::Offline } else { Network::Allowed },
+            insecure: self.global.insecure.clone(),
+            certificate_files: self.global.ca_file.clone(),
+            token_realms: token_realms.collect::<Result<_, _>>()?,
+            ..Settings::new(self.environment.clone())
+        }))
+    }
+
+    pub(super) fn cache(&self) -> Result<Cache, Failure> {
+        let opened = Cache::open_for(&self.environment, self.global.cache_dir.as_deref());
+        let (cache, note) = opened.map_err(|fault| {
+            let hint = match &fault {
+                CacheFault::Foreign(_) => "name a folder of your own: `--cache-dir DIR`",
+                CacheFault::Disk(_) => "name a folder that can be written: `--cache-dir DIR`",
+            };
+            StoreError::new(StoreFault::Disk, "could not open the cache").caused_by(fault).hint(hint)
+        })?;
+        if let Some(note) = note {
+            self.observer().note(&note.0);
+        }
+        Ok(cache)
+    }
+
+    pub(super) fn tools(&self, threads: Option<NonZeroUsize>) -> Result<Tools, Failure> {
+        let registry = Registry::new(self.http()?, Credentials::new(self.environment.clone()));
+        let threads = threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+        Ok(Tools { environment: self.environment.clone(), cache: self.cache()?, registry, threads })
+    }
+}
+
+/// Writes a value as JSON.
+pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
+    let failed = |error| StoreError::new(StoreFault::Disk, "could not write the result as JSON").caused_by(error);
+    Ok(serde_json::to_string_pretty(value).map_err(failed)?)
+}

@@ -1,0 +1,67 @@
+use std::path::Path;
+
+use super::{bytes, location, recipe};
+use crate::cli::arguments::Build;
+use crate::cli::settings::{Door, json};
+use crate::host::write_whole;
+use crate::oci::{StoreError, StoreFault};
+use crate::ops::build::{self, BuildRequest, Built, Push};
+use crate::ops::lock::LockUse;
+use crate::ops::{Failure, RecipeRequest};
+
+pub(in crate::cli) fn run(arguments: &Build, door: &Door) -> Result<String, Failure> {
+    let recipe = RecipeRequest { tags: arguments.tag.clone(), labels: arguments.label.clone(), ..recipe(&arguments.recipe) };
+    let tools = door.tools(arguments.threads)?;
+    let lock = match (arguments.locked, arguments.dry_run) {
+        (true, _) => LockUse::Require,
+        (_, true) => LockUse::Look,
+        _ => LockUse::Keep,
+    };
+    if arguments.dry_run {
+        return build::explain(&recipe, lock, &tools, door.observer());
+    }
+    let outputs = arguments.output.iter().map(|output| location(output)).collect::<Result<Vec<_>, _>>()?;
+    let push = if arguments.push { Push::Yes } else { Push::No };
+    let built = build::build(&BuildRequest { recipe, lock, outputs, push }, &tools, door.observer())?;
+    tell(&built, arguments, door);
+    if let Some(file) = &arguments.digest_file {
+        write(file, built.digest.as_bytes())?;
+    }
+    if let Some(file) = &arguments.metadata_file {
+        write(file, json(&built)?.as_bytes())?;
+    }
+    door.written(&built, || built.references.first().unwrap_or(&built.digest).clone())
+}
+
+fn write(file: &Path, content: &[u8]) -> Result<(), Failure> {
+    let failed = |error| StoreError::new(StoreFault::Disk, format!("could not write `{}`", file.display())).caused_by(error);
+    Ok(write_whole(file, content).map_err(failed)?)
+}
+
+/// Says in a few lines what was built: the result on standard output is for programs.
+fn tell(built: &Built, arguments: &Build, door: &Door) {
+    for platform in &built.platforms {
+        let (digest, count, size) = (short(&platform.digest), platform.layers.len(), bytes(platform.size));
+        door.screen.say(&format!("built {digest} for {}: {count} layers, {size}", platform.platform));
+    }
+    if built.skipped_count > 0 {
+        let denied: Vec<&str> =
+            built.skipped.iter().filter(|skip| skip.why.starts_with("denied")).map(|skip| skip.path.as_str()).take(5).collect();
+        let examples = if denied.is_empty() { String::new() } else { format!(", among them {}", denied.join(", ")) };
+        door.screen.say(&format!("left out {} files{examples}; `--dry-run` lists them", built.skipped_count));
+    }
+    for output in &arguments.output {
+        door.screen.say(&format!("wrote {output}"));
+    }
+    if arguments.push {
+        let sent: u64 = built.uploads.iter().filter(|upload| upload.written == "uploaded").map(|upload| upload.size).sum();
+        door.screen.say(&format!("pushed {} ({} sent)", built.tags.join(", "), bytes(sent)));
+    }
+    if arguments.output.is_empty() && !arguments.push {
+        door.screen.say("the image is in the cache only; `-o oci:DIR` writes it, `--push` pushes it");
+    }
+}
+
+fn short(digest: &str) -> &str {
+    digest.get(..19).unwrap_or(digest)
+}

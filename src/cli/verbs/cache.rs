@@ -1,0 +1,95 @@
+use std::io;
+use std::time::Duration;
+
+use super::bytes;
+use crate::cli::arguments::{Cache, CacheVerb};
+use crate::cli::settings::Door;
+use crate::host::cache::PruneRule;
+use crate::oci::{StoreError, StoreFault};
+use crate::ops::Failure;
+
+pub(in crate::cli) fn run(arguments: &Cache, door: &Door) -> Result<String, Failure> {
+    let cache = door.cache()?;
+    let failed = |error: io::Error| {
+        Failure::from(
+            StoreError::new(StoreFault::Disk, format!("could not read the cache `{}`", cache.folder().display())).caused_by(error),
+        )
+    };
+    match &arguments.verb {
+        CacheVerb::Show => {
+            let found = cache.statistics().map_err(failed)?;
+            let folder = cache.folder().display().to_string();
+            let outcome = serde_json::json!({ "folder": folder, "blobs": found.blobs, "bytes": found.bytes, "facts": found.facts });
+            door.written(&outcome, || {
+                format!("{folder}\n{} blobs, {}; facts about {} layers", found.blobs, bytes(found.bytes), found.facts)
+            })
+        }
+        CacheVerb::Check => {
+            let found = cache.check().map_err(failed)?;
+            door.written(&found, || {
+                let removed = found.removed.iter().map(|path| format!("\nremoved {}, which was damaged", path.display()));
+                format!("read {} files, {} of them damaged{}", found.checked, found.removed.len(), removed.collect::<String>())
+            })
+        }
+        CacheVerb::Prune { older_than, keep } => {
+            let older_than =
+                older_than.as_deref().map(|text| age(text).ok_or_else(|| unread("--older-than", text, "12h` or `14d"))).transpose()?;
+            let keep = keep.as_deref().map(|text| size(text).ok_or_else(|| unread("--keep", text, "500MB` or `5GB"))).transpose()?;
+            let pruned = cache.prune(PruneRule { older_than, keep }).map_err(failed)?;
+            door.written(&pruned, || format!("removed {} files, {}", pruned.files, bytes(pruned.bytes)))
+        }
+    }
+}
+
+fn unread(flag: &str, text: &str, example: &str) -> Failure {
+    Failure::wrong(format!("`{flag} {}` cannot be read", text.escape_debug())).hint(format!("write for example `{example}`"))
+}
+
+fn split(text: &str) -> Option<(u64, &str)> {
+    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    Some((text[..end].parse().ok()?, &text[end..]))
+}
+
+fn age(text: &str) -> Option<Duration> {
+    let (count, unit) = split(text)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 24 * 3600,
+        "w" => 7 * 24 * 3600,
+        _ => return None,
+    };
+    count.checked_mul(seconds).map(Duration::from_secs)
+}
+
+fn size(text: &str) -> Option<u64> {
+    let (count, unit) = split(text)?;
+    let factor = match unit.to_ascii_uppercase().as_str() {
+        "" | "B" => 1,
+        "K" | "KB" => 1000,
+        "M" | "MB" => 1000 * 1000,
+        "G" | "GB" => 1000 * 1000 * 1000,
+        "KIB" => 1 << 10,
+        "MIB" => 1 << 20,
+        "GIB" => 1 << 30,
+        _ => return None,
+    };
+    count.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_and_sizes() {
+        for (text, expected) in [("12h", Some(43_200)), ("14d", Some(1_209_600)), ("5", None), ("d", None), ("99999999999999999999d", None)]
+        {
+            assert_eq!(age(text).map(|age| age.as_secs()), expected, "{text}");
+        }
+        for (text, expected) in [("5GB", Some(5_000_000_000)), ("2MiB", Some(2 << 20)), ("7", Some(7)), ("x", None), ("5 GB", None)] {
+            assert_eq!(size(text), expected, "{text}");
+        }
+    }
+}

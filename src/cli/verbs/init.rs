@@ -1,0 +1,22 @@
+use crate::cli::arguments::Init;
+use crate::cli::settings::Door;
+use crate::oci::{StoreError, StoreFault};
+use crate::ops::Failure;
+use crate::ops::init::{InitError, init};
+
+pub(in crate::cli) fn run(arguments: &Init, door: &Door) -> Result<String, Failure> {
+    let written = init(&arguments.folder, arguments.template.as_deref()).map_err(|error| {
+        let hints = error.hints();
+        let failure = match error {
+            InitError::Write(..) => StoreError::new(StoreFault::Disk, "could not write a recipe").caused_by(error).into(),
+            wrong => Failure::wrong(wrong.to_string()),
+        };
+        hints.into_iter().fold(failure, Failure::hint)
+    })?;
+    door.screen.say(&format!("wrote {} for {}", written.path.display(), written.template.about));
+    for (command, about) in &written.next {
+        door.screen.say(&format!("next: {command}  ({about})"));
+    }
+    let outcome = serde_json::json!({ "path": written.path, "template": written.template.name });
+    door.written(&outcome, || written.path.display().to_string())
+}

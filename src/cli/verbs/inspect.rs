@@ -1,0 +1,60 @@
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::{bytes, location};
+use crate::cli::arguments::Inspect;
+use crate::cli::settings::Door;
+use crate::net::redact::escaped;
+use crate::oci::Platform;
+use crate::ops::Failure;
+use crate::ops::inspect::{Inspected, InspectedImage, inspect};
+
+pub(in crate::cli) fn run(arguments: &Inspect, door: &Door) -> Result<String, Failure> {
+    let platform =
+        arguments.platform.as_deref().map(str::parse::<Platform>).transpose().map_err(|fault| Failure::wrong(fault.to_string()))?;
+    let tools = door.tools(None)?;
+    let inspected = inspect(&location(&arguments.image)?, platform.as_ref(), &tools)?;
+    door.written(&inspected, || text(&inspected))
+}
+
+/// What the image says of itself is foreign text, and is escaped.
+fn text(inspected: &Inspected) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{}  {}", inspected.digest, inspected.media_type);
+    for image in &inspected.images {
+        let _ = show(image, &mut text);
+    }
+    text
+}
+
+fn show(image: &InspectedImage, text: &mut String) -> std::fmt::Result {
+    writeln!(text, "\n{}  {}  {}", image.platform, image.digest, bytes(image.size))?;
+    let settings = &image.config["config"];
+    for (name, key) in [("user", "User"), ("workdir", "WorkingDir"), ("stop signal", "StopSignal")] {
+        if let Some(value) = settings[key].as_str().filter(|value| !value.is_empty()) {
+            writeln!(text, "  {name}: {}", escaped(value))?;
+        }
+    }
+    for (name, key) in [("entrypoint", "Entrypoint"), ("command", "Cmd")] {
+        if let Some(words) = settings[key].as_array() {
+            writeln!(text, "  {name}: {}", escaped(&Value::from(words.clone()).to_string()))?;
+        }
+    }
+    for line in settings["Env"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        writeln!(text, "  env: {}", escaped(line))?;
+    }
+    for (name, key) in [("port", "ExposedPorts"), ("volume", "Volumes")] {
+        for value in settings[key].as_object().into_iter().flat_map(serde_json::Map::keys) {
+            writeln!(text, "  {name}: {}", escaped(value))?;
+        }
+    }
+    for (name, value) in settings["Labels"].as_object().into_iter().flatten() {
+        writeln!(text, "  label: {}={}", escaped(name), escaped(value.as_str().unwrap_or_default()))?;
+    }
+    for layer in &image.layers {
+        writeln!(text, "  layer: {}  {:>10}  {}", layer.digest, bytes(layer.size), escaped(&layer.media_type))?;
+    }
+    Ok(())
+}

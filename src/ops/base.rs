@@ -1,0 +1,262 @@
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use crate::base::{BaseFault, BaseImage, BaseLayer, Inherit, embedded, select_platform};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::layer::{Limits, read_facts};
+use crate::lock::{LockedChoice, Pin};
+use crate::oci::{
+    BlobSource, Config, Descriptor, DocumentFault, ImageName, ImageReference, Index, MANIFEST_LIMIT, Manifest, MediaType, Parsed, Platform,
+    RawManifest, Selector, Store, StoreError, StoreFault,
+};
+use crate::recipe::{Base, Recipe};
+use crate::rootfs::{Group, LayerFacts, Rootfs, User};
+use crate::store::layout::Layout;
+
+use super::recipe::OpenRecipe;
+use super::{Failure, Observer, TaskKind, Tools};
+
+/// A base that was found, for all platforms of the recipe.
+pub(super) struct FoundBase {
+    /// What is written into the lock.
+    pub(super) choice: LockedChoice,
+    /// The images, in the order of the recipe's platforms.
+    pub(super) images: Vec<BaseImage>,
+    /// Where the layers are.
+    source: Option<Arc<Source>>,
+}
+
+/// Where a base's layers are.
+struct Source {
+    store: Box<dyn Store>,
+    name: Option<ImageName>,
+}
+
+/// Finds the base of a recipe: what the lock says, or else what its name means now.
+pub(super) fn find(open: &OpenRecipe, pin: Option<&Pin>, tools: &Tools) -> Result<FoundBase, Failure> {
+    let recipe = &open.recipe;
+    let span = recipe.base.span.as_ref();
+    match &recipe.base.value {
+        Base::Static => Ok(static_base(recipe)),
+        Base::Image(reference) => {
+            let source = Source { store: Box::new(tools.registry.repository(&reference.name)), name: Some(reference.name.clone()) };
+            let root = match (pin, reference.digest) {
+                (Some(pin), _) => pinned(tools, &*source.store, pin)?,
+                (None, Some(digest)) => source.store.read_manifest(&Selector::Digest(digest))?,
+                (None, None) => {
+                    source.store.read_manifest(&Selector::Tag(reference.tag_or_latest().unwrap_or_else(crate::oci::Tag::latest)))?
+                }
+            };
+            let choice = |pin| LockedChoice::Image { reference: reference.clone(), pin };
+            open_base(recipe, source, &root, &named(reference), tools, span, choice)
+        }
+        Base::Layout(path) => {
+            let layout = Layout::open(&open.folder.join(path))?;
+            let root = match pin {
+                Some(pin) => layout
+                    .read_manifest(&Selector::Digest(pin.digest))
+                    .map_err(|error| error.hint("the layout holds another image now; `hardened lock --update` takes it"))?,
+                None => layout.read_only_manifest()?,
+            };
+            let source = Source { store: Box::new(layout), name: None };
+            let choice = |pin| LockedChoice::Layout { path: path.clone(), pin };
+            open_base(recipe, source, &root, &format!("oci:{path}"), tools, span, choice)
+        }
+    }
+}
+
+fn named(reference: &ImageReference) -> String {
+    let tag = reference.tag_or_latest();
+    ImageReference { tag, ..reference.clone() }.to_string()
+}
+
+fn static_base(recipe: &Recipe) -> FoundBase {
+    let owner = recipe.user.owner;
+    let user = User { name: recipe.user.name.value.clone(), uid: owner.uid, gid: owner.gid, home: recipe.user.home.value.to_string() };
+    let group = Group { name: recipe.user.group.clone(), gid: owner.gid };
+    let changeset = embedded::changeset(&embedded::accounts(&user, &group), &user);
+    let image = |platform: &Platform| BaseImage::embedded(platform, changeset.clone(), &embedded::environment());
+    let images = recipe.platforms.iter().map(|platform| image(&platform.value)).collect();
+    FoundBase { choice: LockedChoice::Static { data: embedded::DATA_VERSION.to_owned() }, images, source: None }
+}
+
+fn open_base(
+    recipe: &Recipe,
+    source: Source,
+    root: &RawManifest,
+    name: &str,
+    tools: &Tools,
+    span: Option<&Span>,
+    choice: impl Fn(Pin) -> LockedChoice,
+) -> Result<FoundBase, Failure> {
+    remember(tools, root);
+    let root_digest = root.descriptor().digest;
+    let broken = |fault: DocumentFault| corrupt(format!("the base `{name}` is broken"), fault);
+    let index = root.media_type.is_index().then(|| root.parse::<Index>()).transpose().map_err(broken)?;
+    let inherit = inherited(recipe);
+    let mut pin = Pin { digest: root_digest, media_type: root.media_type.clone(), platforms: BTreeMap::new() };
+    let mut images = Vec::new();
+    for platform in &recipe.platforms {
+        let manifest = match &index {
+            Some(index) => {
+                let child =
+                    select_platform(index.view(), &platform.value).map_err(|fault| refused(&fault, platform.span.as_ref().or(span)))?;
+                let raw = manifest_by_digest(tools, &*source.store, child)?;
+                Parsed::read_described(&raw, child).map_err(broken)?
+            }
+            None => root.parse::<Manifest>().map_err(broken)?,
+        };
+        let config = &manifest.view().config;
+        let bytes = if matches!(config.media_type, MediaType::Config | MediaType::DockerConfig) {
+            blob_in_memory(tools, &*source.store, config)?
+        } else {
+            return Err(refused(&BaseFault::Artifact(config.media_type.to_string()), span));
+        };
+        let config = Parsed::<Config>::read_described(&bytes, config).map_err(broken)?;
+        let image = BaseImage::new(&manifest, &config, &platform.value, &inherit, (name, root_digest));
+        images.push(image.map_err(|fault| refused(&fault, platform.span.as_ref().or(span)))?);
+        pin.platforms.insert(platform.value.clone(), manifest.digest());
+    }
+    Ok(FoundBase { choice: choice(pin), images, source: Some(Arc::new(source)) })
+}
+
+fn inherited(recipe: &Recipe) -> Vec<Inherit> {
+    let part = |part: &crate::recipe::Inherit| match part {
+        crate::recipe::Inherit::Labels => Inherit::Labels,
+        crate::recipe::Inherit::Volumes => Inherit::Volumes,
+        crate::recipe::Inherit::OnBuild => Inherit::OnBuild,
+        crate::recipe::Inherit::ExposedPorts => Inherit::ExposedPorts,
+        crate::recipe::Inherit::Healthcheck => Inherit::Healthcheck,
+    };
+    recipe.inherit.iter().map(part).collect()
+}
+
+fn refused(fault: &BaseFault, span: Option<&Span>) -> Failure {
+    let diagnostic = Diagnostic::error(fault.to_string()).at(span, "asked for here");
+    let hint = "write one that it has in `[image] platforms`, or choose another base";
+    let lacks_platform = matches!(fault, BaseFault::Platform { .. } | BaseFault::ConfigPlatform { .. });
+    Failure::from(if lacks_platform { diagnostic.hint(hint) } else { diagnostic })
+}
+
+fn corrupt(message: String, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
+    Failure::from(StoreError::new(StoreFault::Corrupt, message).caused_by(cause))
+}
+
+/// Returns the manifest that the lock names: from the cache, or from where the base is.
+fn pinned(tools: &Tools, store: &dyn Store, pin: &Pin) -> Result<RawManifest, Failure> {
+    if let Some(bytes) = tools.cache.read_small(&pin.digest, MANIFEST_LIMIT) {
+        return Ok(RawManifest { bytes, media_type: pin.media_type.clone() });
+    }
+    Ok(store.read_manifest(&Selector::Digest(pin.digest))?)
+}
+
+fn manifest_by_digest(tools: &Tools, store: &dyn Store, descriptor: &Descriptor) -> Result<Vec<u8>, Failure> {
+    if let Some(bytes) = tools.cache.read_small(&descriptor.digest, MANIFEST_LIMIT) {
+        return Ok(bytes);
+    }
+    let raw = store.read_manifest(&Selector::Digest(descriptor.digest))?;
+    if raw.media_type != descriptor.media_type {
+        let message =
+            format!("the base's index calls {} `{}`, and it came as `{}`", descriptor.digest, descriptor.media_type, raw.media_type);
+        return Err(StoreError::new(StoreFault::Corrupt, message.escape_debug().to_string()).into());
+    }
+    remember(tools, &raw);
+    Ok(raw.bytes)
+}
+
+fn blob_in_memory(tools: &Tools, store: &dyn Store, descriptor: &Descriptor) -> Result<Vec<u8>, Failure> {
+    if let Some(bytes) = tools.cache.read_small(&descriptor.digest, MANIFEST_LIMIT) {
+        return Ok(bytes);
+    }
+    let failed = |error: io::Error| corrupt(format!("could not read the config {} of `{}`", descriptor.digest, store.name()), error);
+    let bytes = store.open_blob(descriptor)?.read_all(MANIFEST_LIMIT).map_err(failed)?;
+    tools.cache.write_small(&bytes);
+    Ok(bytes)
+}
+
+/// Keeps a document for the next build. A cache that cannot be written is no reason to fail here.
+fn remember(tools: &Tools, raw: &RawManifest) {
+    tools.cache.write_small(&raw.bytes);
+}
+
+impl FoundBase {
+    /// Returns the merged files of a base, and reads the layers of which nothing is known yet.
+    pub(super) fn files(&self, image: &BaseImage, tools: &Tools, observer: &dyn Observer) -> Result<Rootfs<'static>, Failure> {
+        let mut rootfs = Rootfs::new();
+        for (number, layer) in image.layers.iter().enumerate() {
+            let facts = self.facts(layer, tools, observer)?;
+            if facts.diff_id != layer.diff_id {
+                let message =
+                    format!("layer {} of the base unpacks to {}, and its config says {}", number + 1, facts.diff_id, layer.diff_id);
+                return Err(StoreError::new(StoreFault::Corrupt, message).into());
+            }
+            rootfs.apply(&facts);
+        }
+        Ok(rootfs)
+    }
+
+    fn facts(&self, layer: &BaseLayer, tools: &Tools, observer: &dyn Observer) -> Result<LayerFacts, Failure> {
+        let digest = layer.descriptor.digest;
+        if let Some(facts) = tools.cache.facts(&digest).and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
+            return Ok(facts);
+        }
+        let blob = self.blob(layer, tools);
+        let task = observer.begin(TaskKind::Fetch, &format!("base layer {}", digest.short()), Some(layer.descriptor.size));
+        let unreadable =
+            |cause: Box<dyn std::error::Error + Send + Sync>| corrupt(format!("could not read layer {digest} of the base"), cause);
+        let counted = Counted { inner: blob.open().map_err(|error| unreadable(error.into()))?, task: &*task };
+        let facts = read_facts(counted, layer.compression, &Limits::default()).map_err(|fault| unreadable(fault.into()))?;
+        task.finish("");
+        if let Ok(bytes) = serde_json::to_vec(&facts) {
+            tools.cache.write_facts(&digest, &bytes);
+        }
+        Ok(facts)
+    }
+
+    /// Returns a layer of the base as a source that fetches it only when it is opened.
+    pub(super) fn blob(&self, layer: &BaseLayer, tools: &Tools) -> BaseBlob {
+        BaseBlob { descriptor: layer.descriptor.clone(), cache: tools.cache.clone(), source: self.source.clone() }
+    }
+}
+
+struct Counted<'a, R> {
+    inner: R,
+    task: &'a dyn super::Task,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.task.advance(count as u64);
+        Ok(count)
+    }
+}
+
+/// A layer of a base: in the cache, or fetched into it when it is opened.
+pub(super) struct BaseBlob {
+    descriptor: Descriptor,
+    cache: crate::host::cache::Cache,
+    source: Option<Arc<Source>>,
+}
+
+impl BlobSource for BaseBlob {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        if let Some(blob) = self.cache.open(&self.descriptor) {
+            return Ok(Box::new(blob));
+        }
+        let Some(source) = &self.source else { return Err(io::Error::new(io::ErrorKind::NotFound, "the layer is not in the cache")) };
+        let mut blob = source.store.open_blob(&self.descriptor).map_err(io::Error::other)?;
+        let mut writer = self.cache.writer().map_err(io::Error::other)?;
+        io::copy(&mut blob, &mut writer)?;
+        writer.finish(Some(&self.descriptor)).map_err(io::Error::other)?;
+        self.cache
+            .open(&self.descriptor)
+            .map(|blob| Box::new(blob) as Box<dyn Read + Send>)
+            .ok_or_else(|| io::Error::other("the cache lost what was just written"))
+    }
+
+    fn origin(&self) -> Option<&ImageName> {
+        self.source.as_ref()?.name.as_ref()
+    }
+}

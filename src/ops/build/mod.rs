@@ -1,0 +1,313 @@
+//! `hardened build`: from the recipe to an image in all its places.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::diagnostic::Diagnostic;
+use crate::host::project::Project;
+use crate::host::rfc3339;
+use crate::image::{History, Image, ImageLayer, assemble, index};
+use crate::layer::Layer;
+use crate::oci::{BlobSource, Descriptor, Digest, RawManifest, Store, StoreError, StoreFault};
+use crate::plan::{Fault, Plan, PlanRequest, PlannedLayer, Settings, UserRequest};
+use crate::recipe::{PlatformRecipe, Recipe};
+use crate::store::Location;
+use crate::store::publish::{Queue, upload};
+
+use super::base::FoundBase;
+use super::layers::{self, CachedSource, LayerFailure};
+use super::lock::{self, LockUse};
+use super::outputs::{Made, Outputs};
+use super::recipe::{self, OpenRecipe};
+use super::sources::{self, Gathered};
+use super::watched::Watched;
+use super::{Failure, Observer, RecipeRequest, Tools};
+
+pub use super::outputs::Push;
+pub(super) use outcome::written;
+pub use outcome::{Built, BuiltLayer, BuiltPlatform, BuiltSkip, BuiltUpload, Times};
+
+mod outcome;
+
+/// How often files are found anew when they change while they are read.
+const TRIES: usize = 3;
+
+/// What is to be built, and where it goes.
+#[derive(Debug, Clone)]
+pub struct BuildRequest {
+    /// The recipe.
+    pub recipe: RecipeRequest,
+    /// How the lock is treated.
+    pub lock: LockUse,
+    /// Where the image is written.
+    pub outputs: Vec<Location>,
+    /// Whether it is pushed.
+    pub push: Push,
+}
+
+/// Builds an image.
+///
+/// # Errors
+/// When the recipe is wrong, the image could not start, or the world fails. No tag has moved then.
+pub fn build(request: &BuildRequest, tools: &Tools, observer: &dyn Observer) -> Result<Built, Failure> {
+    let begun = Instant::now();
+    let job = Job::open(&request.recipe, request.lock, tools, observer)?;
+    let outputs = Outputs::open(&request.outputs, request.push, &job.open.recipe, tools)?;
+    let places: Vec<&dyn Store> = outputs.places.iter().map(|place| &*place.store).collect();
+    let base_done = begun.elapsed();
+    let (work, sent) = upload(&places, &Watched(observer), |queue| job.build_all(queue, tools, observer))?;
+    let layers_done = begun.elapsed();
+    let made = job.made(&work, tools)?;
+    made.name(&outputs.places, observer)?;
+    outputs.write_pieces(&made, tools, observer)?;
+    let times =
+        Times { base: base_done.as_secs_f64(), layers: (layers_done - base_done).as_secs_f64(), total: begun.elapsed().as_secs_f64() };
+    Ok(job.outcome(&work, &made, &outputs, &sent, times))
+}
+
+/// Decides everything, and returns it as text without doing it.
+///
+/// # Errors
+/// As [`build`].
+pub fn explain(request: &RecipeRequest, how: LockUse, tools: &Tools, observer: &dyn Observer) -> Result<String, Failure> {
+    let job = Job::open(request, how, tools, observer)?;
+    let mut text = String::new();
+    for number in 0..job.open.recipe.parts().len() {
+        let (plan, gathered, _) = job.plan(number, tools, observer)?;
+        outcome::explain(&plan, &gathered, &mut text);
+    }
+    Ok(text)
+}
+
+/// A recipe, its base, and its files.
+struct Job {
+    open: OpenRecipe,
+    base: FoundBase,
+    project: Project,
+    created: i64,
+}
+
+/// What was made so far.
+#[derive(Default)]
+struct Work {
+    images: Vec<Image>,
+    blobs: BTreeMap<Digest, (Descriptor, Arc<dyn BlobSource>)>,
+    tar_sizes: BTreeMap<Digest, u64>,
+    /// The names of our own layers, by platform.
+    names: Vec<Vec<String>>,
+    /// Layers that another platform may have as well.
+    known: Vec<(PlannedLayer, Layer)>,
+    skipped: Gathered,
+}
+
+impl Job {
+    fn open(request: &RecipeRequest, how: LockUse, tools: &Tools, observer: &dyn Observer) -> Result<Self, Failure> {
+        let open = recipe::open(request, &tools.environment, observer)?;
+        let created = created(&open.recipe, tools)?;
+        let (base, locked) = lock::settle(&open, &request.file, how, tools)?;
+        if locked.changed {
+            observer.detail(&format!("wrote {}", locked.path.display()));
+        }
+        let project = Project::open(&open.root).map_err(|fault| unopened(&open, &fault))?;
+        Ok(Self { open, base, project, created })
+    }
+
+    fn build_all(&self, queue: &Queue<'_>, tools: &Tools, observer: &dyn Observer) -> Result<Work, Failure> {
+        let mut work = Work::default();
+        for image in &self.base.images {
+            for layer in &image.layers {
+                let source: Arc<dyn BlobSource> = Arc::new(self.base.blob(layer, tools));
+                queue.submit(&layer.descriptor, &source);
+                work.blobs.insert(layer.descriptor.digest, (layer.descriptor.clone(), source));
+            }
+        }
+        for number in 0..self.open.recipe.parts().len() {
+            self.build_one(number, queue, &mut work, tools, observer)?;
+        }
+        Ok(work)
+    }
+
+    /// Builds the image of one platform. When a file changes meanwhile, everything is found and decided again.
+    fn build_one(&self, number: usize, queue: &Queue<'_>, work: &mut Work, tools: &Tools, observer: &dyn Observer) -> Result<(), Failure> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (plan, gathered, project) = self.plan(number, tools, observer)?;
+            match self.write(&plan, project, queue, work, tools, observer) {
+                Ok(layers) => {
+                    if number == 0 {
+                        work.skipped = gathered;
+                    }
+                    return self.assemble(number, &plan, &layers, queue, work, tools);
+                }
+                Err(LayerFailure::Failed(failure)) => return Err(failure),
+                Err(LayerFailure::Changed(path)) if tries < TRIES => {
+                    observer.note(&format!("the file for `{path}` changed while it was read; all files are looked at again"));
+                }
+                Err(LayerFailure::Changed(path)) => {
+                    let message = format!("the file for `{path}` changed while it was read, {TRIES} times in a row");
+                    return Err(StoreError::new(StoreFault::Disk, message).hint("build once nothing writes to it any more").into());
+                }
+            }
+        }
+    }
+
+    fn plan(&self, number: usize, tools: &Tools, observer: &dyn Observer) -> Result<(Plan, Gathered, &Project), Failure> {
+        let (part, base) = (&self.open.recipe.parts()[number], &self.base.images[number]);
+        let base_files = self.base.files(base, tools, observer)?;
+        let mut gathered = sources::gather(part, &self.project, observer)?;
+        let request = PlanRequest {
+            platform: part.platform.clone(),
+            base: base.clone(),
+            base_files,
+            user: self.user(),
+            sources: std::mem::take(&mut gathered.sources),
+            writable: part.process.writable.iter().map(|path| (path.value.clone(), path.span.clone())).collect(),
+            settings: self.settings(part),
+            compressor: lock::compressor(&self.open)?,
+            entrypoint_span: part.process.entrypoint.as_ref().or(part.process.command.as_ref()).and_then(|words| words.span.clone()),
+        };
+        let plan = Plan::new(request, &self.project).map_err(|faults| refused(&faults))?;
+        Ok((plan, gathered, &self.project))
+    }
+
+    fn user(&self) -> UserRequest {
+        let user = &self.open.recipe.user;
+        UserRequest {
+            name: user.name.value.clone(),
+            uid: user.owner.uid,
+            group: user.group.clone(),
+            gid: user.owner.gid,
+            home: user.home.value.clone(),
+            span: user.name.span.clone(),
+        }
+    }
+
+    fn settings(&self, part: &PlatformRecipe) -> Settings {
+        let (process, owner) = (&part.process, self.open.recipe.user.owner);
+        Settings {
+            user: format!("{}:{}", owner.uid, owner.gid),
+            environment: process.env.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect(),
+            entrypoint: process.entrypoint.as_ref().map(|words| words.value.clone()),
+            command: process.command.as_ref().map(|words| words.value.clone()),
+            working_directory: process.workdir.as_ref().map(|path| path.value.to_string()),
+            stop_signal: process.stop_signal.clone(),
+            ports: process.ports.iter().map(ToString::to_string).collect(),
+            volumes: process.volumes.iter().map(|path| path.value.to_string()).collect(),
+            labels: part.labels.clone(),
+            annotations: part.annotations.clone(),
+            healthcheck: process.healthcheck.as_ref().map(outcome::healthcheck),
+            author: part.annotations.get("org.opencontainers.image.authors").cloned(),
+            created: rfc3339(self.created),
+        }
+    }
+
+    fn write(
+        &self,
+        plan: &Plan,
+        project: &Project,
+        queue: &Queue<'_>,
+        work: &mut Work,
+        tools: &Tools,
+        observer: &dyn Observer,
+    ) -> Result<Vec<Layer>, LayerFailure> {
+        let mut layers = Vec::new();
+        for planned in &plan.layers {
+            if queue.has_failed() {
+                // Why is said by the upload that failed.
+                return Err(LayerFailure::Failed(StoreError::new(StoreFault::Unreachable, "an upload failed").into()));
+            }
+            let known = work.known.iter().find(|(other, _)| other.changeset == planned.changeset && other.compressor == planned.compressor);
+            let layer = match known {
+                Some((_, layer)) => layer.clone(),
+                None => layers::write(planned, project, tools, observer)?,
+            };
+            let source = CachedSource::shared(&tools.cache, &layer.descriptor);
+            queue.submit(&layer.descriptor, &source);
+            work.blobs.insert(layer.descriptor.digest, (layer.descriptor.clone(), source));
+            work.tar_sizes.insert(layer.descriptor.digest, layer.tar_size);
+            if self.open.recipe.platforms.len() > 1 && !work.known.iter().any(|(_, known)| *known == layer) {
+                work.known.push((planned.clone(), layer.clone()));
+            }
+            layers.push(layer);
+        }
+        Ok(layers)
+    }
+
+    fn assemble(
+        &self,
+        number: usize,
+        plan: &Plan,
+        layers: &[Layer],
+        queue: &Queue<'_>,
+        work: &mut Work,
+        tools: &Tools,
+    ) -> Result<(), Failure> {
+        let base = &self.base.images[number];
+        let of_base = base.layers.iter().map(|layer| ImageLayer { descriptor: layer.descriptor.clone(), diff_id: layer.diff_id });
+        let own = layers.iter().zip(&plan.layers).map(|(layer, planned)| {
+            let created_by = format!("hardened: {}", planned.name);
+            (ImageLayer { descriptor: layer.descriptor.clone(), diff_id: layer.diff_id }, History { created_by })
+        });
+        let mut annotations = plan.settings.annotations.clone();
+        annotations.extend(base.annotations.clone());
+        annotations.entry("org.opencontainers.image.created".to_owned()).or_insert_with(|| plan.settings.created.clone());
+        let image = assemble((&base.config, &of_base.collect::<Vec<_>>()), &own.collect::<Vec<_>>(), &plan.settings, annotations);
+        let image = image.map_err(|fault| StoreError::new(StoreFault::Corrupt, "could not assemble the image").caused_by(fault))?;
+        let config = image.config();
+        tools.cache.write_small(config.bytes());
+        let source: Arc<dyn BlobSource> = Arc::new(config.bytes().to_vec());
+        queue.submit(config.descriptor(), &source);
+        work.blobs.insert(config.digest(), (config.descriptor().clone(), source));
+        work.names.push(plan.layers.iter().map(|layer| layer.name.clone()).collect());
+        work.images.push(image);
+        Ok(())
+    }
+
+    /// Joins the images: one platform is a manifest, several are an index.
+    fn made<'a>(&self, work: &'a Work, tools: &Tools) -> Result<Made<'a>, Failure> {
+        let recipe = &self.open.recipe;
+        let (children, root) = match work.images.as_slice() {
+            [only] => (Vec::new(), RawManifest::from(only.manifest())),
+            several => {
+                let mut annotations = recipe.shared_annotations();
+                annotations.extend(self.base.images.first().map(|base| base.annotations.clone()).unwrap_or_default());
+                annotations.entry("org.opencontainers.image.created".to_owned()).or_insert_with(|| rfc3339(self.created));
+                let index = index(several, annotations)
+                    .map_err(|fault| StoreError::new(StoreFault::Corrupt, "could not make the index").caused_by(fault))?;
+                (several.iter().map(|image| RawManifest::from(image.manifest())).collect(), RawManifest::from(&index))
+            }
+        };
+        children.iter().chain([&root]).for_each(|raw: &RawManifest| tools.cache.write_small(&raw.bytes));
+        Ok(Made {
+            blobs: work.blobs.clone(),
+            tar_sizes: work.tar_sizes.clone(),
+            images: &work.images,
+            children,
+            root,
+            references: recipe.references.iter().map(|reference| reference.value.clone()).collect(),
+        })
+    }
+}
+
+fn unopened(open: &OpenRecipe, fault: &crate::host::project::FileFault) -> Failure {
+    let diagnostic = Diagnostic::error(fault.to_string()).at(open.recipe.root.span.as_ref(), "named here");
+    fault.hints().into_iter().fold(diagnostic, Diagnostic::hint).into()
+}
+
+/// An image that could not start is an answer, not a mistake in the recipe, if nothing else is wrong.
+fn refused(faults: &[Fault]) -> Failure {
+    let diagnostics = faults.iter().map(|fault| fault.diagnostic().clone()).collect();
+    if faults.iter().all(|fault| matches!(fault, Fault::Start(_))) { Failure::No(diagnostics) } else { Failure::Wrong(diagnostics) }
+}
+
+/// `SOURCE_DATE_EPOCH` goes first, then the recipe, then 1970 (reproducible-builds.org, "SOURCE_DATE_EPOCH").
+fn created(recipe: &Recipe, tools: &Tools) -> Result<i64, Failure> {
+    let Some(text) = tools.environment.text("SOURCE_DATE_EPOCH") else { return Ok(recipe.created.unwrap_or(0)) };
+    let parsed = text.parse().ok().filter(|seconds| (0..=253_402_300_799).contains(seconds));
+    parsed.ok_or_else(|| {
+        Failure::wrong(format!("SOURCE_DATE_EPOCH is `{}`, and should be seconds since 1970", text.escape_debug()))
+            .hint("unset it, or use `git log -1 --format=%ct`")
+    })
+}

@@ -1,0 +1,120 @@
+//! `hardened lock`: what the base's name means, written down.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::base::embedded;
+use crate::diagnostic::Diagnostic;
+use crate::host::{read_text, write_whole};
+use crate::layer::Compressor;
+use crate::lock::{Lock, LockedChoice, lock_path};
+use crate::oci::{StoreError, StoreFault};
+
+use super::base::{self, FoundBase};
+use super::recipe::{self, OpenRecipe};
+use super::{Failure, Observer, RecipeRequest, Tools};
+
+/// How the lock is treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockUse {
+    /// A missing one is written, a stale one is renewed, and what still holds is kept.
+    Keep,
+    /// What the names mean now is written, whatever was locked.
+    Update,
+    /// A missing or stale one is refused.
+    Require,
+    /// What still holds is kept, and nothing is written.
+    Look,
+}
+
+/// What the lock came to.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Locked {
+    /// The lock's file.
+    pub path: PathBuf,
+    /// Whether it was written anew.
+    pub changed: bool,
+    /// What the base was before, if it was locked.
+    pub before: Option<String>,
+    /// What the base is now.
+    pub after: String,
+}
+
+/// Pins the base of a recipe.
+///
+/// # Errors
+/// When the recipe is wrong or the base cannot be found.
+pub fn lock(request: &RecipeRequest, how: LockUse, tools: &Tools, observer: &dyn Observer) -> Result<Locked, Failure> {
+    let open = recipe::open(request, &tools.environment, observer)?;
+    settle(&open, &request.file, how, tools).map(|(_, locked)| locked)
+}
+
+/// Finds the base by the lock, and brings the lock up to date.
+pub(super) fn settle(open: &OpenRecipe, file: &Path, how: LockUse, tools: &Tools) -> Result<(FoundBase, Locked), Failure> {
+    let path = lock_path(file);
+    let before = read(&path)?;
+    let platforms = open.recipe.platforms.iter().map(|platform| &platform.value);
+    let stale = before.as_ref().and_then(|(_, lock)| lock.staleness(&open.recipe.base.value, platforms, embedded::DATA_VERSION));
+    if how == LockUse::Require {
+        let update = "run `hardened lock`, and commit what it writes";
+        if before.is_none() {
+            return Err(Failure::wrong(format!("`{}` is missing, and `--locked` does not write it", path.display())).hint(update));
+        }
+        if let Some(stale) = &stale {
+            return Err(Failure::wrong(format!("{stale} (`{}`)", path.display())).hint(update));
+        }
+    }
+    let holds = how != LockUse::Update && stale.is_none();
+    // A lock that lacks a platform still says which index it is of.
+    let pin = before.as_ref().filter(|_| holds).and_then(|(_, lock)| lock.base.pin());
+    let mut found = base::find(open, pin, tools)?;
+    keep_platforms(&mut found.choice, before.as_ref().map(|(_, lock)| &lock.base));
+    let lock = Lock { compressors: compressors(open)?, base: found.choice.clone() };
+    let text = lock.to_text();
+    let changed = before.as_ref().is_none_or(|(old, _)| *old != text) && matches!(how, LockUse::Keep | LockUse::Update);
+    if changed {
+        write_whole(&path, text.as_bytes()).map_err(|error| {
+            Failure::from(StoreError::new(StoreFault::Disk, format!("could not write `{}`", path.display())).caused_by(error))
+        })?;
+    }
+    let locked = Locked { path, changed, before: before.map(|(_, lock)| shown(&lock.base)), after: shown(&found.choice) };
+    Ok((found, locked))
+}
+
+fn read(path: &Path) -> Result<Option<(String, Lock)>, Failure> {
+    match read_text(path, 4 << 20) {
+        Ok(text) => Lock::parse(&path.to_string_lossy(), &text).map(|lock| Some((text, lock))).map_err(Failure::Wrong),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::from(Diagnostic::error(format!("could not read the lock `{}`: {error}", path.display())))),
+    }
+}
+
+/// Keeps what was locked for platforms that this run does not build, while they are of the same index.
+fn keep_platforms(choice: &mut LockedChoice, before: Option<&LockedChoice>) {
+    let Some(old) = before.and_then(LockedChoice::pin) else { return };
+    if let LockedChoice::Image { pin, .. } | LockedChoice::Layout { pin, .. } = choice
+        && pin.digest == old.digest
+    {
+        for (platform, digest) in &old.platforms {
+            pin.platforms.entry(platform.clone()).or_insert(*digest);
+        }
+    }
+}
+
+fn compressors(open: &OpenRecipe) -> Result<BTreeMap<String, String>, Failure> {
+    let compressor = compressor(open)?;
+    Ok(BTreeMap::from([(compressor.name().to_owned(), Compressor::version(compressor).to_owned())]))
+}
+
+pub(super) fn compressor(open: &OpenRecipe) -> Result<Compressor, Failure> {
+    let layers = open.recipe.layers;
+    Compressor::new(layers.compression, Some(i64::from(layers.level))).map_err(|fault| Failure::wrong(fault.to_string()))
+}
+
+fn shown(choice: &LockedChoice) -> String {
+    match choice {
+        LockedChoice::Static { data } => format!("static {data}"),
+        LockedChoice::Image { reference, pin } => format!("{reference} {}", pin.digest),
+        LockedChoice::Layout { path, pin } => format!("{path} {}", pin.digest),
+    }
+}

@@ -1,0 +1,145 @@
+use serde_json::Value;
+
+use crate::net::{Again, HttpFault, Response, StatusCode, redact};
+use crate::oci::{StoreError, StoreFault};
+
+/// Why a step at a registry did not work, before it is told what it was for.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// There was no usable answer.
+    Http(HttpFault),
+    /// The answer was no.
+    Status(Answer),
+    /// Something of ours stops it, or the registry keeps refusing.
+    Refused { fault: StoreFault, message: String, hints: Vec<String> },
+}
+
+/// An answer that says no.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) host: String,
+    pub(super) status: StatusCode,
+    /// The codes of the registry's error document (distribution-spec, "Error Codes").
+    pub(super) codes: Vec<String>,
+    /// What the registry says, escaped.
+    pub(super) words: String,
+    /// Whose credentials were shown, and what was wrong with other sources.
+    pub(super) shown: Option<String>,
+}
+
+impl From<HttpFault> for Fault {
+    fn from(fault: HttpFault) -> Self {
+        Self::Http(fault)
+    }
+}
+
+impl Fault {
+    /// Returns the fault that an answer is.
+    pub(super) fn of(response: Response) -> Self {
+        let status = response.status();
+        let url = response.target().url();
+        let host = url.host_str().unwrap_or_default();
+        let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let text = response.explanation();
+        let (codes, words) = read(&text);
+        Self::Status(Answer { host, status, codes, words, shown: None })
+    }
+
+    /// Returns a fault about content that is not what it should be.
+    pub(super) fn corrupt(message: impl Into<String>) -> Self {
+        Self::Refused { fault: StoreFault::Corrupt, message: message.into(), hints: Vec::new() }
+    }
+
+    /// Says whether trying again may help.
+    pub(super) fn again(&self) -> Again {
+        match self {
+            Self::Http(fault) => fault.again(),
+            Self::Status(answer) => Self::again_after(answer.status),
+            Self::Refused { .. } => Again::Never,
+        }
+    }
+
+    /// Says whether trying again may help after a status.
+    pub(super) fn again_after(status: StatusCode) -> Again {
+        if matches!(status.as_u16(), 408 | 429 | 499 | 500 | 502 | 503 | 504 | 522) { Again::Soon } else { Again::Never }
+    }
+
+    /// Returns the answer's status.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status(answer) => Some(answer.status.as_u16()),
+            _ => None,
+        }
+    }
+
+    /// Says whether the registry does not know a blob or child that a manifest names.
+    pub(super) fn is_unknown_part(&self) -> bool {
+        const CODES: [&str; 3] = ["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"];
+        matches!(self, Self::Status(answer) if answer.codes.iter().any(|code| CODES.contains(&code.as_str())))
+    }
+
+    /// Turns it into the error of a step: "could not read `registry.example.no/a/b:c`".
+    pub(super) fn at(self, registry: &str, step: &str) -> StoreError {
+        match self {
+            Self::Http(HttpFault::Source(source)) => {
+                let wrong = source.kind() == std::io::ErrorKind::InvalidData;
+                StoreError::new(if wrong { StoreFault::Corrupt } else { StoreFault::Disk }, step).caused_by(source)
+            }
+            Self::Http(fault) => {
+                let kind = match &fault {
+                    HttpFault::Offline { .. } => StoreFault::Offline,
+                    HttpFault::Forbidden(_) | HttpFault::Setup(_) | HttpFault::Answer { .. } => StoreFault::Refused,
+                    HttpFault::Large { .. } => StoreFault::Corrupt,
+                    _ => StoreFault::Unreachable,
+                };
+                let hints = fault.hints();
+                hints.into_iter().fold(StoreError::new(kind, step).caused_by(fault), StoreError::hint)
+            }
+            Self::Refused { fault, message, hints } => {
+                hints.into_iter().fold(StoreError::new(fault, step).caused_by(message), StoreError::hint)
+            }
+            Self::Status(answer) => answer.at(registry, step),
+        }
+    }
+}
+
+impl Answer {
+    fn at(self, registry: &str, step: &str) -> StoreError {
+        let login = format!("log in with `hardened login {registry} --username USER --password-stdin`");
+        let (fault, hint) = match self.status.as_u16() {
+            401 => (StoreFault::Unauthorized, Some(login)),
+            403 => (StoreFault::Denied, self.shown.is_none().then_some(login)),
+            404 => (StoreFault::Missing, None),
+            408 | 429 | 499 | 500..=599 => (StoreFault::Unreachable, None),
+            _ => (StoreFault::Refused, None),
+        };
+        let words = if self.words.is_empty() { String::new() } else { format!(": {}", self.words) };
+        let shown = self.shown.map(|shown| format!(" ({shown})")).unwrap_or_default();
+        let cause = format!("`{}` answered {}{shown}{words}", self.host, self.status);
+        hint.into_iter().fold(StoreError::new(fault, step).caused_by(cause), StoreError::hint)
+    }
+}
+
+/// Reads the registry's error document; anything else is shown as it is, escaped.
+fn read(text: &str) -> (Vec<String>, String) {
+    let document: Option<Value> = serde_json::from_str(text).ok();
+    let errors = document.as_ref().and_then(|document| document.get("errors")).and_then(Value::as_array);
+    let Some(errors) = errors else { return (Vec::new(), redact::escaped(text)) };
+    let field = |error: &Value, name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let codes: Vec<_> = errors.iter().take(16).map(|error| field(error, "code")).collect();
+    let words: Vec<_> = errors.iter().take(16).map(|error| format!("{} {}", field(error, "code"), field(error, "message"))).collect();
+    (codes, redact::escaped(&words.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_registry_says_is_read_and_escaped() {
+        let (codes, words) = read(r#"{"errors":[{"code":"DENIED","message":"no\u001b[31m way"}]}"#);
+        assert_eq!((codes, words.as_str()), (vec!["DENIED".to_owned()], "DENIED no\\u{1b}[31m way"));
+        assert_eq!(read("<html>\u{7}").1, "<html>\\u{7}");
+        assert!(read(&"x".repeat(1 << 20)).1.len() < 5000);
+    }
+}

@@ -1,0 +1,147 @@
+use serde_json::Value;
+
+use super::Repository;
+use super::call::{Action, Call};
+use super::fault::Fault;
+use crate::net::{Again, Method, RequestBody, Tries, header};
+use crate::oci::{Descriptor, Digest, MANIFEST_LIMIT, MediaType, RawManifest, Selector, StoreError};
+
+/// How often something is asked for again that this process has just written, and a registry does not see yet.
+const LATE: u32 = 6;
+
+const ACCEPTED: [MediaType; 4] = [MediaType::Index, MediaType::Manifest, MediaType::DockerList, MediaType::DockerManifest];
+
+impl Repository {
+    /// Describes a manifest or index without reading it where that is safe; `None` when there is none.
+    ///
+    /// By digest one request without a body is enough. By tag the manifest is read, as only its bytes tell its digest.
+    ///
+    /// # Errors
+    /// When the registry cannot say.
+    pub fn head_manifest(&self, selector: &Selector) -> Result<Option<Descriptor>, StoreError> {
+        self.retried(|| self.describe(selector)).map_err(|fault| self.error(fault, &format!("could not ask for `{}{selector}`", self.name)))
+    }
+
+    fn describe(&self, selector: &Selector) -> Result<Option<Descriptor>, Fault> {
+        if let Selector::Digest(digest) = selector {
+            let response = self.call(&self.asking(Method::HEAD, selector, Action::Pull)?)?;
+            let media_type = response.header("content-type").map(MediaType::from);
+            match (response.status().as_u16(), media_type, response.length()) {
+                (404, ..) => return Ok(None),
+                (200, Some(media_type), Some(size)) if ACCEPTED.contains(&media_type) && size <= MANIFEST_LIMIT => {
+                    return Ok(Some(Descriptor::new(media_type, *digest, size)));
+                }
+                (200..=299, ..) => {}
+                _ => return Err(Fault::of(response)),
+            }
+        }
+        match self.get_once(selector, Action::Pull) {
+            Ok(manifest) => Ok(Some(manifest.descriptor())),
+            Err(fault) if fault.status() == Some(404) => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Reads a manifest. One that this process may just have written is asked for again when it is not there yet.
+    pub(super) fn get_manifest(&self, selector: &Selector) -> Result<RawManifest, Fault> {
+        let mut tries = Tries::new(self.registry.0.http.retry_policy());
+        loop {
+            match self.get_once(selector, Action::Pull) {
+                Ok(manifest) => return Ok(manifest),
+                Err(fault) => {
+                    let late = fault.status() == Some(404) && self.was_written() && tries.failed() < LATE;
+                    let again = if late { Again::Soon } else { fault.again() };
+                    tries.next(fault, again)?;
+                }
+            }
+        }
+    }
+
+    fn get_once(&self, selector: &Selector, action: Action) -> Result<RawManifest, Fault> {
+        let response = self.call(&self.asking(Method::GET, selector, action)?)?;
+        if !response.status().is_success() {
+            return Err(Fault::of(response));
+        }
+        let claimed = response.header("content-type").map(MediaType::from);
+        let bytes = response.read_all(MANIFEST_LIMIT)?;
+        if let Selector::Digest(expected) = selector {
+            let actual = Digest::of(&bytes);
+            if actual != *expected {
+                return Err(Fault::corrupt(format!("the registry sent a manifest whose digest is {actual}")));
+            }
+        }
+        Ok(RawManifest { media_type: media_type(claimed, &bytes), bytes })
+    }
+
+    fn asking(&self, method: Method, selector: &Selector, action: Action) -> Result<Call<'static>, Fault> {
+        let target = self.target(&path(selector))?;
+        let accept: Vec<_> = ACCEPTED.iter().map(MediaType::as_str).collect();
+        Ok(Call::new(method, target, action).header(header::ACCEPT, accept.join(", ")))
+    }
+
+    /// Writes a manifest under its digest or a tag.
+    ///
+    /// A tag that is already right is left alone: some registries have tags that never change, and refuse to write even the same.
+    pub(super) fn put_manifest(&self, manifest: &RawManifest, selector: &Selector) -> Result<(), Fault> {
+        let digest = Digest::of(&manifest.bytes);
+        if matches!(selector, Selector::Tag(_)) && self.retried(|| self.points_to(selector, digest))? {
+            return Ok(());
+        }
+        let body = || Ok(RequestBody::Bytes(manifest.bytes.clone().into()));
+        let call = Call::new(Method::PUT, self.target(&path(selector))?, Action::Push)
+            .header(header::CONTENT_TYPE, manifest.media_type.as_str())
+            .body(&body);
+        let mut tries = Tries::new(self.registry.0.http.retry_policy());
+        loop {
+            let response = self.retried(|| self.call(&call))?;
+            if response.status().is_success() {
+                self.note_written();
+                return Ok(());
+            }
+            let fault = Fault::of(response);
+            let late = fault.is_unknown_part() && self.was_written() && tries.failed() < LATE;
+            // The first answer may have been lost on the way.
+            if !late && matches!(selector, Selector::Tag(_)) && self.points_to(selector, digest).unwrap_or(false) {
+                return Ok(());
+            }
+            tries.next(fault, if late { Again::Soon } else { Again::Never })?;
+        }
+    }
+
+    /// Says whether a tag names this digest. The header only decides whether the bytes are worth reading.
+    fn points_to(&self, selector: &Selector, digest: Digest) -> Result<bool, Fault> {
+        let response = self.call(&self.asking(Method::HEAD, selector, Action::Push)?)?;
+        let claimed = response.header("docker-content-digest").and_then(|text| text.parse::<Digest>().ok());
+        match response.status().as_u16() {
+            200..=299 if claimed.is_none_or(|claimed| claimed == digest) => {}
+            // Registries hide what is not there behind 401 and 403 too; writing will tell.
+            _ => return Ok(false),
+        }
+        Ok(self.get_once(selector, Action::Push).is_ok_and(|manifest| Digest::of(&manifest.bytes) == digest))
+    }
+}
+
+fn path(selector: &Selector) -> String {
+    match selector {
+        Selector::Tag(tag) => format!("manifests/{tag}"),
+        Selector::Digest(digest) => format!("manifests/{digest}"),
+    }
+}
+
+/// Returns what a manifest came as; where the registry says nothing of use, what it calls itself, or what its keys make it.
+fn media_type(claimed: Option<MediaType>, bytes: &[u8]) -> MediaType {
+    const NOTHING: [&str; 4] = ["", "application/json", "application/octet-stream", "text/plain"];
+    if let Some(claimed) = &claimed
+        && !NOTHING.contains(&claimed.as_str())
+    {
+        return claimed.clone();
+    }
+    let document: Option<Value> = serde_json::from_slice(bytes).ok();
+    let field = |name: &str| document.as_ref().and_then(|document| document.get(name));
+    match field("mediaType").and_then(Value::as_str) {
+        Some(name) => MediaType::from(name),
+        None if field("manifests").is_some() => MediaType::Index,
+        None if field("layers").is_some() => MediaType::Manifest,
+        None => claimed.unwrap_or(MediaType::Other(String::new())),
+    }
+}

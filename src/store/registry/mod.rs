@@ -1,0 +1,227 @@
+//! Registries (distribution-spec 1.1): reading and writing manifests and blobs over HTTP.
+//!
+//! **Invariants.** What was asked for by digest has that digest: bodies are hashed, headers are not believed. A blob that the
+//! registry has is not sent; one that it can mount is mounted; one that breaks is continued where it broke. Every step is tried again
+//! while that may help, and each try opens its source anew. Credentials are shown only when a registry asks for them, and only to it
+//! and to the token service that belongs to it. A layer's foreign `urls` are never followed.
+
+mod call;
+mod challenge;
+mod download;
+mod fault;
+mod manifest;
+mod realm;
+mod token;
+mod upload;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use self::call::{Action, Call};
+use self::fault::Fault;
+use self::token::{Manner, Tokens};
+use crate::net::credentials::Credentials;
+use crate::net::{Http, HttpFault, Method, Request, Response, Target, TlsProblem, Url, is_loopback, split_port};
+use crate::oci::{
+    BlobSource, Descriptor, Digest, ImageName, Progress, RawManifest, Selector, Store, StoreError, StoreFault, Tag, Verified, Written,
+};
+
+/// All registries, as one process talks to them: tokens and what was learned are shared. Clones are the same one.
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+struct Inner {
+    http: Http,
+    credentials: Credentials,
+    tokens: Tokens,
+    manners: Mutex<BTreeMap<String, Manner>>,
+    bases: Mutex<BTreeMap<String, Url>>,
+    /// Repositories that this process wrote to: there, what is missing may only be late.
+    written: Mutex<BTreeSet<ImageName>>,
+}
+
+impl Registry {
+    /// Returns the registries that these credentials are for.
+    pub fn new(http: Http, credentials: Credentials) -> Self {
+        Self(Arc::new(Inner {
+            http,
+            credentials,
+            tokens: Tokens::default(),
+            manners: Mutex::default(),
+            bases: Mutex::default(),
+            written: Mutex::default(),
+        }))
+    }
+
+    /// Returns a repository. Nothing is asked yet.
+    pub fn repository(&self, name: &ImageName) -> Repository {
+        Repository { registry: self.clone(), name: name.clone() }
+    }
+
+    /// Asks a registry whether it lets us in (distribution-spec, "Determining Support").
+    ///
+    /// # Errors
+    /// When it cannot be reached, or refuses our credentials.
+    pub fn check(&self, registry: &str) -> Result<(), StoreError> {
+        let ask = || {
+            let target = Target::named(self.url(registry, "")?);
+            let response = self.call(registry, "", &Call::new(Method::GET, target, Action::Pull))?;
+            if response.status().is_success() { Ok(()) } else { Err(Fault::of(response)) }
+        };
+        self.retried(ask).map_err(|fault| fault.at(registry, &format!("could not log in to `{registry}`")))
+    }
+
+    fn manner(&self, registry: &str) -> Option<Manner> {
+        self.0.manners.lock().unwrap_or_else(PoisonError::into_inner).get(registry).cloned()
+    }
+
+    fn remember(&self, registry: &str, manner: Manner) {
+        self.0.manners.lock().unwrap_or_else(PoisonError::into_inner).insert(registry.to_owned(), manner);
+    }
+
+    /// Returns the URL of something below `/v2/`.
+    fn url(&self, registry: &str, path: &str) -> Result<Url, Fault> {
+        let known = self.0.bases.lock().unwrap_or_else(PoisonError::into_inner).get(registry).cloned();
+        let base = match known {
+            Some(base) => base,
+            None => self.base(registry)?,
+        };
+        base.join(path).map_err(|_| Fault::corrupt(format!("`{registry}` and `{path}` make no URL")))
+    }
+
+    /// Finds out how a registry is spoken to. Only this machine and the hosts that the user named can be without TLS.
+    fn base(&self, registry: &str) -> Result<Url, Fault> {
+        let host = if registry == "docker.io" { "registry-1.docker.io" } else { registry };
+        let url = |scheme: &str| {
+            let url = Url::parse(&format!("{scheme}://{host}/v2/"));
+            url.map_err(|_| Fault::corrupt(format!("`{registry}` is no host of a registry")))
+        };
+        let (secure, plain) = (url("https")?, url("http")?);
+        let ask = |url: &Url| self.0.http.send(Request::new(Method::GET, Target::named(url.clone())));
+        let base = if is_loopback(split_port(host).0) {
+            match ask(&plain) {
+                // Go's servers say 400 to plain HTTP at a TLS port.
+                Ok(response) if response.status() != 400 => plain,
+                Err(fault @ (HttpFault::Offline { .. } | HttpFault::Connect { .. })) => return Err(fault.into()),
+                _ if matches!(ask(&secure), Ok(_) | Err(HttpFault::Tls { .. })) => secure,
+                _ => plain,
+            }
+        } else if self.0.http.is_insecure(&secure) || self.0.http.is_insecure(&plain) {
+            match ask(&secure) {
+                Err(HttpFault::Tls { problem: TlsProblem::NoTls, .. }) => plain,
+                Err(HttpFault::Connect { .. } | HttpFault::Silent { .. }) if split_port(host).1.is_none() => plain,
+                Err(fault) => return Err(fault.into()),
+                Ok(_) => secure,
+            }
+        } else {
+            secure
+        };
+        self.0.bases.lock().unwrap_or_else(PoisonError::into_inner).insert(registry.to_owned(), base.clone());
+        Ok(base)
+    }
+}
+
+/// One repository of a registry.
+#[derive(Clone)]
+pub struct Repository {
+    registry: Registry,
+    name: ImageName,
+}
+
+impl Repository {
+    /// Returns the repository's name.
+    pub fn image_name(&self) -> &ImageName {
+        &self.name
+    }
+
+    fn target(&self, path: &str) -> Result<Target, Fault> {
+        self.registry.url(self.name.registry(), &format!("{}/{path}", self.name.repository())).map(Target::named)
+    }
+
+    fn call(&self, call: &Call<'_>) -> Result<Response, Fault> {
+        self.registry.call(self.name.registry(), self.name.repository(), call)
+    }
+
+    fn retried<T>(&self, step: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
+        self.registry.retried(step)
+    }
+
+    fn note_written(&self) {
+        self.registry.0.written.lock().unwrap_or_else(PoisonError::into_inner).insert(self.name.clone());
+    }
+
+    fn was_written(&self) -> bool {
+        self.registry.0.written.lock().unwrap_or_else(PoisonError::into_inner).contains(&self.name)
+    }
+
+    fn error(&self, fault: Fault, step: &str) -> StoreError {
+        fault.at(self.name.registry(), step)
+    }
+
+    /// Says whether the repository has a blob, for reading it or before sending it.
+    fn has(&self, digest: &Digest, size: u64, action: Action) -> Result<bool, Fault> {
+        self.retried(|| self.has_once(digest, size, action))
+    }
+
+    fn has_once(&self, digest: &Digest, size: u64, action: Action) -> Result<bool, Fault> {
+        let target = self.target(&format!("blobs/{digest}"))?;
+        let response = self.call(&Call::new(Method::HEAD, target.clone(), action))?;
+        let hopped = response.target().url().host_str() != target.url().host_str();
+        match response.status().as_u16() {
+            // A proxy can leave the length out, but one that says another is not talking about this blob.
+            200 => Ok(response.length().is_none_or(|length| length == size)),
+            201..=299 => Ok(true),
+            404 => Ok(false),
+            // A signed address may be good for GET only.
+            400..=499 if hopped => {
+                let call = Call::new(Method::GET, target, action).header(crate::net::header::RANGE, "bytes=0-0");
+                let response = self.call(&call)?;
+                match response.status().as_u16() {
+                    200 | 206 | 416 => Ok(true),
+                    404 => Ok(false),
+                    _ => Err(Fault::of(response)),
+                }
+            }
+            _ => Err(Fault::of(response)),
+        }
+    }
+}
+
+impl Store for Repository {
+    fn name(&self) -> String {
+        self.name.to_string()
+    }
+
+    fn read_manifest(&self, selector: &Selector) -> Result<RawManifest, StoreError> {
+        self.get_manifest(selector).map_err(|fault| self.error(fault, &format!("could not read `{}{selector}`", self.name)))
+    }
+
+    fn has_blob(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
+        let step = || format!("could not ask `{}` for the blob {}", self.name, descriptor.digest);
+        self.has(&descriptor.digest, descriptor.size, Action::Pull).map_err(|fault| self.error(fault, &step()))
+    }
+
+    fn open_blob(&self, descriptor: &Descriptor) -> Result<Verified<Box<dyn std::io::Read + Send>>, StoreError> {
+        let body = download::Download::start(self, descriptor)
+            .map_err(|fault| self.error(fault, &format!("could not read the blob {} of `{}`", descriptor.digest, self.name)))?;
+        Ok(Verified::new(Box::new(body), descriptor))
+    }
+
+    fn write_blob(&self, descriptor: &Descriptor, source: &dyn BlobSource, progress: &dyn Progress) -> Result<Written, StoreError> {
+        let written = upload::Upload::new(self, descriptor, source, progress).run();
+        written.map_err(|fault| self.error(fault, &format!("could not send the blob {} to `{}`", descriptor.digest, self.name)))
+    }
+
+    fn write_manifest(&self, manifest: &RawManifest, tag: Option<&Tag>) -> Result<(), StoreError> {
+        let digest = Digest::of(&manifest.bytes);
+        let selector = tag.map_or(Selector::Digest(digest), |tag| Selector::Tag(tag.clone()));
+        self.put_manifest(manifest, &selector).map_err(|fault| match fault {
+            fault @ Fault::Status(_) if fault.status() == Some(404) => {
+                let mut error = self.error(fault, &format!("could not write `{}{selector}`", self.name));
+                error.fault = StoreFault::Refused;
+                error
+            }
+            fault => self.error(fault, &format!("could not write `{}{selector}`", self.name)),
+        })
+    }
+}
