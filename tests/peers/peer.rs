@@ -17,7 +17,10 @@ impl Peer {
     pub(crate) fn find(name: &str) -> Option<Self> {
         let found = locate(name);
         if found.is_none() {
-            assert!(std::env::var_os("HARDENED_REQUIRE_PEERS").is_none_or(|value| value != "1"), "{name} is not installed, and peers are required");
+            assert!(
+                std::env::var_os("HARDENED_REQUIRE_PEERS").is_none_or(|value| value != "1"),
+                "{name} is not installed, and peers are required"
+            );
             // Not `eprintln!`: the test runner would keep it to itself when the test passes.
             writeln!(io::stderr(), "skipped: {name} is not installed").unwrap();
         }

@@ -72,9 +72,8 @@ impl Podman {
         let address = format!("unix://{}", socket.display());
         let mut command = self.command(240);
         command.args(["system", "service", "--time=240", &address]);
-        let server = Server::start(command, &self.folder.path().join("service.log"), || {
-            std::os::unix::net::UnixStream::connect(&socket).is_ok()
-        });
+        let server =
+            Server::start(command, &self.folder.path().join("service.log"), || std::os::unix::net::UnixStream::connect(&socket).is_ok());
         (server, address)
     }
 }

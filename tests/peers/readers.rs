@@ -139,7 +139,8 @@ fn three_programs_list_layers_alike() {
         for layer in layout.layers(&layout.only()) {
             let path = project.path("layer.tar");
             fs::write(&path, layout.tar(&layer)).unwrap();
-            let by_gnu = listed_by_gnu(&gnu.run(&project.home(), ["--numeric-owner", "--quoting-style=literal", "-tvf", path.to_str().unwrap()]));
+            let by_gnu =
+                listed_by_gnu(&gnu.run(&project.home(), ["--numeric-owner", "--quoting-style=literal", "-tvf", path.to_str().unwrap()]));
             let by_bsd = listed_by_bsd(&bsd.run(&project.home(), ["--numeric-owner", "-tvf", path.to_str().unwrap()]));
             let by_python = python.run(&project.home(), ["-I", "-c", LISTING, path.to_str().unwrap()]);
             let by_python: Vec<String> = by_python.lines().map(str::to_owned).collect();

@@ -38,7 +38,8 @@ fn pushed(registry: &Registry, project: &Project, crane: &Peer) {
 
 /// A small project whose program needs no compiler.
 fn small() -> Project {
-    let recipe = "[image]\nname = \"small\"\n[base]\nstatic = true\n[[files]]\nfrom = \"app\"\nto = \"/app\"\n[process]\nentrypoint = [\"/app\"]\n";
+    let recipe =
+        "[image]\nname = \"small\"\n[base]\nstatic = true\n[[files]]\nfrom = \"app\"\nto = \"/app\"\n[process]\nentrypoint = [\"/app\"]\n";
     Project::new(recipe).program("app", &elf::program("amd64", "small\n"))
 }
 

@@ -1,9 +1,9 @@
 //! Podman and runc start what was built, locked in as far as a runtime can.
 
 use crate::bases::Base;
+use crate::peer::Peer;
 use crate::podman::Podman;
 use crate::project::{HELLO, HELLO_SAYS, Project};
-use crate::peer::Peer;
 use crate::registry::Registry;
 
 #[test]
