@@ -1,0 +1,24 @@
+//! The promises, checked by programs that others wrote: registries, runtimes, and readers of images.
+//!
+//! Each test looks for its peers on PATH and in `~/go/bin`. It says which one is missing and passes, unless
+//! `HARDENED_REQUIRE_PEERS=1` is set, as `.ci/run` does: then a missing peer is a failure. Servers listen on loopback only, on
+//! ports that were free, and end with their test; whatever is started has a deadline.
+
+#![expect(clippy::disallowed_methods, reason = "these tests start programs and look for them in the environment; the product does not")]
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+mod bases;
+mod elf;
+mod layout;
+mod peer;
+mod podman;
+mod project;
+mod registry;
+
+mod engines;
+mod examples;
+mod itself;
+mod platforms;
+mod readers;
+mod registries;
+mod running;
