@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::oci::{BlobSource, Descriptor, DocumentFault, Index, Manifest, RawManifest, Selector, Store, StoreError, StoreFault, Tag};
+use crate::oci::{
+    BlobSource, Descriptor, DocumentFault, ImageName, Index, Manifest, RawManifest, Selector, Store, StoreError, StoreFault, Tag,
+};
 use crate::store::layout::Layout;
-use crate::store::publish::{self, Sent, upload};
+use crate::store::publish::{self, Place, Sent, upload};
 use crate::store::{Location, archive};
 
 use super::build::BuiltUpload;
@@ -28,6 +30,7 @@ pub struct Pushed {
 
 struct Target {
     store: Box<dyn Store>,
+    name: Option<ImageName>,
     tags: Vec<Tag>,
     shown: String,
 }
@@ -46,7 +49,7 @@ pub fn push(from: &Location, to: &[Location], tools: &Tools, observer: &dyn Obse
         .filter(|place| !matches!(place, Location::Archive(..)))
         .map(|place| target(place, &opened, tools))
         .collect::<Result<Vec<_>, _>>()?;
-    let places: Vec<&dyn Store> = targets.iter().map(|target| &*target.store).collect();
+    let places: Vec<Place<'_>> = targets.iter().map(|target| Place { store: &*target.store, name: target.name.as_ref() }).collect();
     let ((), sent) = upload(&places, &Watched(observer), |queue| {
         blobs.iter().for_each(|descriptor| queue.submit(descriptor, &blob(&opened, descriptor)));
         Ok::<(), Failure>(())
@@ -77,11 +80,11 @@ fn target(place: &Location, opened: &Opened, tools: &Tools) -> Result<Target, Fa
             }
             let tags = reference.tag_or_latest().into_iter().collect();
             let store = Box::new(tools.registry.repository(&reference.name));
-            Ok(Target { store, tags, shown: reference.name.at(digest).to_string() })
+            Ok(Target { store, name: Some(reference.name.clone()), tags, shown: reference.name.at(digest).to_string() })
         }
         Location::Layout(folder, tag) => {
             let tags = vec![tag.clone().unwrap_or_else(Tag::latest)];
-            Ok(Target { store: Box::new(Layout::create(folder)?), tags, shown: place.to_string() })
+            Ok(Target { store: Box::new(Layout::create(folder)?), name: None, tags, shown: place.to_string() })
         }
         other => {
             Err(Failure::wrong(format!("`{other}` is no place to push to")).hint("a registry reference, `oci:DIR` or `oci-archive:FILE`"))

@@ -36,25 +36,53 @@ impl Layout {
         Err(StoreError::new(StoreFault::Corrupt, format!("`{}` is no OCI image layout of version 1.0.0", folder.display())))
     }
 
-    /// Opens a layout, and makes it if there is none.
+    /// Opens a layout to write to. One that does not exist is made with the first thing that is written, so that a build
+    /// that fails before leaves nothing.
     ///
     /// # Errors
-    /// When the folder holds something else, or cannot be written.
+    /// When the folder holds something else.
     pub fn create(folder: &Path) -> Result<Self, StoreError> {
         let layout = Self { folder: folder.to_owned() };
         if folder.join("oci-layout").exists() {
             return Self::open(folder);
         }
-        let failed = |error| disk("make", folder, error);
-        if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+        // What a build leaves that was killed while it made the layout is no foreign file.
+        let own = |name: &str| matches!(name, "blobs" | "index.json") || name.starts_with(".new-");
+        if fs::read_dir(folder)
+            .is_ok_and(|mut entries| entries.any(|entry| !entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(own))))
+        {
             let message = format!("`{}` holds other files, and is no OCI image layout", folder.display());
             return Err(StoreError::new(StoreFault::Refused, message).hint("name an empty folder, or one that does not exist"));
         }
-        fs::create_dir_all(folder.join("blobs/sha256")).map_err(failed)?;
-        layout.write_file(Path::new("index.json"), &layout.index_bytes(Vec::new())?)?;
-        // The mark comes last: a folder with it is a layout.
-        layout.write_file(Path::new("oci-layout"), MARK.as_bytes())?;
+        if folder.exists() && !folder.is_dir() {
+            return Err(StoreError::new(StoreFault::Refused, format!("`{}` is no folder", folder.display())));
+        }
         Ok(layout)
+    }
+
+    /// Makes the layout if there is none.
+    fn made(&self) -> Result<(), StoreError> {
+        let folder = &*self.folder;
+        if folder.join("oci-layout").exists() {
+            return Ok(());
+        }
+        fs::create_dir_all(folder.join("blobs/sha256")).map_err(|error| disk("make", folder, error))?;
+        let _lock = self.lock()?;
+        if !folder.join("index.json").exists() {
+            self.write_file(Path::new("index.json"), &self.index_bytes(Vec::new())?)?;
+        }
+        // The mark comes last: a folder with it is a layout.
+        self.write_file(Path::new("oci-layout"), MARK.as_bytes())
+    }
+
+    /// Two builds may write into one layout at once, and neither may undo what the other named.
+    fn lock(&self) -> Result<File, StoreError> {
+        let lock = || {
+            // The folder itself is locked: a file for it would stay behind.
+            let file = File::open(&self.folder)?;
+            file.lock().map(|()| file)
+        };
+        lock().map_err(|error| disk("lock", &self.folder, error))
     }
 
     /// Returns the manifest or index of a layout that holds one.
@@ -147,17 +175,14 @@ impl Layout {
 
     /// Names a manifest in `index.json`; what had the tag before loses it.
     fn name_manifest(&self, descriptor: Descriptor, tag: &Tag) -> Result<(), StoreError> {
-        // Two builds may write into one layout at once, and neither may undo what the other named.
-        let lock = File::create(self.folder.join(".lock")).map_err(|error| disk("lock", &self.folder, error))?;
-        lock.lock().map_err(|error| disk("lock", &self.folder, error))?;
+        self.made()?;
+        let _lock = self.lock()?;
         let mut entries = self.entries()?;
         entries.retain(|entry| entry.annotations.get(ANNOTATION_REF_NAME).map(String::as_str) != Some(tag.as_str()));
         let mut named = descriptor;
         named.annotations.insert(ANNOTATION_REF_NAME.to_owned(), tag.to_string());
         entries.push(named);
-        self.write_file(Path::new("index.json"), &self.index_bytes(entries)?)?;
-        let _ = fs::remove_file(self.folder.join(".lock"));
-        Ok(())
+        self.write_file(Path::new("index.json"), &self.index_bytes(entries)?)
     }
 }
 
@@ -205,6 +230,7 @@ impl Store for Layout {
         if self.has_blob(descriptor)? {
             return Ok(Written::Present);
         }
+        self.made()?;
         let path = self.blob_path(&descriptor.digest);
         let write = || {
             let mut blob = Verified::new(source.open()?, descriptor);
@@ -312,6 +338,8 @@ mod tests {
         assert!(Layout::open(folder.path()).is_err_and(|error| error.fault == StoreFault::Missing));
         let path = folder.path().join("layout");
         let layout = Layout::create(&path).unwrap();
+        assert!(!path.exists());
+        layout.write_manifest(&manifest("one"), None).unwrap();
         let descriptor = Descriptor::of(MediaType::Config, b"secret");
         fs::write(folder.path().join("secret"), b"secret").unwrap();
         std::os::unix::fs::symlink("../../../secret", layout.blob_path(&descriptor.digest)).unwrap();

@@ -1,14 +1,32 @@
 //! Bringing an image to several places at once, while it is still being made.
 
 use std::collections::BTreeSet;
+use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crate::oci::{BlobSource, Descriptor, Digest, Progress, RawManifest, Store, StoreError, Tag, Written};
+use crate::oci::{BlobSource, Descriptor, Digest, ImageName, Progress, RawManifest, Store, StoreError, Tag, Written};
 
 /// How many blobs go to one place at once.
 const LANES: usize = 4;
+
+/// A place that an image goes to.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// The store.
+    pub store: &'a dyn Store,
+    /// The repository, where the store is one of a registry.
+    pub name: Option<&'a ImageName>,
+}
+
+impl Place<'_> {
+    /// Says whether another place is in the same registry, and so can mount what this one has.
+    fn lends_to(&self, other: &Place<'_>) -> bool {
+        self.name.zip(other.name).is_some_and(|(own, other)| own.registry() == other.registry() && own != other)
+    }
+}
 
 /// What came of one blob at one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,12 +53,28 @@ pub trait Transfer: Progress {
 
 /// Takes blobs for all places.
 pub struct Queue<'a> {
-    senders: Vec<mpsc::Sender<Job>>,
+    senders: Vec<Sender<Job>>,
     known: Mutex<BTreeSet<Digest>>,
     failed: &'a AtomicBool,
 }
 
 type Job = (Descriptor, Arc<dyn BlobSource>);
+
+/// A blob that another repository of the same registry has by now.
+struct Lent {
+    source: Arc<dyn BlobSource>,
+    lender: ImageName,
+}
+
+impl BlobSource for Lent {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        self.source.open()
+    }
+
+    fn origin(&self) -> Option<&ImageName> {
+        Some(&self.lender)
+    }
+}
 
 impl Queue<'_> {
     /// Hands a blob over, and returns at once; one that was handed over before is not sent again.
@@ -60,62 +94,85 @@ impl Queue<'_> {
     }
 }
 
-/// Sends the blobs that `make` hands to its queue to all places, while `make` goes on making more.
+/// Sends the blobs that `make` hands to its queue to all places, while `make` goes on making more. Of several repositories of one
+/// registry the first gets each blob, and the others mount it from there.
 ///
 /// Returns what `make` returned, once all blobs have arrived.
 ///
 /// # Errors
 /// The first failure of a place, or what `make` failed with.
 pub fn upload<T, E: From<StoreError>>(
-    places: &[&dyn Store],
+    places: &[Place<'_>],
     watch: &dyn Watch,
     make: impl FnOnce(&Queue<'_>) -> Result<T, E>,
 ) -> Result<(T, Vec<Sent>), E> {
-    let failed = AtomicBool::new(false);
-    let first_failure: Mutex<Option<StoreError>> = Mutex::new(None);
-    let sent: Mutex<Vec<Sent>> = Mutex::new(Vec::new());
+    let run = Run { places, watch, failed: AtomicBool::new(false), failure: Mutex::new(None), sent: Mutex::default() };
     let made = thread::scope(|scope| {
-        let mut senders = Vec::new();
-        for (number, place) in places.iter().enumerate() {
-            let (sender, receiver) = mpsc::channel::<Job>();
-            senders.push(sender);
+        let (senders, receivers): (Vec<Sender<Job>>, Vec<_>) = places.iter().map(|_| mpsc::channel()).unzip();
+        let lender = |number: usize| places[..number].iter().position(|earlier| earlier.lends_to(&places[number]));
+        for (number, receiver) in receivers.into_iter().enumerate() {
             let receiver = Arc::new(Mutex::new(receiver));
+            let borrowers = (0..places.len()).filter(|other| lender(*other) == Some(number));
+            let borrowers: Vec<Sender<Job>> = borrowers.map(|other| senders[other].clone()).collect();
             for _ in 0..LANES {
-                let (receiver, failed, first_failure, sent) = (Arc::clone(&receiver), &failed, &first_failure, &sent);
+                let (receiver, borrowers, run) = (Arc::clone(&receiver), borrowers.clone(), &run);
                 scope.spawn(move || {
-                    while let Some((descriptor, source)) = next(&receiver).filter(|_| !failed.load(Ordering::Relaxed)) {
-                        let transfer = watch.begin(*place, &descriptor);
-                        match place.write_blob(&descriptor, &*source, &*transfer) {
-                            Ok(written) => {
-                                transfer.arrived(written);
-                                lock(sent).push(Sent { place: number, descriptor, written });
-                            }
-                            Err(error) => {
-                                failed.store(true, Ordering::Relaxed);
-                                lock(first_failure).get_or_insert(error);
-                            }
-                        }
+                    while let Some(job) = next(&receiver).filter(|_| !run.failed.load(Ordering::Relaxed)) {
+                        run.carry(number, job, &borrowers);
                     }
                 });
             }
         }
-        let queue = Queue { senders, known: Mutex::default(), failed: &failed };
+        // A borrower's channel closes with the last lane of its lender, and a lender's with the queue.
+        let senders = senders.into_iter().enumerate().filter(|(number, _)| lender(*number).is_none()).map(|(_, sender)| sender).collect();
+        let queue = Queue { senders, known: Mutex::default(), failed: &run.failed };
         let made = make(&queue);
         if made.is_err() {
-            failed.store(true, Ordering::Relaxed);
+            run.failed.store(true, Ordering::Relaxed);
         }
         made
     });
     // A place that failed is the reason why making stopped, and not the other way round.
-    if let Some(error) = first_failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    if let Some(error) = run.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(error.into());
     }
-    let mut sent = sent.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut sent = run.sent.into_inner().unwrap_or_else(PoisonError::into_inner);
     sent.sort_by_key(|sent| (sent.place, sent.descriptor.digest));
     Ok((made?, sent))
 }
 
-fn next(receiver: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
+struct Run<'a> {
+    places: &'a [Place<'a>],
+    watch: &'a dyn Watch,
+    failed: AtomicBool,
+    failure: Mutex<Option<StoreError>>,
+    sent: Mutex<Vec<Sent>>,
+}
+
+impl Run<'_> {
+    /// Brings a blob to a place, and hands it on to those that can mount it there.
+    fn carry(&self, number: usize, (descriptor, source): Job, borrowers: &[Sender<Job>]) {
+        let place = self.places[number];
+        let transfer = self.watch.begin(place.store, &descriptor);
+        match place.store.write_blob(&descriptor, &*source, &*transfer) {
+            Ok(written) => {
+                transfer.arrived(written);
+                for borrower in borrowers {
+                    let lent =
+                        place.name.map(|name| Arc::new(Lent { source: Arc::clone(&source), lender: name.clone() }) as Arc<dyn BlobSource>);
+                    let _ = borrower.send((descriptor.clone(), lent.unwrap_or_else(|| Arc::clone(&source))));
+                }
+                lock(&self.sent).push(Sent { place: number, descriptor, written });
+            }
+            Err(error) => {
+                self.failed.store(true, Ordering::Relaxed);
+                lock(&self.failure).get_or_insert(error);
+            }
+        }
+    }
+}
+
+fn next(receiver: &Mutex<Receiver<Job>>) -> Option<Job> {
     lock(receiver).recv().ok()
 }
 
@@ -157,7 +214,7 @@ mod tests {
     fn blobs_reach_all_places_once() {
         let folder = tempfile::tempdir().unwrap();
         let places = ["a", "b"].map(|name| Layout::create(&folder.path().join(name)).unwrap());
-        let places: Vec<&dyn Store> = places.iter().map(|place| place as &dyn Store).collect();
+        let places: Vec<Place<'_>> = places.iter().map(|store| Place { store, name: None }).collect();
         let ((), sent) = upload(&places, &Unwatched, |queue| {
             for number in [1_u8, 2, 3, 2, 1] {
                 let source: Arc<dyn BlobSource> = Arc::new(vec![number; 1000]);
@@ -174,7 +231,7 @@ mod tests {
     fn the_failure_of_a_place_is_what_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let place = Layout::create(folder.path()).unwrap();
-        let failure = upload(&[&place], &Unwatched, |queue| {
+        let failure = upload(&[Place { store: &place, name: None }], &Unwatched, |queue| {
             let source: Arc<dyn BlobSource> = Arc::new(b"wrong".to_vec());
             queue.submit(&Descriptor::of(MediaType::Config, b"right"), &source);
             while !queue.has_failed() {

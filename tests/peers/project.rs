@@ -3,10 +3,18 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::TempDir;
 
 use crate::peer::{bounded, locate, told};
+
+/// Makes a temporary folder whose name is in lower case: podman takes the path of a layout for part of an image's name.
+fn folder() -> TempDir {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    tempfile::Builder::new().prefix(&format!("peers-{}-{number}", std::process::id())).rand_bytes(0).tempdir().unwrap()
+}
 
 /// A project folder with a home, a cache and credentials of its own.
 pub(crate) struct Project {
@@ -16,13 +24,13 @@ pub(crate) struct Project {
 impl Project {
     /// Makes a project with a recipe.
     pub(crate) fn new(recipe: &str) -> Self {
-        let project = Self { folder: TempDir::new().unwrap() };
+        let project = Self { folder: folder() };
         project.file("hardened.toml", recipe)
     }
 
     /// Makes a project of one of the examples, with everything in its folder.
     pub(crate) fn of_example(name: &str) -> Self {
-        let project = Self { folder: TempDir::new().unwrap() };
+        let project = Self { folder: folder() };
         copy(&example(name), &project.path("."));
         project
     }
@@ -49,7 +57,8 @@ impl Project {
 
     /// Returns where a file of the project is.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join("project").join(name)
+        let project = self.folder.path().join("project");
+        if name == "." { project } else { project.join(name) }
     }
 
     /// Returns the home folder, which peers of this project share: credentials are found where hardened put them.

@@ -9,11 +9,11 @@ use crate::host::project::Project;
 use crate::host::rfc3339;
 use crate::image::{History, Image, ImageLayer, assemble, index};
 use crate::layer::Layer;
-use crate::oci::{BlobSource, Descriptor, Digest, RawManifest, Store, StoreError, StoreFault};
+use crate::oci::{BlobSource, Descriptor, Digest, RawManifest, StoreError, StoreFault};
 use crate::plan::{Fault, Plan, PlanRequest, PlannedLayer, Settings, UserRequest};
 use crate::recipe::{PlatformRecipe, Recipe};
 use crate::store::Location;
-use crate::store::publish::{Queue, upload};
+use crate::store::publish::{Place, Queue, upload};
 
 use super::base::FoundBase;
 use super::layers::{self, CachedSource, LayerFailure};
@@ -54,7 +54,7 @@ pub fn build(request: &BuildRequest, tools: &Tools, observer: &dyn Observer) -> 
     let begun = Instant::now();
     let job = Job::open(&request.recipe, request.lock, tools, observer)?;
     let outputs = Outputs::open(&request.outputs, request.push, &job.open.recipe, tools)?;
-    let places: Vec<&dyn Store> = outputs.places.iter().map(|place| &*place.store).collect();
+    let places: Vec<Place<'_>> = outputs.places.iter().map(|place| Place { store: &*place.store, name: place.name.as_ref() }).collect();
     let base_done = begun.elapsed();
     let (work, sent) = upload(&places, &Watched(observer), |queue| job.build_all(queue, tools, observer))?;
     let layers_done = begun.elapsed();
