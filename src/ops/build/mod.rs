@@ -115,6 +115,11 @@ impl Job {
 
     fn build_all(&self, queue: &Queue<'_>, tools: &Tools, observer: &dyn Observer) -> Result<Work, Failure> {
         let mut work = Work::default();
+        let platforms = self.open.recipe.parts().len();
+        if platforms > 1 {
+            // What the last platform is refused for must be known before anything of the first is written.
+            (0..platforms).try_for_each(|number| self.plan(number, tools, &super::Quiet).map(drop))?;
+        }
         for image in &self.base.images {
             for layer in &image.layers {
                 let source: Arc<dyn BlobSource> = Arc::new(self.base.blob(layer, tools));
