@@ -83,7 +83,7 @@ impl Container<'_> {
     pub(crate) fn ask(&self, port: u16, path: &str) -> String {
         let mut answer = String::new();
         wait_for("an answer of the service", 30, || match request(port, path) {
-            Ok(text) if text.starts_with("HTTP/1.1 ") => {
+            Ok(text) if text.starts_with("HTTP/1.") => {
                 answer = text;
                 true
             }
