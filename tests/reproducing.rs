@@ -90,7 +90,9 @@ impl Build {
         let mut files: Vec<(String, Vec<u8>)> =
             (0..300).map(|number| (format!("tree/{}/file-{number}", number % 7), text(number))).collect();
         // Large enough for several blocks, and for a file that is cut.
-        files.extend((0..3).map(|number| (format!("tree/large-{number}"), noise(number, 3_000_000 + 777_777 * number as usize))));
+        files.extend(
+            (0..3_u32).map(|number| (format!("tree/large-{number}"), noise(u64::from(number), 3_000_000 + 777_777 * number as usize))),
+        );
         files.push(("tree/blåbær".to_owned(), b"the same bytes for the same name".to_vec()));
         files.push(("build/amd64/app".to_owned(), program(62)));
         files.push(("build/arm64/app".to_owned(), program(183)));
@@ -230,7 +232,7 @@ fn the_order_of_files_does_not_matter() {
 
 #[test]
 fn the_times_of_files_do_not_matter() {
-    let older = Surroundings { folder: "a", age: Duration::from_secs(86_400 * 365), ..Surroundings::default() };
+    let older = Surroundings { folder: "a", age: Duration::from_hours(8760), ..Surroundings::default() };
     check("gzip", vec![("other times", older)]);
 }
 

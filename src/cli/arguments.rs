@@ -71,7 +71,7 @@ pub(super) enum Format {
 /// When colours are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Color {
-    /// On a terminal, unless NO_COLOR is set
+    /// On a terminal, unless `NO_COLOR` is set
     Auto,
     /// Always
     Always,
@@ -115,7 +115,7 @@ pub(super) struct RecipeArguments {
     /// The platforms to build for, instead of the recipe's: linux/amd64,linux/arm64
     #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
     pub(super) platform: Vec<String>,
-    /// Sets any key of the recipe: process.workdir=/srv, image.tags=["a","b"]. Can be repeated
+    /// Sets any key of the recipe: `process.workdir=/srv`, `image.tags=["a","b"]`. Can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(super) set: Vec<String>,
 }

@@ -134,6 +134,7 @@ fn spoken(answer: &str) -> Result<String, String> {
     Ok(redact::escaped(said.trim()))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the stream ends when its sender is gone")]
 fn send(sender: Sender<io::Result<Bytes>>, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(PIECE, Pieces(sender.clone()));
     let written = write(&mut out).and_then(|()| out.flush());

@@ -51,7 +51,9 @@ pub fn push(from: &Location, to: &[Location], tools: &Tools, observer: &dyn Obse
         .collect::<Result<Vec<_>, _>>()?;
     let places: Vec<Place<'_>> = targets.iter().map(|target| Place { store: &*target.store, name: target.name.as_ref() }).collect();
     let ((), sent) = upload(&places, &Watched(observer), |queue| {
-        blobs.iter().for_each(|descriptor| queue.submit(descriptor, &blob(&opened, descriptor)));
+        for descriptor in &blobs {
+            queue.submit(descriptor, &blob(&opened, descriptor));
+        }
         Ok::<(), Failure>(())
     })?;
     for target in &targets {

@@ -52,7 +52,9 @@ pub(super) fn open(request: &RecipeRequest, environment: &Environment, observer:
     let folder = request.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new(".")).to_owned();
     let placeholders = ProjectPlaceholders::new(&folder, environment.clone());
     let (recipe, warnings) = crate::recipe::read(text, &placeholders).map_err(Failure::Wrong)?;
-    warnings.iter().for_each(|warning| observer.warn(warning));
+    for warning in &warnings {
+        observer.warn(warning);
+    }
     let root = if recipe.root.value.is_empty() { folder.clone() } else { folder.join(&recipe.root.value) };
     Ok(OpenRecipe { recipe, folder, root })
 }

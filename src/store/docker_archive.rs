@@ -1,6 +1,6 @@
 //! What `docker save` writes and `docker load` reads: one platform, uncompressed layers (Docker's image specification 1.2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -35,9 +35,9 @@ pub fn write(config: &[u8], layers: &[ArchiveLayer], names: &[ImageReference], o
     let mut tar = TarWriter::new(out);
     let config_name = format!("{}.json", Digest::of(config).hex());
     let layer_name = |layer: &ArchiveLayer| format!("{}.tar", layer.diff_id.hex());
-    let mut written: BTreeMap<Digest, ()> = BTreeMap::new();
+    let mut written: BTreeSet<Digest> = BTreeSet::new();
     for layer in layers {
-        if written.insert(layer.diff_id, ()).is_some() {
+        if !written.insert(layer.diff_id) {
             continue;
         }
         let size = match layer.tar_size {

@@ -69,7 +69,7 @@ impl Layout {
         fs::create_dir_all(folder.join("blobs/sha256")).map_err(|error| disk("make", folder, error))?;
         let _lock = self.lock()?;
         if !folder.join("index.json").exists() {
-            self.write_file(Path::new("index.json"), &self.index_bytes(Vec::new())?)?;
+            self.write_file(Path::new("index.json"), &self.index_bytes(&[])?)?;
         }
         // The mark comes last: a folder with it is a layout.
         self.write_file(Path::new("oci-layout"), MARK.as_bytes())
@@ -168,7 +168,7 @@ impl Layout {
         write().map_err(|error| disk("write", &path, error))
     }
 
-    fn index_bytes(&self, manifests: Vec<Descriptor>) -> Result<Vec<u8>, StoreError> {
+    fn index_bytes(&self, manifests: &[Descriptor]) -> Result<Vec<u8>, StoreError> {
         let index = json!({ "schemaVersion": 2, "mediaType": MediaType::Index.as_str(), "manifests": manifests });
         canonical_json(&index).map_err(|error| disk("write", &self.folder.join("index.json"), error.into()))
     }
@@ -182,7 +182,7 @@ impl Layout {
         let mut named = descriptor;
         named.annotations.insert(ANNOTATION_REF_NAME.to_owned(), tag.to_string());
         entries.push(named);
-        self.write_file(Path::new("index.json"), &self.index_bytes(entries)?)
+        self.write_file(Path::new("index.json"), &self.index_bytes(&entries)?)
     }
 }
 

@@ -107,7 +107,7 @@ pub fn upload<T, E: From<StoreError>>(
     make: impl FnOnce(&Queue<'_>) -> Result<T, E>,
 ) -> Result<(T, Vec<Sent>), E> {
     let run = Run { places, watch, failed: AtomicBool::new(false), failure: Mutex::new(None), sent: Mutex::default() };
-    let made = thread::scope(|scope| {
+    let outcome = thread::scope(|scope| {
         let (senders, receivers): (Vec<Sender<Job>>, Vec<_>) = places.iter().map(|_| mpsc::channel()).unzip();
         let lender = |number: usize| places[..number].iter().position(|earlier| earlier.lends_to(&places[number]));
         for (number, receiver) in receivers.into_iter().enumerate() {
@@ -126,11 +126,11 @@ pub fn upload<T, E: From<StoreError>>(
         // A borrower's channel closes with the last lane of its lender, and a lender's with the queue.
         let senders = senders.into_iter().enumerate().filter(|(number, _)| lender(*number).is_none()).map(|(_, sender)| sender).collect();
         let queue = Queue { senders, known: Mutex::default(), failed: &run.failed };
-        let made = make(&queue);
-        if made.is_err() {
+        let outcome = make(&queue);
+        if outcome.is_err() {
             run.failed.store(true, Ordering::Relaxed);
         }
-        made
+        outcome
     });
     // A place that failed is the reason why making stopped, and not the other way round.
     if let Some(error) = run.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
@@ -138,7 +138,7 @@ pub fn upload<T, E: From<StoreError>>(
     }
     let mut sent = run.sent.into_inner().unwrap_or_else(PoisonError::into_inner);
     sent.sort_by_key(|sent| (sent.place, sent.descriptor.digest));
-    Ok((made?, sent))
+    Ok((outcome?, sent))
 }
 
 struct Run<'a> {

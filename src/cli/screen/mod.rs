@@ -46,10 +46,6 @@ impl Screen {
         self.volume == Volume::Verbose
     }
 
-    fn width(self) -> u16 {
-        rustix::termios::tcgetwinsize(io::stderr()).map_or(110, |size| size.ws_col.max(40))
-    }
-
     fn draws_bars(self) -> bool {
         self.volume != Volume::Quiet && io::stderr().is_terminal()
     }
@@ -62,6 +58,7 @@ impl Screen {
     }
 
     /// Writes a line that is shown even when little is to be said.
+    #[expect(clippy::unused_self, reason = "only who holds the screen may write to it")]
     pub(super) fn alarm(self, text: &str) {
         // When nobody can be told, there is nobody to tell that either.
         let _ = writeln!(io::stderr().lock(), "{text}");
@@ -71,6 +68,7 @@ impl Screen {
     ///
     /// # Errors
     /// When standard output is closed or full.
+    #[expect(clippy::unused_self, reason = "only who holds the screen may write to it")]
     pub(super) fn result(self, text: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;
@@ -83,11 +81,15 @@ impl Screen {
     /// Renders diagnostics.
     pub(super) fn diagnostics(self, diagnostics: &[Diagnostic]) -> String {
         let colors = if self.color == ColorChoice::Never { Colors::Never } else { Colors::Always };
-        render(diagnostics, colors, usize::from(self.width()))
+        render(diagnostics, colors, usize::from(width()))
     }
 
     /// Puts a style around a word, when there are colours.
     pub(super) fn styled(self, style: anstyle::Style, text: &str) -> String {
         if self.color == ColorChoice::Never { text.to_owned() } else { format!("{style}{text}{style:#}") }
     }
+}
+
+fn width() -> u16 {
+    rustix::termios::tcgetwinsize(io::stderr()).map_or(110, |size| size.ws_col.max(40))
 }

@@ -12,7 +12,7 @@ pub(in crate::cli) fn run(arguments: &Lock, door: &Door) -> Result<String, Failu
     match (&locked.before, locked.changed) {
         (_, false) => door.screen.say(&format!("{path} holds already")),
         (Some(before), true) if *before != locked.after => {
-            door.screen.say(&format!("wrote {path}\n  was {before}\n  is  {}", locked.after))
+            door.screen.say(&format!("wrote {path}\n  was {before}\n  is  {}", locked.after));
         }
         _ => door.screen.say(&format!("wrote {path}")),
     }

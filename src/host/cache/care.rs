@@ -7,7 +7,7 @@ use super::{Cache, FACTS};
 use crate::oci::{Digest, Hasher};
 
 /// How old a file must be before it is pruned: a build that began just now may count on it.
-const GRACE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_mins(1);
 
 /// How large the cache is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]

@@ -23,7 +23,7 @@ pub use writer::CacheWriter;
 /// The version of what is kept as facts; raised when their form changes.
 const FACTS: &str = "facts-1";
 /// A file's time is set anew at most so often, to know what is used.
-const TOUCH: Duration = Duration::from_secs(24 * 3600);
+const TOUCH: Duration = Duration::from_hours(24);
 
 /// The cache, shared by all threads of a run.
 #[derive(Debug, Clone)]

@@ -86,7 +86,7 @@ fn check_and_prune() {
     let check = cache.check().unwrap();
     assert_eq!((check.checked, check.removed), (3, vec![cache.blob_path(&bad.digest)]));
     File::open(cache.blob_path(&old.digest)).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
-    let rule = PruneRule { older_than: Some(Duration::from_secs(3600)), keep: None };
+    let rule = PruneRule { older_than: Some(Duration::from_hours(1)), keep: None };
     assert_eq!(cache.prune(rule).unwrap(), Pruned { files: 1, bytes: 11 });
     assert!(!cache.has(&old) && cache.has(&new));
     assert_eq!(cache.prune(PruneRule::default()).unwrap().files, 1);

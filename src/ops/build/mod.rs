@@ -61,8 +61,11 @@ pub fn build(request: &BuildRequest, tools: &Tools, observer: &dyn Observer) -> 
     let made = job.made(&work, tools)?;
     made.name(&outputs.places, observer)?;
     outputs.write_pieces(&made, tools, observer)?;
-    let times =
-        Times { base: base_done.as_secs_f64(), layers: (layers_done - base_done).as_secs_f64(), total: begun.elapsed().as_secs_f64() };
+    let times = Times {
+        base: base_done.as_secs_f64(),
+        layers: layers_done.saturating_sub(base_done).as_secs_f64(),
+        total: begun.elapsed().as_secs_f64(),
+    };
     Ok(job.outcome(&work, &made, &outputs, &sent, times))
 }
 
@@ -307,7 +310,7 @@ fn refused(faults: &[Fault]) -> Failure {
     if faults.iter().all(|fault| matches!(fault, Fault::Start(_))) { Failure::No(diagnostics) } else { Failure::Wrong(diagnostics) }
 }
 
-/// `SOURCE_DATE_EPOCH` goes first, then the recipe, then 1970 (reproducible-builds.org, "SOURCE_DATE_EPOCH").
+/// `SOURCE_DATE_EPOCH` goes first, then the recipe, then 1970 (reproducible-builds.org, "`SOURCE_DATE_EPOCH`").
 fn created(recipe: &Recipe, tools: &Tools) -> Result<i64, Failure> {
     let Some(text) = tools.environment.text("SOURCE_DATE_EPOCH") else { return Ok(recipe.created.unwrap_or(0)) };
     let parsed = text.parse().ok().filter(|seconds| (0..=253_402_300_799).contains(seconds));
