@@ -71,7 +71,7 @@ impl<'u> Upload<'u> {
     fn attempt(&self, session: &mut Option<Target>, begun: &mut bool, most: &mut u64, tries: &mut Tries) -> Result<(), Fault> {
         if *begun {
             // The bytes may have arrived, and only the answer was lost.
-            if self.repository.has_once(&self.descriptor.digest, self.descriptor.size, Action::Push)? {
+            if self.repository.has(&self.descriptor.digest, self.descriptor.size, Action::Push)? {
                 return Ok(());
             }
             if let Some(target) = session.clone() {
@@ -103,7 +103,7 @@ impl<'u> Upload<'u> {
         let target = target.with_query("mount", &self.descriptor.digest.to_string()).with_query("from", from.repository());
         let mut call = Call::new(Method::POST, target, Action::Push);
         call.from = Some(from.repository());
-        let response = self.repository.call(&call).ok()?;
+        let response = self.bodyless(&call).ok()?;
         match response.status().as_u16() {
             201 => Some(Mounted::There),
             202 => location(&response).ok().map(Mounted::Session),
@@ -111,10 +111,15 @@ impl<'u> Upload<'u> {
         }
     }
 
+    /// Asks something small, with tries of its own: those of the upload count how often its bytes went out.
+    fn bodyless(&self, call: &Call<'_>) -> Result<Response, Fault> {
+        self.repository.registry.retried(|| self.repository.call(call))
+    }
+
     /// Opens a session (distribution-spec, end-4a).
     fn start(&self) -> Result<Target, Fault> {
         let target = self.repository.target("blobs/uploads/")?;
-        let response = self.repository.call(&Call::new(Method::POST, target, Action::Push))?;
+        let response = self.bodyless(&Call::new(Method::POST, target, Action::Push))?;
         if response.status() == 202 { location(&response) } else { Err(Fault::of(response)) }
     }
 
@@ -152,11 +157,9 @@ impl<'u> Upload<'u> {
 
     /// Asks a session how far it has come (end-13), sends the rest (end-5), and closes it.
     fn resume(&self, target: Target, session: &mut Option<Target>, most: &mut u64, tries: &mut Tries) -> Result<Resumed, Fault> {
-        let response = self.repository.call(&Call::new(Method::GET, target.clone(), Action::Push))?;
-        let status = response.status();
-        if !status.is_success() {
-            let fault = Fault::of(response);
-            return if fault.again() == Again::Never { Ok(Resumed::Lost) } else { Err(fault) };
+        let response = self.bodyless(&Call::new(Method::GET, target.clone(), Action::Push))?;
+        if !response.status().is_success() {
+            return Ok(Resumed::Lost);
         }
         let Some(offset) = received(response.header("range")).filter(|offset| *offset <= self.descriptor.size) else {
             return Ok(Resumed::Lost);
@@ -167,8 +170,8 @@ impl<'u> Upload<'u> {
             *most = offset;
             tries.progressed();
         }
-        if offset < self.descriptor.size {
-            self.progress.restart();
+        self.progress.restart();
+        if 0 < offset && offset < self.descriptor.size {
             self.progress.advance(offset);
             let range = format!("{offset}-{}", self.descriptor.size - 1);
             let response = self.send(&Method::PATCH, target.clone(), offset, &[(header::CONTENT_RANGE, range)])?;
@@ -183,7 +186,7 @@ impl<'u> Upload<'u> {
             }
             *session = Some(target.clone());
         }
-        let response = self.put(&target, self.descriptor.size)?;
+        let response = self.put(&target, if offset == 0 { 0 } else { self.descriptor.size })?;
         if response.status().is_client_error() && Fault::again_after(response.status()) == Again::Never {
             return Ok(Resumed::Lost);
         }
@@ -209,11 +212,13 @@ fn location(response: &Response) -> Result<Target, Fault> {
     Ok(response.hop(location)?)
 }
 
-/// Reads how many bytes a session has: `0-9` are ten. Registries write `0-0` for none, and one byte is not worth a continuation.
+/// Reads how many bytes a session has: `0-9` are ten. Registries write `0-0` for none; where it does mean one, the registry refuses the
+/// whole that is sent after it, and the session is replaced.
 fn received(range: Option<&str>) -> Option<u64> {
     let (start, end) = range?.trim().trim_start_matches("bytes=").split_once('-')?;
     let end: u64 = end.trim().parse().ok()?;
-    (start.trim() == "0" && end > 0).then(|| end.checked_add(1)).flatten()
+    let count = if end == 0 { Some(0) } else { end.checked_add(1) };
+    count.filter(|_| start.trim() == "0")
 }
 
 #[cfg(test)]
@@ -225,7 +230,7 @@ mod tests {
         for (range, expected) in [
             (Some("0-9"), Some(10)),
             (Some("bytes=0-9"), Some(10)),
-            (Some("0-0"), None),
+            (Some("0-0"), Some(0)),
             (Some("5-9"), None),
             (Some("0--1"), None),
             (Some("0-18446744073709551615"), None),
