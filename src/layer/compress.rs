@@ -67,16 +67,29 @@ impl Compressor {
         }
     }
 
-    /// Returns an encoder for blocks; each thread has its own.
-    pub(super) fn encoder(self) -> Result<Encoder, std::io::Error> {
+    /// Returns an encoder for blocks of at most `largest` bytes; each thread has its own.
+    pub(super) fn encoder(self, largest: usize) -> Result<Encoder, std::io::Error> {
         Ok(match self.compression {
             Compression::None => Encoder::None,
             Compression::Gzip => {
                 let level = libdeflater::CompressionLvl::new(self.level).map_err(|fault| std::io::Error::other(format!("{fault:?}")))?;
-                Encoder::Gzip { compressor: Box::new(libdeflater::Compressor::new(level)), scratch: Vec::new() }
+                let mut compressor = Box::new(libdeflater::Compressor::new(level));
+                // Fresh pages of zeros take no memory until something is written to them.
+                let scratch = vec![0; compressor.gzip_compress_bound(largest)];
+                Encoder::Gzip { compressor, scratch }
             }
             Compression::Zstd => Encoder::Zstd(zstd::bulk::Compressor::new(self.level)?),
         })
+    }
+
+    /// Returns how large a block of `size` bytes may become.
+    pub(super) fn bound(self, size: usize) -> usize {
+        match self.compression {
+            Compression::None => size,
+            // Stored blocks of deflate hold 65,535 bytes each and take 5 more; the member's header and trailer are 18.
+            Compression::Gzip => size + size.div_ceil(16_383) * 5 + 64,
+            Compression::Zstd => zstd::zstd_safe::compress_bound(size),
+        }
     }
 }
 
@@ -94,9 +107,7 @@ impl Encoder {
         match self {
             Self::None => out.extend_from_slice(block),
             Self::Gzip { compressor, scratch } => {
-                // libdeflate wants room for the worst case. Blocks that wait for the collector must not hold on to it.
-                let bound = compressor.gzip_compress_bound(block.len());
-                scratch.resize(scratch.len().max(bound), 0);
+                // libdeflate wants room for the worst case, and writes into initialized memory only.
                 let size = compressor.gzip_compress(block, scratch).map_err(|fault| std::io::Error::other(fault.to_string()))?;
                 out.extend_from_slice(&scratch[..size]);
             }

@@ -57,10 +57,11 @@ pub fn write_layer(
 ) -> Result<Layer, LayerFault> {
     let blocks = cut(changeset);
     let line = Line::new(blocks.len(), threads.get() + 1);
+    let largest = blocks.iter().map(|block| usize::try_from(block.size).unwrap_or(usize::MAX)).max().unwrap_or(0);
     let workers = threads.get().min(blocks.len());
     let (tar, blob) = thread::scope(|scope| {
         for _ in 0..workers {
-            scope.spawn(|| line.guard(|| work(&line, &blocks, changeset, contents, compressor)));
+            scope.spawn(|| line.guard(|| work(&line, &blocks, changeset, contents, (compressor, largest))));
         }
         let collected = collect(&line, blocks.len(), out);
         line.stop();
@@ -169,18 +170,28 @@ impl Line {
     }
 }
 
-fn work(line: &Line, blocks: &[Block], changeset: &Changeset, contents: &dyn OpenContent, compressor: Compressor) {
+fn work(line: &Line, blocks: &[Block], changeset: &Changeset, contents: &dyn OpenContent, kind: (Compressor, usize)) {
     let mut encoder = None;
     while let Some((number, mut buffers)) = line.take() {
+        buffers.make_room(kind);
         let filled = fill(blocks[number], changeset, contents, &mut buffers.raw);
-        let result = filled.and_then(|()| encode(compressor, &mut encoder, &mut buffers));
+        let result = filled.and_then(|()| encode(kind, &mut encoder, &mut buffers));
         line.put(number, result.map(|()| buffers));
     }
 }
 
-fn encode(compressor: Compressor, encoder: &mut Option<Encoder>, buffers: &mut Buffers) -> Result<(), LayerFault> {
+impl Buffers {
+    /// Buffers have room for the largest block from the start: those that grew would leave holes in the heap, several times their size.
+    fn make_room(&mut self, (compressor, largest): (Compressor, usize)) {
+        if self.raw.capacity() < largest {
+            *self = Self { raw: Vec::with_capacity(largest), encoded: Vec::with_capacity(compressor.bound(largest)) };
+        }
+    }
+}
+
+fn encode((compressor, largest): (Compressor, usize), encoder: &mut Option<Encoder>, buffers: &mut Buffers) -> Result<(), LayerFault> {
     if encoder.is_none() {
-        *encoder = Some(compressor.encoder().map_err(LayerFault::Encode)?);
+        *encoder = Some(compressor.encoder(largest).map_err(LayerFault::Encode)?);
     }
     encoder.as_mut().map_or(Ok(()), |encoder| encoder.encode(&buffers.raw, &mut buffers.encoded)).map_err(LayerFault::Encode)
 }
@@ -202,7 +213,6 @@ fn collect(line: &Line, total: usize, out: &mut dyn Write) -> Result<(Hasher, Ha
 fn fill(block: Block, changeset: &Changeset, contents: &dyn OpenContent, out: &mut Vec<u8>) -> Result<(), LayerFault> {
     out.clear();
     let size = usize::try_from(block.size).unwrap_or(usize::MAX);
-    out.reserve(size);
     let mut offset = block.offset;
     for (path, entry) in &changeset.entries()[block.entry..] {
         let room = size - out.len();

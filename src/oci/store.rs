@@ -1,4 +1,5 @@
 use std::io::{self, Read};
+use std::path::Path;
 
 use super::{Descriptor, Digest, Document, DocumentFault, ImageName, MediaType, Parsed, Tag, Verified};
 
@@ -57,6 +58,12 @@ pub trait BlobSource: Send + Sync {
     /// # Errors
     /// When the content cannot be had.
     fn open(&self) -> io::Result<Box<dyn Read + Send>>;
+
+    /// Returns a file of this machine that holds the content and was checked by this process while it wrote it.
+    /// A store on the same disk can take the file itself, without reading it again.
+    fn fresh_file(&self) -> Option<&Path> {
+        None
+    }
 
     /// Returns the repository that the content came from, so that a registry can mount it.
     fn origin(&self) -> Option<&ImageName> {

@@ -1,4 +1,5 @@
 use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::host::cache::Cache;
@@ -65,13 +66,16 @@ impl OpenContent for Counted<'_> {
 
 /// A blob that we made, in the cache.
 pub(super) struct CachedSource {
-    pub(super) cache: Cache,
-    pub(super) descriptor: Descriptor,
+    cache: Cache,
+    descriptor: Descriptor,
+    fresh: Option<PathBuf>,
 }
 
 impl CachedSource {
-    pub(super) fn shared(cache: &Cache, descriptor: &Descriptor) -> Arc<dyn BlobSource> {
-        Arc::new(Self { cache: cache.clone(), descriptor: descriptor.clone() })
+    /// Returns the source of a layer; `fresh` says that this run wrote it.
+    pub(super) fn shared(cache: &Cache, descriptor: &Descriptor, fresh: bool) -> Arc<dyn BlobSource> {
+        let file = fresh.then(|| cache.blob_path(&descriptor.digest));
+        Arc::new(Self { cache: cache.clone(), descriptor: descriptor.clone(), fresh: file })
     }
 }
 
@@ -79,5 +83,9 @@ impl BlobSource for CachedSource {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         let gone = || io::Error::new(io::ErrorKind::NotFound, format!("the cache lost {}", self.descriptor.digest));
         Ok(Box::new(self.cache.open(&self.descriptor).ok_or_else(gone)?))
+    }
+
+    fn fresh_file(&self) -> Option<&Path> {
+        self.fresh.as_deref()
     }
 }

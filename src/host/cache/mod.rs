@@ -46,7 +46,8 @@ impl Cache {
         &self.inner.folder
     }
 
-    fn blob_path(&self, digest: &Digest) -> PathBuf {
+    /// Returns where content is, or would be.
+    pub fn blob_path(&self, digest: &Digest) -> PathBuf {
         let hex = digest.hex();
         self.inner.folder.join("blobs/sha256").join(&hex[..2]).join(hex)
     }

@@ -1,5 +1,6 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use tempfile::NamedTempFile;
@@ -17,7 +18,9 @@ pub struct CacheWriter {
 
 impl CacheWriter {
     pub(super) fn new(cache: Cache) -> io::Result<Self> {
-        let file = tempfile::Builder::new().prefix("new-").tempfile_in(cache.inner.folder.join("tmp"))?;
+        // As any file of the user's: a layout may come to share it, and is read by others.
+        let permissions = PermissionsExt::from_mode(0o644);
+        let file = tempfile::Builder::new().prefix("new-").permissions(permissions).tempfile_in(cache.inner.folder.join("tmp"))?;
         // The lock tells other processes that this file has an owner that lives; see `place`.
         let _ = file.as_file().try_lock();
         Ok(Self { cache, file, hasher: Hasher::default() })

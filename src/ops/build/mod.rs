@@ -231,7 +231,7 @@ impl Job {
                 Some((_, layer)) => layer.clone(),
                 None => layers::write(planned, project, tools, observer)?,
             };
-            let source = CachedSource::shared(&tools.cache, &layer.descriptor);
+            let source = CachedSource::shared(&tools.cache, &layer.descriptor, true);
             queue.submit(&layer.descriptor, &source);
             work.blobs.insert(layer.descriptor.digest, (layer.descriptor.clone(), source));
             work.tar_sizes.insert(layer.descriptor.digest, layer.tar_size);
