@@ -8,6 +8,12 @@ pub fn now() -> i64 {
     Timestamp::now().as_second()
 }
 
+/// Returns the time of this moment in nanoseconds since 1970.
+pub(crate) fn nanoseconds() -> i128 {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    Timestamp::now().as_nanosecond()
+}
+
 /// Returns how long ago a moment was.
 pub fn seconds_since(start: Instant) -> Duration {
     start.elapsed()

@@ -11,6 +11,7 @@ mod program;
 pub mod project;
 mod text;
 
+pub(crate) use clock::nanoseconds;
 pub use clock::{now, rfc3339, seconds_since};
 pub use environment::Environment;
 pub use git::ProjectPlaceholders;

@@ -13,12 +13,14 @@ mod facts;
 mod header;
 mod number;
 mod pax;
+mod record;
 mod strict;
 mod write;
 
 pub use compress::{Compressor, LevelFault};
 pub use decompress::{Decompressed, Limits};
 pub use facts::read_facts;
+pub use record::{Earlier, FoundBlock, LayerRecord, NoneEarlier};
 pub use strict::{ArchiveFault, Member, MemberKind, StrictTar};
 pub use write::{Layer, LayerFault, write_layer};
 

@@ -7,6 +7,7 @@ use std::thread;
 use super::blocks::{Block, cut};
 use super::compress::{Compressor, Encoder};
 use super::header::{content_size, entry_size, header_size, write_header};
+use super::record::{BlockRecord, Earlier, FoundBlock, LayerRecord, block_sum, fingerprints};
 use crate::oci::{Descriptor, Digest, Hasher, MediaType};
 use crate::rootfs::{Changeset, Content, ContentFault, Entry, EntryKind, ImagePath, OpenContent};
 
@@ -41,10 +42,13 @@ pub enum LayerFault {
     Write(#[source] io::Error),
 }
 
-/// Writes a changeset as a compressed tar.
+/// Writes a changeset as a compressed tar, and returns what to remember of it.
 ///
 /// `threads` encode blocks at once, while the calling thread hashes and writes the finished ones in order; the bytes
 /// are the same for any number of them. At most `threads` + 1 blocks are in memory.
+///
+/// `last` is what is remembered of a layer like this one. Blocks whose files look as they did are taken from its blob, and those before
+/// the first change are not even read; other blocks are looked for by their content. The bytes are the same with and without it.
 ///
 /// # Errors
 /// When a file is no longer what it was when the changeset was made, when it cannot be read, or when `out` fails.
@@ -53,24 +57,50 @@ pub fn write_layer(
     contents: &dyn OpenContent,
     compressor: Compressor,
     threads: NonZeroUsize,
+    (last, earlier): (Option<&LayerRecord>, &dyn Earlier),
     out: &mut dyn Write,
-) -> Result<Layer, LayerFault> {
+) -> Result<LayerRecord, LayerFault> {
     let blocks = cut(changeset);
+    let prints: Vec<[u8; 32]> = fingerprints(changeset, &blocks).collect();
+    let last = last.filter(|last| last.is_of(compressor));
+    let known = last.map(LayerRecord::by_fingerprint).unwrap_or_default();
+    let old = last.map_or(&[][..], |last| &last.blocks);
+    let same = prints.iter().zip(old).take_while(|(print, old)| **print == old.fingerprint && known.contains_key(*print)).count();
+    let resumed = same.checked_sub(1).and_then(|before| Hasher::resume(&old[before].state, old[before].tar_end));
+    // Where the state cannot be taken up again, all is hashed from the beginning.
+    let (tar, skipped) = resumed.map_or_else(|| (Hasher::default(), 0), |tar| (tar, same));
     let line = Line::new(blocks.len(), threads.get() + 1);
     let largest = blocks.iter().map(|block| usize::try_from(block.size).unwrap_or(usize::MAX)).max().unwrap_or(0);
-    let workers = threads.get().min(blocks.len());
-    let (tar, blob) = thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| line.guard(|| work(&line, &blocks, changeset, contents, (compressor, largest))));
+    let job =
+        Job { line: &line, blocks: &blocks, prints: &prints, changeset, contents, compressor, largest, last, known, earlier, skipped };
+    let (tar, blob, records) = thread::scope(|scope| {
+        for _ in 0..threads.get().min(blocks.len()) {
+            scope.spawn(|| line.guard(|| job.work()));
         }
-        let collected = collect(&line, blocks.len(), out);
+        let collected = collect(&job, tar, old, out);
         line.stop();
         collected
     })?;
     let (diff_id, tar_size) = tar.finish();
     let (digest, size) = blob.finish();
     let descriptor = Descriptor::new(MediaType::Layer(compressor.compression()), digest, size);
-    Ok(Layer { descriptor, diff_id, tar_size })
+    Ok(LayerRecord::new(Layer { descriptor, diff_id, tar_size }, compressor, records))
+}
+
+/// What the workers have in common.
+struct Job<'a> {
+    line: &'a Line,
+    blocks: &'a [Block],
+    prints: &'a [[u8; 32]],
+    changeset: &'a Changeset,
+    contents: &'a dyn OpenContent,
+    compressor: Compressor,
+    largest: usize,
+    last: Option<&'a LayerRecord>,
+    known: BTreeMap<[u8; 32], usize>,
+    earlier: &'a dyn Earlier,
+    /// So many blocks at the beginning are part of the tar's digest already.
+    skipped: usize,
 }
 
 /// A block before and after compression.
@@ -78,6 +108,8 @@ pub fn write_layer(
 struct Buffers {
     raw: Vec<u8>,
     encoded: Vec<u8>,
+    content: [u8; 32],
+    sum: [u8; 32],
 }
 
 /// The line that blocks stand in between the workers and the collector.
@@ -170,43 +202,88 @@ impl Line {
     }
 }
 
-fn work(line: &Line, blocks: &[Block], changeset: &Changeset, contents: &dyn OpenContent, kind: (Compressor, usize)) {
-    let mut encoder = None;
-    while let Some((number, mut buffers)) = line.take() {
-        buffers.make_room(kind);
-        let filled = fill(blocks[number], changeset, contents, &mut buffers.raw);
-        let result = filled.and_then(|()| encode(kind, &mut encoder, &mut buffers));
-        line.put(number, result.map(|()| buffers));
+impl Job<'_> {
+    fn work(&self) {
+        let mut encoder = None;
+        while let Some((number, mut buffers)) = self.line.take() {
+            buffers.make_room(self.compressor, self.largest);
+            let result = self.make(number, &mut buffers, &mut encoder);
+            self.line.put(number, result.map(|()| buffers));
+        }
+    }
+
+    /// Makes a block: what was made before is taken, what was not is compressed.
+    fn make(&self, number: usize, buffers: &mut Buffers, encoder: &mut Option<Encoder>) -> Result<(), LayerFault> {
+        buffers.raw.clear();
+        let before = self.known.get(&self.prints[number]).copied().zip(self.last);
+        if let Some((before, last)) = before {
+            buffers.content = last.blocks[before].content;
+            if self.take(&last.found(before), buffers) {
+                return if number < self.skipped { Ok(()) } else { self.fill(number, buffers) };
+            }
+        }
+        self.fill(number, buffers)?;
+        buffers.content = block_sum(&buffers.raw);
+        if self.earlier.block(&buffers.content).is_some_and(|found| self.take(&found, buffers)) {
+            return Ok(());
+        }
+        if encoder.is_none() {
+            *encoder = Some(self.compressor.encoder(self.largest).map_err(LayerFault::Encode)?);
+        }
+        encoder.as_mut().map_or(Ok(()), |encoder| encoder.encode(&buffers.raw, &mut buffers.encoded)).map_err(LayerFault::Encode)?;
+        buffers.sum = block_sum(&buffers.encoded);
+        Ok(())
+    }
+
+    fn fill(&self, number: usize, buffers: &mut Buffers) -> Result<(), LayerFault> {
+        fill(self.blocks[number], self.changeset, self.contents, &mut buffers.raw)
+    }
+
+    /// Takes a compressed block out of an earlier blob, if it is there and what it was.
+    fn take(&self, found: &FoundBlock, buffers: &mut Buffers) -> bool {
+        let Some(size) = usize::try_from(found.size).ok().filter(|size| *size <= self.compressor.bound(self.largest)) else { return false };
+        buffers.encoded.clear();
+        buffers.encoded.resize(size, 0);
+        buffers.sum = found.sum;
+        self.earlier.read(&found.blob, found.offset, &mut buffers.encoded).is_ok() && block_sum(&buffers.encoded) == found.sum
     }
 }
 
 impl Buffers {
     /// Buffers have room for the largest block from the start: those that grew would leave holes in the heap, several times their size.
-    fn make_room(&mut self, (compressor, largest): (Compressor, usize)) {
+    fn make_room(&mut self, compressor: Compressor, largest: usize) {
         if self.raw.capacity() < largest {
-            *self = Self { raw: Vec::with_capacity(largest), encoded: Vec::with_capacity(compressor.bound(largest)) };
+            self.raw = Vec::with_capacity(largest);
+            self.encoded = Vec::with_capacity(compressor.bound(largest));
         }
     }
 }
 
-fn encode((compressor, largest): (Compressor, usize), encoder: &mut Option<Encoder>, buffers: &mut Buffers) -> Result<(), LayerFault> {
-    if encoder.is_none() {
-        *encoder = Some(compressor.encoder(largest).map_err(LayerFault::Encode)?);
-    }
-    encoder.as_mut().map_or(Ok(()), |encoder| encoder.encode(&buffers.raw, &mut buffers.encoded)).map_err(LayerFault::Encode)
-}
-
-fn collect(line: &Line, total: usize, out: &mut dyn Write) -> Result<(Hasher, Hasher), LayerFault> {
-    let (mut tar, mut blob) = (Hasher::default(), Hasher::default());
-    for number in 0..total {
+fn collect(
+    job: &Job<'_>,
+    mut tar: Hasher,
+    old: &[BlockRecord],
+    out: &mut dyn Write,
+) -> Result<(Hasher, Hasher, Vec<BlockRecord>), LayerFault> {
+    let mut blob = Hasher::default();
+    let mut records = Vec::with_capacity(job.blocks.len());
+    for number in 0..job.blocks.len() {
         let stopped = || LayerFault::Encode(io::Error::other("a worker thread ended early"));
-        let buffers = line.wait_for(number).ok_or_else(stopped)??;
-        tar.update(&buffers.raw);
+        let buffers = job.line.wait_for(number).ok_or_else(stopped)??;
+        let (tar_end, state) = match old.get(number).filter(|_| number < job.skipped) {
+            Some(old) => (old.tar_end, old.state),
+            None => {
+                tar.update(&buffers.raw);
+                (tar.size(), tar.midstate())
+            }
+        };
         blob.update(&buffers.encoded);
         out.write_all(&buffers.encoded).map_err(LayerFault::Write)?;
-        line.done_with(buffers);
+        let (fingerprint, content, sum) = (job.prints[number], buffers.content, buffers.sum);
+        records.push(BlockRecord { fingerprint, content, sum, end: blob.size(), tar_end, state });
+        job.line.done_with(buffers);
     }
-    Ok((tar, blob))
+    Ok((tar, blob, records))
 }
 
 /// Replaces `out` by a block of the tar.
@@ -274,6 +351,7 @@ fn read(path: &ImagePath, content: &Content, offset: u64, contents: &dyn OpenCon
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layer::NoneEarlier;
     use crate::layer::{Limits, read_facts};
     use crate::oci::Compression;
     use crate::rootfs::{FactKind, LayerEntry, Owner, Stat, TreeId};
@@ -290,6 +368,8 @@ mod tests {
             if path == b"changed" { Err(ContentFault::Changed) } else { Ok(()) }
         }
     }
+
+    const NOTHING: (Option<&LayerRecord>, &dyn Earlier) = (None, &NoneEarlier);
 
     /// A disk that is full.
     struct Full;
@@ -325,11 +405,11 @@ mod tests {
         for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
             let compressor = Compressor::new(compression, None).unwrap();
             let mut first = vec![];
-            let layer = write_layer(&changeset, &Made, compressor, threads(1), &mut first).unwrap();
+            let layer = write_layer(&changeset, &Made, compressor, threads(1), NOTHING, &mut first).unwrap().layer().clone();
             assert_eq!((layer.descriptor.digest, layer.descriptor.size), (Digest::of(&first), first.len() as u64));
             for count in [2, 7] {
                 let mut again = vec![];
-                assert_eq!(write_layer(&changeset, &Made, compressor, threads(count), &mut again).unwrap(), layer);
+                assert_eq!(*write_layer(&changeset, &Made, compressor, threads(count), NOTHING, &mut again).unwrap().layer(), layer);
                 assert!(again == first);
             }
             let facts = read_facts(&first[..], compression, &Limits::default()).unwrap();
@@ -350,10 +430,10 @@ mod tests {
         let mut entries = changeset().entries().to_vec();
         entries.push((ImagePath::new(b"changed").unwrap(), entry));
         let compressor = Compressor::new(Compression::Zstd, None).unwrap();
-        let fault = write_layer(&Changeset::new(entries), &Made, compressor, threads(2), &mut io::sink()).unwrap_err();
+        let fault = write_layer(&Changeset::new(entries), &Made, compressor, threads(2), NOTHING, &mut io::sink()).unwrap_err();
         assert!(matches!(fault, LayerFault::Content { fault: ContentFault::Changed, .. }), "{fault:?}");
 
-        let fault = write_layer(&changeset(), &Made, compressor, threads(2), &mut Full).unwrap_err();
+        let fault = write_layer(&changeset(), &Made, compressor, threads(2), NOTHING, &mut Full).unwrap_err();
         assert!(matches!(fault, LayerFault::Write(_)), "{fault:?}");
     }
 }

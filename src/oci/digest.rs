@@ -1,7 +1,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use sha2::digest::common::hazmat::{SerializableState, SerializedState};
 use sha2::{Digest as _, Sha256};
+
+/// The size of a [`Hasher::midstate`] in bytes.
+pub const MIDSTATE: usize = 104;
 
 /// A content digest, `sha256:` and 64 lowercase hexadecimal digits (image-spec, `descriptor.md`, "Digests").
 ///
@@ -40,6 +44,11 @@ impl Digest {
     /// Returns the first twelve hexadecimal digits, for people.
     pub fn short(&self) -> String {
         self.hex()[..12].to_owned()
+    }
+
+    /// Returns the digest that these are the raw bytes of.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 
     /// Returns the 32 raw bytes.
@@ -115,6 +124,17 @@ impl Hasher {
         self.size += bytes.len() as u64;
     }
 
+    /// Returns the state after what was added so far, to go on from it another time.
+    pub fn midstate(&self) -> [u8; MIDSTATE] {
+        self.state.serialize().into()
+    }
+
+    /// Goes on after `size` bytes; `None` when that is no state of a hasher.
+    pub fn resume(midstate: &[u8; MIDSTATE], size: u64) -> Option<Self> {
+        let state = Sha256::deserialize(&SerializedState::<Sha256>::from(*midstate)).ok()?;
+        Some(Self { state, size })
+    }
+
     /// Returns how many bytes were added.
     pub fn size(&self) -> u64 {
         self.size
@@ -129,6 +149,18 @@ impl Hasher {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hashing_goes_on_where_it_was_left() {
+        let bytes: Vec<u8> = (0..1000_u32).map(|number| (number % 251) as u8).collect();
+        for cut in [0, 1, 64, 512, 999] {
+            let mut first = Hasher::default();
+            first.update(&bytes[..cut]);
+            let mut second = Hasher::resume(&first.midstate(), first.size()).unwrap();
+            second.update(&bytes[cut..]);
+            assert_eq!(second.finish(), (Digest::of(&bytes), 1000));
+        }
+    }
 
     #[test]
     fn only_one_form_is_a_digest() {

@@ -138,16 +138,67 @@ impl FromStr for ImageReference {
             return Err(ReferenceFault::Scheme(format!("{scheme}://")));
         }
         let form = |reason: &dyn fmt::Display| ReferenceFault::Form { text: text.chars().take(300).collect(), reason: reason.to_string() };
-        // oci-spec adds `latest` by itself, and whether a tag was written matters to us.
-        let typed: oci_spec::distribution::Reference = text.parse().map_err(|error| form(&error))?;
-        let digest = typed.digest().map(str::parse::<Digest>).transpose().map_err(|error| form(&error))?;
-        let without_digest = text.split('@').next().unwrap_or_default();
-        let last = without_digest.rsplit('/').next().unwrap_or_default();
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest.parse::<Digest>().map_err(|error| form(&error))?)),
+            None => (text, None),
+        };
+        let last = rest.rsplit('/').next().unwrap_or_default();
         // `localhost:5000` alone is a name with a tag to every reader, as here.
-        let tag = last.split_once(':').map(|(_, tag)| tag.parse()).transpose()?;
-        let name = ImageName { registry: typed.registry().to_owned(), repository: typed.repository().to_owned() };
+        let tag = last.split_once(':').map(|(_, tag)| tag.parse::<Tag>()).transpose()?;
+        let name = tag.as_ref().map_or(rest, |tag| &rest[..rest.len() - tag.as_str().len() - 1]);
+        let name = split_name(name).map_err(|reason| form(&reason))?;
         Ok(Self { name, tag, digest })
     }
+}
+
+/// The longest repository, in characters, as the reference implementations have it.
+const LONGEST: usize = 255;
+
+/// Splits a name into registry and repository (distribution's `reference` package, whose grammar all clients share).
+fn split_name(name: &str) -> Result<ImageName, &'static str> {
+    let is_registry = |first: &str| first.contains(['.', ':']) || first == "localhost";
+    let (registry, repository) = match name.split_once('/') {
+        Some((first, rest)) if is_registry(first) => (first, rest),
+        _ => ("docker.io", name),
+    };
+    if !is_host(registry) {
+        return Err("the part before the first slash is no host");
+    }
+    let registry = if registry == "index.docker.io" { "docker.io" } else { registry };
+    let repository =
+        if registry == "docker.io" && !repository.contains('/') { format!("library/{repository}") } else { repository.to_owned() };
+    if name.is_empty() {
+        return Err("it names no repository");
+    }
+    if repository.len() > LONGEST {
+        return Err("the repository has more than 255 characters");
+    }
+    if repository.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Err("a repository is written in lower case");
+    }
+    if !repository.split('/').all(is_component) {
+        return Err("a repository has letters and digits, parted by `.`, `_`, `__`, `-` or `/`");
+    }
+    Ok(ImageName { registry: registry.to_owned(), repository })
+}
+
+fn is_host(host: &str) -> bool {
+    let (host, port) = host.split_once(':').map_or((host, None), |(host, port)| (host, Some(port)));
+    let label = |label: &str| {
+        let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+        let bytes = label.as_bytes();
+        edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+    };
+    host.split('.').all(label) && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Letters and digits, parted by one dot, one or two underscores, or dashes.
+fn is_component(component: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = component.as_bytes();
+    let edges = bytes.first().zip(bytes.last()).is_some_and(|(first, last)| plain(*first) && plain(*last));
+    let parts = component.split(|letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit());
+    edges && parts.into_iter().all(|part| matches!(part, "" | "." | "_" | "__") || part.bytes().all(|byte| byte == b'-'))
 }
 
 impl fmt::Display for ImageReference {
@@ -161,6 +212,22 @@ impl fmt::Display for ImageReference {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What another reader makes of the same text.
+    fn by_oci_spec(text: &str) -> Option<String> {
+        let typed: oci_spec::distribution::Reference = text.parse().ok()?;
+        // It takes a host without a dot for a part of the repository, also where that cannot be.
+        let lower = !typed.repository().bytes().any(|byte| byte.is_ascii_uppercase());
+        lower.then(|| format!("{}/{}", typed.registry(), typed.repository()))
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn names_are_read_as_by_oci_spec(text in "([a-zA-B0-1.:-]{0,6}/)?[a-bA0._-]{0,7}(/[a-b0_-]{0,4})?(:[a-bA0._-]{0,4})?") {
+            let ours = text.parse::<ImageReference>().ok().map(|reference| reference.name.to_string());
+            proptest::prop_assert_eq!(ours, by_oci_spec(&text));
+        }
+    }
 
     #[test]
     fn references_are_read_as_everywhere() {

@@ -1,10 +1,14 @@
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
+use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::host::cache::Cache;
-use crate::layer::{Layer, LayerFault, write_layer};
-use crate::oci::{BlobSource, Descriptor, StoreError, StoreFault};
+use crate::layer::{Compressor, Earlier, FoundBlock, Layer, LayerFault, LayerRecord, write_layer};
+use crate::oci::{BlobSource, Descriptor, Digest, StoreError, StoreFault, Verified};
 use crate::plan::PlannedLayer;
 use crate::rootfs::{ContentFault, ImagePath, OpenContent, Stat, TreeId};
 
@@ -18,19 +22,38 @@ pub(super) enum LayerFailure {
     Failed(Failure),
 }
 
-/// Writes a layer into the cache.
-pub(super) fn write(
+/// A layer that is in the cache.
+#[derive(Clone)]
+pub(super) struct CachedLayer {
+    pub(super) layer: Layer,
+    pub(super) source: Arc<dyn BlobSource>,
+    /// Nothing had to be read for it.
+    pub(super) unchanged: bool,
+}
+
+/// Brings a layer into the cache. What was made before is not made again: `place` tells the layer from others of the same name.
+pub(super) fn make(
     planned: &PlannedLayer,
+    place: &str,
     contents: &dyn OpenContent,
     tools: &Tools,
     observer: &dyn Observer,
-) -> Result<Layer, LayerFailure> {
+) -> Result<CachedLayer, LayerFailure> {
+    let compressor = planned.compressor;
+    let key = Digest::of(&[place.as_bytes(), b"\0", planned.name.as_bytes(), b"\0", &compressor.identity()].concat());
+    let last = tools.cache.record(&key).and_then(|bytes| LayerRecord::from_bytes(&bytes, compressor));
     let task = observer.begin(TaskKind::Layer, &planned.name, Some(planned.changeset.content_size()));
+    let unchanged = last.as_ref().and_then(|last| last.still_holds(&planned.changeset));
+    if let Some((layer, source)) = unchanged.and_then(|layer| Some((layer, CachedSource::find(&tools.cache, &layer.descriptor)?))) {
+        task.finish("unchanged");
+        return Ok(CachedLayer { layer: layer.clone(), source: Arc::new(source), unchanged: true });
+    }
     let counted = Counted { inner: contents, task: &*task };
     let failed = |error: io::Error| LayerFailure::Failed(disk(tools, planned, error).into());
     let mut writer = tools.cache.writer().map_err(failed)?;
-    let layer = write_layer(&planned.changeset, &counted, planned.compressor, tools.threads, &mut writer);
-    let layer = layer.map_err(|fault| match fault {
+    let earlier = EarlierBlobs::new(&tools.cache, compressor);
+    let record = write_layer(&planned.changeset, &counted, compressor, tools.threads, (last.as_ref(), &earlier), &mut writer);
+    let record = record.map_err(|fault| match fault {
         LayerFault::Content { path, fault: ContentFault::Changed } => LayerFailure::Changed(path),
         LayerFault::Write(error) => failed(error),
         fault => {
@@ -38,9 +61,54 @@ pub(super) fn write(
             LayerFailure::Failed(StoreError::new(StoreFault::Disk, message).caused_by(fault).into())
         }
     })?;
-    writer.finish(Some(&layer.descriptor)).map_err(failed)?;
+    let layer = record.layer().clone();
+    let file = writer.finish_open(&layer.descriptor).map_err(failed)?;
+    tools.cache.write_record(&key, &record.to_bytes());
     task.finish(&format!("{} bytes", layer.descriptor.size));
-    Ok(layer)
+    let fresh = Some(tools.cache.blob_path(&layer.descriptor.digest));
+    let source = CachedSource { file: Arc::new(file), descriptor: layer.descriptor.clone(), fresh };
+    Ok(CachedLayer { layer, source: Arc::new(source), unchanged: false })
+}
+
+/// How many layers are looked through for a block.
+const LOOKED_THROUGH: usize = 64;
+
+/// The blobs of the cache, as places to take blocks from.
+struct EarlierBlobs<'a> {
+    cache: &'a Cache,
+    compressor: Compressor,
+    /// Read only when a block is looked for: where nothing changed, none is.
+    blocks: OnceLock<BTreeMap<[u8; 32], FoundBlock>>,
+    files: Mutex<BTreeMap<Digest, Arc<File>>>,
+}
+
+impl<'a> EarlierBlobs<'a> {
+    fn new(cache: &'a Cache, compressor: Compressor) -> Self {
+        Self { cache, compressor, blocks: OnceLock::new(), files: Mutex::default() }
+    }
+
+    fn find_all(&self) -> BTreeMap<[u8; 32], FoundBlock> {
+        let records = self.cache.newest_records(LOOKED_THROUGH);
+        let records = records.iter().filter_map(|bytes| LayerRecord::from_bytes(bytes, self.compressor));
+        records.flat_map(|record| record.contents().collect::<Vec<_>>()).collect()
+    }
+}
+
+impl Earlier for EarlierBlobs<'_> {
+    fn block(&self, content: &[u8; 32]) -> Option<FoundBlock> {
+        self.blocks.get_or_init(|| self.find_all()).get(content).cloned()
+    }
+
+    fn read(&self, blob: &Digest, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let file = {
+            let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+            match files.entry(*blob) {
+                Slot::Occupied(slot) => Arc::clone(slot.get()),
+                Slot::Vacant(slot) => Arc::clone(slot.insert(Arc::new(self.cache.open_unchecked(blob)?))),
+            }
+        };
+        file.read_exact_at(buffer, offset)
+    }
 }
 
 fn disk(tools: &Tools, planned: &PlannedLayer, error: io::Error) -> StoreError {
@@ -64,28 +132,40 @@ impl OpenContent for Counted<'_> {
     }
 }
 
-/// A blob that we made, in the cache.
-pub(super) struct CachedSource {
-    cache: Cache,
+/// A blob that we made, in the cache. It is held open, so that pruning meanwhile takes nothing away.
+struct CachedSource {
+    file: Arc<File>,
     descriptor: Descriptor,
+    /// Where it is, when this run wrote it.
     fresh: Option<PathBuf>,
 }
 
 impl CachedSource {
-    /// Returns the source of a layer; `fresh` says that this run wrote it.
-    pub(super) fn shared(cache: &Cache, descriptor: &Descriptor, fresh: bool) -> Arc<dyn BlobSource> {
-        let file = fresh.then(|| cache.blob_path(&descriptor.digest));
-        Arc::new(Self { cache: cache.clone(), descriptor: descriptor.clone(), fresh: file })
+    fn find(cache: &Cache, descriptor: &Descriptor) -> Option<Self> {
+        Some(Self { file: Arc::new(cache.open_whole(descriptor)?), descriptor: descriptor.clone(), fresh: None })
     }
 }
 
 impl BlobSource for CachedSource {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        let gone = || io::Error::new(io::ErrorKind::NotFound, format!("the cache lost {}", self.descriptor.digest));
-        Ok(Box::new(self.cache.open(&self.descriptor).ok_or_else(gone)?))
+        Ok(Box::new(Verified::new(ReadAt { file: Arc::clone(&self.file), offset: 0 }, &self.descriptor)))
     }
 
     fn fresh_file(&self) -> Option<&Path> {
         self.fresh.as_deref()
+    }
+}
+
+/// Reads a file from its beginning, whoever else reads it.
+struct ReadAt {
+    file: Arc<File>,
+    offset: u64,
+}
+
+impl Read for ReadAt {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.offset)?;
+        self.offset += count as u64;
+        Ok(count)
     }
 }

@@ -64,8 +64,27 @@ pub struct TreeId(pub u16);
 pub struct Stat {
     /// The size in bytes.
     pub size: u64,
-    /// A hash over modification time, change time, inode and device.
+    /// A hash over modification time, change time, inode and device; the lowest bit says that the file was young.
     pub stamp: u64,
+}
+
+impl Stat {
+    /// Marks the state of a file that changed so shortly before that a change after it could go without a trace:
+    /// file systems count time in steps.
+    #[must_use]
+    pub fn young(self) -> Self {
+        Self { stamp: self.stamp | 1, ..self }
+    }
+
+    /// Says whether the file was young.
+    pub fn is_young(self) -> bool {
+        self.stamp & 1 == 1
+    }
+
+    /// Says whether two states are the same, however old the file was.
+    pub fn is_same(self, other: Self) -> bool {
+        self.size == other.size && self.stamp | 1 == other.stamp | 1
+    }
 }
 
 /// A file of the host.

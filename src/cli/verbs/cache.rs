@@ -19,9 +19,15 @@ pub(in crate::cli) fn run(arguments: &Cache, door: &Door) -> Result<String, Fail
         CacheVerb::Show => {
             let found = cache.statistics().map_err(failed)?;
             let folder = cache.folder().display().to_string();
-            let outcome = serde_json::json!({ "folder": folder, "blobs": found.blobs, "bytes": found.bytes, "facts": found.facts });
+            let outcome = serde_json::json!({ "folder": folder, "blobs": found.blobs, "bytes": found.bytes, "facts": found.facts, "layers": found.layers });
             door.written(&outcome, || {
-                format!("{folder}\n{} blobs, {}; facts about {} layers", found.blobs, bytes(found.bytes), found.facts)
+                format!(
+                    "{folder}\n{} blobs, {}; facts about {} foreign layers, {} of our own",
+                    found.blobs,
+                    bytes(found.bytes),
+                    found.facts,
+                    found.layers
+                )
             })
         }
         CacheVerb::Check => {

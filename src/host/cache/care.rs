@@ -3,7 +3,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{Cache, FACTS};
+use super::{Cache, FACTS, RECORDS};
 use crate::oci::{Digest, Hasher};
 
 /// How old a file must be before it is pruned: a build that began just now may count on it.
@@ -16,8 +16,10 @@ pub struct CacheStatistics {
     pub blobs: u64,
     /// The bytes in them.
     pub bytes: u64,
-    /// Layers of which something is known.
+    /// Foreign layers of which something is known.
     pub facts: u64,
+    /// Layers of our own that are remembered.
+    pub layers: u64,
 }
 
 /// What a check found.
@@ -47,10 +49,10 @@ pub struct Pruned {
     pub bytes: u64,
 }
 
-struct Kept {
-    path: PathBuf,
-    size: u64,
-    used: SystemTime,
+pub(super) struct Kept {
+    pub(super) path: PathBuf,
+    pub(super) size: u64,
+    pub(super) used: SystemTime,
 }
 
 impl Cache {
@@ -61,7 +63,8 @@ impl Cache {
     pub fn statistics(&self) -> io::Result<CacheStatistics> {
         let blobs = files(&self.folder().join("blobs/sha256"))?;
         let facts = files(&self.folder().join(FACTS))?.len() as u64;
-        Ok(CacheStatistics { blobs: blobs.len() as u64, bytes: blobs.iter().map(|blob| blob.size).sum(), facts })
+        let layers = files(&self.folder().join(RECORDS))?.len() as u64;
+        Ok(CacheStatistics { layers, blobs: blobs.len() as u64, bytes: blobs.iter().map(|blob| blob.size).sum(), facts })
     }
 
     /// Reads everything, and removes what is not what its name says.
@@ -75,9 +78,11 @@ impl Cache {
                 blob.path.file_name().and_then(|name| name.to_str()).and_then(|hex| format!("sha256:{hex}").parse::<Digest>().ok());
             found.note(&blob.path, expected.is_some_and(|expected| digest_of(&blob.path).is_ok_and(|actual| actual == expected)));
         }
-        for facts in files(&self.folder().join(FACTS))? {
-            let good = fs::read(&facts.path).is_ok_and(|bytes| bytes.len() >= 32 && Digest::of(&bytes[32..]).as_bytes() == &bytes[..32]);
-            found.note(&facts.path, good);
+        for kind in [FACTS, RECORDS] {
+            for kept in files(&self.folder().join(kind))? {
+                let good = super::checked(&kept.path).is_some();
+                found.note(&kept.path, good);
+            }
         }
         Ok(found)
     }
@@ -93,7 +98,9 @@ impl Cache {
         #[expect(clippy::disallowed_methods, reason = "the age of cached files; it reaches no digest")]
         let now = SystemTime::now();
         let mut kept = files(&self.folder().join("blobs/sha256"))?;
-        kept.extend(files(&self.folder().join(FACTS))?);
+        for kind in [FACTS, RECORDS] {
+            kept.extend(files(&self.folder().join(kind))?);
+        }
         kept.sort_by(|one, other| one.used.cmp(&other.used).then_with(|| one.path.cmp(&other.path)));
         let mut total: u64 = kept.iter().map(|file| file.size).sum();
         let mut pruned = Pruned::default();
@@ -124,7 +131,7 @@ impl CacheCheck {
     }
 }
 
-fn files(folder: &Path) -> io::Result<Vec<Kept>> {
+pub(super) fn files(folder: &Path) -> io::Result<Vec<Kept>> {
     let mut found = Vec::new();
     for inner in fs::read_dir(folder)? {
         for entry in fs::read_dir(inner?.path())? {

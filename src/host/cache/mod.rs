@@ -20,8 +20,10 @@ pub use care::{CacheCheck, CacheStatistics, PruneRule, Pruned};
 pub use place::{CacheFault, CacheNote};
 pub use writer::CacheWriter;
 
-/// The version of what is kept as facts; raised when their form changes.
+/// The folder of what was learned of foreign layers. Its number is raised when the form changes.
 const FACTS: &str = "facts-1";
+/// The folder of what is remembered of our own layers.
+const RECORDS: &str = "layers-1";
 /// A file's time is set anew at most so often, to know what is used.
 const TOUCH: Duration = Duration::from_hours(24);
 
@@ -52,9 +54,9 @@ impl Cache {
         self.inner.folder.join("blobs/sha256").join(&hex[..2]).join(hex)
     }
 
-    fn facts_path(&self, digest: &Digest) -> PathBuf {
-        let hex = digest.hex();
-        self.inner.folder.join(FACTS).join(&hex[..2]).join(hex)
+    fn kept_path(&self, kind: &str, key: &Digest) -> PathBuf {
+        let hex = key.hex();
+        self.inner.folder.join(kind).join(&hex[..2]).join(hex)
     }
 
     /// Says whether content of this digest and size is there. It is not read.
@@ -64,6 +66,13 @@ impl Cache {
 
     /// Opens content; `None` when it is not there.
     pub fn open(&self, descriptor: &Descriptor) -> Option<CachedBlob> {
+        let file = self.open_whole(descriptor)?;
+        let path = self.blob_path(&descriptor.digest);
+        Some(CachedBlob { file, path, expected: descriptor.digest, hasher: Some(Hasher::default()) })
+    }
+
+    /// Opens content of the right size; who reads it checks it.
+    pub fn open_whole(&self, descriptor: &Descriptor) -> Option<File> {
         let path = self.blob_path(&descriptor.digest);
         let file = File::open(&path).ok()?;
         let metadata = file.metadata().ok()?;
@@ -72,7 +81,7 @@ impl Cache {
             return None;
         }
         touch(&file, &metadata);
-        Some(CachedBlob { file, path, expected: descriptor.digest, hasher: Some(Hasher::default()) })
+        Some(file)
     }
 
     /// Reads content of at most `limit` bytes into memory; `None` when it is not there or not what it should be.
@@ -108,25 +117,63 @@ impl Cache {
         CacheWriter::new(self.clone())
     }
 
-    /// Returns what was learned of a layer; `None` when nothing is known, or what is there is damaged.
-    pub fn facts(&self, digest: &Digest) -> Option<Vec<u8>> {
-        let path = self.facts_path(digest);
-        let bytes = fs::read(&path).ok()?;
-        let (sum, facts) = bytes.split_at_checked(32)?;
-        if Digest::of(facts).as_bytes() == sum {
-            return Some(facts.to_vec());
-        }
-        remove(&path);
-        None
+    /// Opens content to read parts of it; nothing of it is checked.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn open_unchecked(&self, digest: &Digest) -> io::Result<File> {
+        File::open(self.blob_path(digest))
     }
 
-    /// Keeps what was learned of a layer. Where that fails it is learned again next time.
+    /// Returns what was learned of a foreign layer; `None` when nothing is known, or what is there is damaged.
+    pub fn facts(&self, digest: &Digest) -> Option<Vec<u8>> {
+        self.kept(FACTS, digest)
+    }
+
+    /// Keeps what was learned of a foreign layer. Where that fails it is learned again next time.
     pub fn write_facts(&self, digest: &Digest, facts: &[u8]) {
-        let bytes = [Digest::of(facts).as_bytes(), facts].concat();
+        self.keep(FACTS, digest, facts);
+    }
+
+    /// Returns what is remembered of one of our own layers.
+    pub fn record(&self, key: &Digest) -> Option<Vec<u8>> {
+        self.kept(RECORDS, key)
+    }
+
+    /// Remembers one of our own layers.
+    pub fn write_record(&self, key: &Digest, record: &[u8]) {
+        self.keep(RECORDS, key, record);
+    }
+
+    /// Returns the newest records, at most `most` of them.
+    pub fn newest_records(&self, most: usize) -> Vec<Vec<u8>> {
+        let mut files = care::files(&self.inner.folder.join(RECORDS)).unwrap_or_default();
+        files.sort_by_key(|file| std::cmp::Reverse(file.used));
+        files.iter().take(most).filter_map(|file| checked(&file.path)).collect()
+    }
+
+    fn kept(&self, kind: &str, key: &Digest) -> Option<Vec<u8>> {
+        checked(&self.kept_path(kind, key))
+    }
+
+    fn keep(&self, kind: &str, key: &Digest, content: &[u8]) {
+        let bytes = [Digest::of(content).as_bytes(), content].concat();
         let _ = self
             .writer()
-            .and_then(|mut writer| io::Write::write_all(&mut writer, &bytes).and_then(|()| writer.place(&self.facts_path(digest))));
+            .and_then(|mut writer| io::Write::write_all(&mut writer, &bytes).and_then(|()| writer.place(&self.kept_path(kind, key))));
     }
+}
+
+/// Reads a file that begins with the digest of its rest; `None` when it is not there or damaged.
+fn checked(path: &Path) -> Option<Vec<u8>> {
+    let mut bytes = fs::read(path).ok()?;
+    let good = bytes.len() >= 32 && Digest::of(&bytes[32..]).as_bytes() == &bytes[..32];
+    if !good {
+        remove(path);
+        return None;
+    }
+    bytes.drain(..32);
+    Some(bytes)
 }
 
 fn remove(path: &Path) {

@@ -4,7 +4,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Cache, FACTS, Inner};
+use super::{Cache, FACTS, Inner, RECORDS};
 use crate::host::Environment;
 
 /// Why there can be no cache.
@@ -87,7 +87,7 @@ fn prepare(folder: &Path) -> Result<Option<File>, Trouble> {
     if foreign || (metadata.mode() & 0o022 != 0 && metadata.uid() != own) {
         return Err(Trouble::Foreign);
     }
-    for part in ["tmp", "blobs/sha256", FACTS] {
+    for part in ["tmp", "blobs/sha256", FACTS, RECORDS] {
         fs::create_dir_all(folder.join(part))?;
     }
     let lock = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(folder.join("lock"))?;

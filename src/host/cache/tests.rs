@@ -70,7 +70,7 @@ fn facts_are_checked_too() {
     let digest = Digest::of(b"layer");
     cache.write_facts(&digest, b"{}");
     assert_eq!(cache.facts(&digest).unwrap(), b"{}");
-    let path = cache.facts_path(&digest);
+    let path = cache.kept_path(FACTS, &digest);
     let mut bytes = fs::read(&path).unwrap();
     bytes[33] ^= 1;
     fs::write(&path, bytes).unwrap();

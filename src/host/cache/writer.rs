@@ -41,6 +41,15 @@ impl CacheWriter {
         Ok((digest, size))
     }
 
+    /// Puts the content under its digest, and returns it open: nothing that happens to the cache takes it away then.
+    ///
+    /// # Errors
+    /// As [`CacheWriter::finish`].
+    pub fn finish_open(self, expected: &Descriptor) -> io::Result<File> {
+        let file = self.file.reopen()?;
+        self.finish(Some(expected)).map(|_| file)
+    }
+
     /// Puts the content at a path: flushed, renamed, and the folder flushed, so that a power cut leaves all or nothing.
     pub(super) fn place(self, path: &Path) -> io::Result<()> {
         let folder = path.parent().unwrap_or(path);

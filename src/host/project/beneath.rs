@@ -3,6 +3,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Dev, FileType, Mode, OFlags, fstat, openat, statat};
 use rustix::io::{Errno, pread, retry_on_intr};
 
+use crate::host;
 use crate::rootfs::Stat;
 
 /// How everything is opened: a FIFO that takes a file's place never blocks, and a terminal never becomes ours.
@@ -37,12 +38,14 @@ pub(super) fn open_folder(folder: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd
 
 /// Looks at an open file.
 pub(super) fn facts(file: BorrowedFd<'_>) -> Result<Facts, Errno> {
-    retry_on_intr(|| fstat(file)).map(|stat| Facts::of(&stat))
+    let now = host::nanoseconds();
+    retry_on_intr(|| fstat(file)).map(|stat| Facts::of(&stat, now))
 }
 
 /// Looks at a name in a folder, and not through it.
 pub(super) fn facts_at(folder: BorrowedFd<'_>, name: &[u8]) -> Result<Facts, Errno> {
-    retry_on_intr(|| statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)).map(|stat| Facts::of(&stat))
+    let now = host::nanoseconds();
+    retry_on_intr(|| statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)).map(|stat| Facts::of(&stat, now))
 }
 
 /// Fills a buffer from an offset on, and returns how much there was.
@@ -103,15 +106,26 @@ fn open_by_steps(folder: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<O
 }
 
 impl Facts {
-    fn of(stat: &rustix::fs::Stat) -> Self {
+    /// `now` is the time just before the look.
+    fn of(stat: &rustix::fs::Stat, now: i128) -> Self {
+        let state = Stat { size: u64::try_from(stat.st_size).unwrap_or(0), stamp: stamp(stat) };
         Self {
             kind: FileType::from_raw_mode(stat.st_mode),
             bits: Mode::from_raw_mode(stat.st_mode),
-            stat: Stat { size: u64::try_from(stat.st_size).unwrap_or(0), stamp: stamp(stat) },
+            stat: if is_young(stat, now) { state.young() } else { state },
             inode: (stat.st_dev, stat.st_ino),
             has_other_names: stat.st_nlink > 1,
         }
     }
+}
+
+/// Says whether the file could change once more without its times showing it. A file from the future is young, too.
+fn is_young(stat: &rustix::fs::Stat, now: i128) -> bool {
+    let nanoseconds = |seconds: i64, rest: i128| i128::from(seconds) * 1_000_000_000 + rest;
+    let times = [nanoseconds(stat.st_mtime, i128::from(stat.st_mtime_nsec)), nanoseconds(stat.st_ctime, i128::from(stat.st_ctime_nsec))];
+    // A time without a fraction comes from a file system that counts in seconds, or two of them.
+    let settled = |time: i128| time + if time % 1_000_000_000 == 0 { 2_000_000_000 } else { 20_000_000 };
+    times.into_iter().map(settled).any(|time| time > now)
 }
 
 /// FNV-1a over the bytes, and a final mix so that each bit depends on all of them.
@@ -127,7 +141,8 @@ fn stamp(stat: &rustix::fs::Stat) -> u64 {
     let hash =
         words.iter().flatten().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     let hash = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    hash ^ (hash >> 29)
+    // The lowest bit is not of the hash.
+    (hash ^ (hash >> 29)) & !1
 }
 
 #[cfg(test)]
@@ -136,6 +151,26 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn a_file_is_young_until_its_next_change_would_show() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("file");
+        fs::write(&path, "x")?;
+        let handle = File::open(folder.path())?;
+        let young = || facts_at(handle.as_fd(), b"file").map(|facts| facts.stat);
+        let (first, deadline) = (young()?, std::time::Instant::now() + std::time::Duration::from_secs(10));
+        while young()?.is_young() && std::time::Instant::now() < deadline {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert!(!young()?.is_young() && young()?.is_same(first));
+        let future = host::nanoseconds() + 100_000_000_000;
+        let file = File::options().write(true).open(&path)?;
+        file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_nanos(u64::try_from(future).unwrap_or(0)))?;
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert!(young()?.is_young() && !young()?.is_same(first));
+        Ok(())
+    }
 
     #[test]
     fn both_ways_refuse_links_and_climbing() -> std::io::Result<()> {

@@ -115,7 +115,7 @@ fn opening(errno: Errno) -> ContentFault {
 
 fn unchanged(file: &OwnedFd, expected: Stat) -> Result<(), ContentFault> {
     let Facts { kind, stat, .. } = facts(file.as_fd()).map_err(io::Error::from)?;
-    if kind == FileType::RegularFile && stat == expected { Ok(()) } else { Err(ContentFault::Changed) }
+    if kind == FileType::RegularFile && stat.is_same(expected) { Ok(()) } else { Err(ContentFault::Changed) }
 }
 
 fn open_anywhere(folder: &Path) -> Result<OwnedFd, Errno> {

@@ -16,7 +16,7 @@ use crate::store::Location;
 use crate::store::publish::{Place, Queue, upload};
 
 use super::base::FoundBase;
-use super::layers::{self, CachedSource, LayerFailure};
+use super::layers::{self, CachedLayer, LayerFailure};
 use super::lock::{self, LockUse};
 use super::outputs::{Made, Outputs};
 use super::recipe::{self, OpenRecipe};
@@ -100,7 +100,7 @@ struct Work {
     /// The names of our own layers, by platform.
     names: Vec<Vec<String>>,
     /// Layers that another platform may have as well.
-    known: Vec<(PlannedLayer, Layer)>,
+    known: Vec<(PlannedLayer, CachedLayer)>,
     skipped: Gathered,
 }
 
@@ -221,24 +221,25 @@ impl Job {
         observer: &dyn Observer,
     ) -> Result<Vec<Layer>, LayerFailure> {
         let mut layers = Vec::new();
+        let place = format!("{}\0{}", project.root().display(), plan.platform);
         for planned in &plan.layers {
             if queue.has_failed() {
                 // Why is said by the upload that failed.
                 return Err(LayerFailure::Failed(StoreError::new(StoreFault::Unreachable, "an upload failed").into()));
             }
             let known = work.known.iter().find(|(other, _)| other.changeset == planned.changeset && other.compressor == planned.compressor);
-            let layer = match known {
-                Some((_, layer)) => layer.clone(),
-                None => layers::write(planned, project, tools, observer)?,
+            let made = match known {
+                Some((_, made)) => made.clone(),
+                None => layers::make(planned, &place, project, tools, observer)?,
             };
-            let source = CachedSource::shared(&tools.cache, &layer.descriptor, true);
-            queue.submit(&layer.descriptor, &source);
-            work.blobs.insert(layer.descriptor.digest, (layer.descriptor.clone(), source));
-            work.tar_sizes.insert(layer.descriptor.digest, layer.tar_size);
-            if self.open.recipe.platforms.len() > 1 && !work.known.iter().any(|(_, known)| *known == layer) {
-                work.known.push((planned.clone(), layer.clone()));
+            queue.submit(&made.layer.descriptor, &made.source);
+            let digest = made.layer.descriptor.digest;
+            work.blobs.insert(digest, (made.layer.descriptor.clone(), Arc::clone(&made.source)));
+            work.tar_sizes.insert(digest, made.layer.tar_size);
+            layers.push(made.layer.clone());
+            if self.open.recipe.platforms.len() > 1 && !work.known.iter().any(|(_, known)| known.layer == made.layer) {
+                work.known.push((planned.clone(), made));
             }
-            layers.push(layer);
         }
         Ok(layers)
     }
