@@ -40,7 +40,7 @@ pub(super) fn cut(changeset: &Changeset) -> Vec<Block> {
             at = 0;
             cut_large(index, size, &mut blocks);
         } else {
-            run.push(Item { entry: index, position: at, priority: hash(path.as_bytes()) });
+            run.push(Item { entry: index, position: at, priority: path_hash(path.as_bytes()) });
             at += size;
         }
     }
@@ -119,7 +119,7 @@ fn cut_oversized(piece: &[Item], end: u64, blocks: &mut Vec<Block>) {
 }
 
 /// Hashes a path: FNV-1a, and a finalizer so that all bits matter. It must never change while [`super::FORMAT`] stays.
-fn hash(path: &[u8]) -> u64 {
+pub fn path_hash(path: &[u8]) -> u64 {
     let mut hash = path.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     hash ^= hash >> 33;
     hash = hash.wrapping_mul(0xff51_afd7_ed55_8ccd);
@@ -145,7 +145,7 @@ mod tests {
         let mut state = seed;
         (0..6000)
             .map(|_| {
-                state = hash(&state.to_le_bytes());
+                state = path_hash(&state.to_le_bytes());
                 match state % 1000 {
                     0 => 5_000_000 + state % 7_000_000,
                     1..=5 => state % 3_000_000,
@@ -201,8 +201,8 @@ mod tests {
         for seed in 0..40_u64 {
             let before = sizes(seed % 4);
             let mut after = before.clone();
-            let edited = usize::try_from(hash(&seed.to_le_bytes()) % 6000).unwrap_or_default();
-            after[edited] = hash(&edited.to_le_bytes()) % 40_000;
+            let edited = usize::try_from(path_hash(&seed.to_le_bytes()) % 6000).unwrap_or_default();
+            after[edited] = path_hash(&edited.to_le_bytes()) % 40_000;
             let (old, new) = (contents(&before)?, contents(&after)?);
             let changed = new.difference(&old).count();
             assert!(changed <= 3, "{changed} blocks changed with file {edited} of seed {seed}");
@@ -212,6 +212,6 @@ mod tests {
 
     #[test]
     fn the_hash_is_part_of_the_format() {
-        assert_eq!(hash(b"usr/bin/node"), 0xcf32_8784_2673_b06c);
+        assert_eq!(path_hash(b"usr/bin/node"), 0xcf32_8784_2673_b06c);
     }
 }

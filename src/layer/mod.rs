@@ -17,6 +17,7 @@ mod record;
 mod strict;
 mod write;
 
+pub use blocks::path_hash;
 pub use compress::{Compressor, LevelFault};
 pub use decompress::{Decompressed, Limits};
 pub use facts::read_facts;

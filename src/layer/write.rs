@@ -270,12 +270,11 @@ fn collect(
     for number in 0..job.blocks.len() {
         let stopped = || LayerFault::Encode(io::Error::other("a worker thread ended early"));
         let buffers = job.line.wait_for(number).ok_or_else(stopped)??;
-        let (tar_end, state) = match old.get(number).filter(|_| number < job.skipped) {
-            Some(old) => (old.tar_end, old.state),
-            None => {
-                tar.update(&buffers.raw);
-                (tar.size(), tar.midstate())
-            }
+        let (tar_end, state) = if let Some(old) = old.get(number).filter(|_| number < job.skipped) {
+            (old.tar_end, old.state)
+        } else {
+            tar.update(&buffers.raw);
+            (tar.size(), tar.midstate())
         };
         blob.update(&buffers.encoded);
         out.write_all(&buffers.encoded).map_err(LayerFault::Write)?;

@@ -135,6 +135,12 @@ pub trait Store: Send + Sync {
     /// When the source or the store fails, or the bytes are not the descriptor's.
     fn write_blob(&self, descriptor: &Descriptor, source: &dyn BlobSource, progress: &dyn Progress) -> Result<Written, StoreError>;
 
+    /// Says whether all these tags name this manifest or index already, so that nothing of the image has to be sent.
+    /// A store that cannot tell with a request or two says no.
+    fn is_named(&self, _manifest: &RawManifest, _tags: &[Tag]) -> bool {
+        false
+    }
+
     /// Stores a manifest or index under its digest, and under a tag if one is given.
     ///
     /// # Errors

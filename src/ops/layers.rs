@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::host::cache::Cache;
 use crate::layer::{Compressor, Earlier, FoundBlock, Layer, LayerFault, LayerRecord, write_layer};
-use crate::oci::{BlobSource, Descriptor, Digest, StoreError, StoreFault, Verified};
+use crate::oci::{BlobSource, Descriptor, Digest, StoreError, StoreFault};
 use crate::plan::PlannedLayer;
 use crate::rootfs::{ContentFault, ImagePath, OpenContent, Stat, TreeId};
 
@@ -27,47 +27,57 @@ pub(super) enum LayerFailure {
 pub(super) struct CachedLayer {
     pub(super) layer: Layer,
     pub(super) source: Arc<dyn BlobSource>,
-    /// Nothing had to be read for it.
-    pub(super) unchanged: bool,
 }
 
-/// Brings a layer into the cache. What was made before is not made again: `place` tells the layer from others of the same name.
-pub(super) fn make(
-    planned: &PlannedLayer,
-    place: &str,
-    contents: &dyn OpenContent,
-    tools: &Tools,
-    observer: &dyn Observer,
-) -> Result<CachedLayer, LayerFailure> {
-    let compressor = planned.compressor;
-    let key = Digest::of(&[place.as_bytes(), b"\0", planned.name.as_bytes(), b"\0", &compressor.identity()].concat());
-    let last = tools.cache.record(&key).and_then(|bytes| LayerRecord::from_bytes(&bytes, compressor));
-    let task = observer.begin(TaskKind::Layer, &planned.name, Some(planned.changeset.content_size()));
-    let unchanged = last.as_ref().and_then(|last| last.still_holds(&planned.changeset));
-    if let Some((layer, source)) = unchanged.and_then(|layer| Some((layer, CachedSource::find(&tools.cache, &layer.descriptor)?))) {
-        task.finish("unchanged");
-        return Ok(CachedLayer { layer: layer.clone(), source: Arc::new(source), unchanged: true });
+/// A layer that is to be in the cache, and what is remembered of the last one like it.
+pub(super) struct Remembered<'a> {
+    planned: &'a PlannedLayer,
+    key: Digest,
+    last: Option<LayerRecord>,
+}
+
+impl<'a> Remembered<'a> {
+    /// Looks up what is remembered of a layer; `place` tells it from others of the same name.
+    pub(super) fn new(planned: &'a PlannedLayer, place: &str, tools: &Tools) -> Self {
+        let compressor = planned.compressor;
+        let key = Digest::of(&[place.as_bytes(), b"\0", planned.name.as_bytes(), b"\0", &compressor.identity()].concat());
+        let last = tools.cache.record(&key).and_then(|bytes| LayerRecord::from_bytes(&bytes, compressor));
+        Self { planned, key, last }
     }
-    let counted = Counted { inner: contents, task: &*task };
-    let failed = |error: io::Error| LayerFailure::Failed(disk(tools, planned, error).into());
-    let mut writer = tools.cache.writer().map_err(failed)?;
-    let earlier = EarlierBlobs::new(&tools.cache, compressor);
-    let record = write_layer(&planned.changeset, &counted, compressor, tools.threads, (last.as_ref(), &earlier), &mut writer);
-    let record = record.map_err(|fault| match fault {
-        LayerFault::Content { path, fault: ContentFault::Changed } => LayerFailure::Changed(path),
-        LayerFault::Write(error) => failed(error),
-        fault => {
-            let message = format!("could not make the layer of `{}`", planned.name);
-            LayerFailure::Failed(StoreError::new(StoreFault::Disk, message).caused_by(fault).into())
-        }
-    })?;
-    let layer = record.layer().clone();
-    let file = writer.finish_open(&layer.descriptor).map_err(failed)?;
-    tools.cache.write_record(&key, &record.to_bytes());
-    task.finish(&format!("{} bytes", layer.descriptor.size));
-    let fresh = Some(tools.cache.blob_path(&layer.descriptor.digest));
-    let source = CachedSource { file: Arc::new(file), descriptor: layer.descriptor.clone(), fresh };
-    Ok(CachedLayer { layer, source: Arc::new(source), unchanged: false })
+
+    /// Returns the layer if it is there and nothing about its files has changed.
+    pub(super) fn unchanged(&self, tools: &Tools, observer: &dyn Observer) -> Option<CachedLayer> {
+        let layer = self.last.as_ref()?.still_holds(&self.planned.changeset)?.clone();
+        let source = CachedSource::find(&tools.cache, &layer.descriptor)?;
+        observer.begin(TaskKind::Layer, &self.planned.name, None).finish("unchanged");
+        Some(CachedLayer { layer, source: Arc::new(source) })
+    }
+
+    /// Makes the layer. Blocks that were compressed before are not compressed again.
+    pub(super) fn make(self, contents: &dyn OpenContent, tools: &Tools, observer: &dyn Observer) -> Result<CachedLayer, LayerFailure> {
+        let Self { planned, key, last } = self;
+        let task = observer.begin(TaskKind::Layer, &planned.name, Some(planned.changeset.content_size()));
+        let counted = Counted { inner: contents, task: &*task };
+        let failed = |error: io::Error| LayerFailure::Failed(disk(tools, planned, error).into());
+        let mut writer = tools.cache.writer().map_err(failed)?;
+        let earlier = EarlierBlobs::new(&tools.cache, planned.compressor);
+        let record = write_layer(&planned.changeset, &counted, planned.compressor, tools.threads, (last.as_ref(), &earlier), &mut writer);
+        let record = record.map_err(|fault| match fault {
+            LayerFault::Content { path, fault: ContentFault::Changed } => LayerFailure::Changed(path),
+            LayerFault::Write(error) => failed(error),
+            fault => {
+                let message = format!("could not make the layer of `{}`", planned.name);
+                LayerFailure::Failed(StoreError::new(StoreFault::Disk, message).caused_by(fault).into())
+            }
+        })?;
+        let layer = record.layer().clone();
+        let file = writer.finish_open(&layer.descriptor).map_err(failed)?;
+        tools.cache.write_record(&key, &record.to_bytes());
+        task.finish(&format!("{} bytes", layer.descriptor.size));
+        let fresh = Some(tools.cache.blob_path(&layer.descriptor.digest));
+        let source = CachedSource { cache: tools.cache.clone(), file: Arc::new(file), digest: layer.descriptor.digest, fresh };
+        Ok(CachedLayer { layer, source: Arc::new(source) })
+    }
 }
 
 /// How many layers are looked through for a block.
@@ -134,38 +144,25 @@ impl OpenContent for Counted<'_> {
 
 /// A blob that we made, in the cache. It is held open, so that pruning meanwhile takes nothing away.
 struct CachedSource {
+    cache: Cache,
     file: Arc<File>,
-    descriptor: Descriptor,
+    digest: Digest,
     /// Where it is, when this run wrote it.
     fresh: Option<PathBuf>,
 }
 
 impl CachedSource {
     fn find(cache: &Cache, descriptor: &Descriptor) -> Option<Self> {
-        Some(Self { file: Arc::new(cache.open_whole(descriptor)?), descriptor: descriptor.clone(), fresh: None })
+        Some(Self { cache: cache.clone(), file: Arc::new(cache.open_whole(descriptor)?), digest: descriptor.digest, fresh: None })
     }
 }
 
 impl BlobSource for CachedSource {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(Verified::new(ReadAt { file: Arc::clone(&self.file), offset: 0 }, &self.descriptor)))
+        Ok(Box::new(self.cache.read(&self.file, self.digest)))
     }
 
     fn fresh_file(&self) -> Option<&Path> {
         self.fresh.as_deref()
-    }
-}
-
-/// Reads a file from its beginning, whoever else reads it.
-struct ReadAt {
-    file: Arc<File>,
-    offset: u64,
-}
-
-impl Read for ReadAt {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(buffer, self.offset)?;
-        self.offset += count as u64;
-        Ok(count)
     }
 }

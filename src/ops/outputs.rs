@@ -166,8 +166,12 @@ impl Made<'_> {
     }
 
     /// Names the image everywhere: manifests, index, then tags.
-    pub(super) fn name(&self, places: &[Place], observer: &dyn Observer) -> Result<(), Failure> {
-        for place in places {
+    /// Those that have the `whole` image are left as they are.
+    pub(super) fn name(&self, places: &[Place], whole: &[bool], observer: &dyn Observer) -> Result<(), Failure> {
+        for (number, place) in places.iter().enumerate() {
+            if whole.get(number).is_some_and(|whole| *whole) {
+                continue;
+            }
             publish::name(&*place.store, &self.children, &self.root, &place.tags)?;
             observer.detail(&format!("{} now has {}", place.store.name(), self.root.descriptor().digest));
         }

@@ -10,10 +10,12 @@ mod parents;
 mod placing;
 mod request;
 mod settings;
+mod split;
 mod start;
 
 pub use request::{Fault, PlanRequest, Source, UserRequest};
 pub use settings::Settings;
+pub use split::Split;
 
 use crate::base::BaseImage;
 use crate::layer::Compressor;
@@ -52,7 +54,7 @@ impl Plan {
     /// # Errors
     /// All faults that were found: entries that exclude each other, a user that cannot be, an entrypoint that could not start.
     pub fn new(request: PlanRequest<'_>, contents: &dyn OpenContent) -> Result<Self, Vec<Fault>> {
-        let PlanRequest { platform, base, base_files, user, sources, writable, settings, compressor, entrypoint_span } = request;
+        let PlanRequest { platform, base, base_files, user, sources, writable, settings, compressor, split, entrypoint_span } = request;
         let mut faults = Vec::new();
         let mut below = base_files;
         let embedded = base.embedded.clone();
@@ -65,7 +67,9 @@ impl Plan {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let groups = parents::complete(&below, placing::group(placed));
+        let groups = placing::group(placed);
+        let groups = if split == Split::Auto { split::split(groups) } else { groups };
+        let groups = parents::complete(&below, groups);
         let mut layers: Vec<PlannedLayer> =
             embedded.iter().map(|changeset| planned("the embedded base", changeset.clone(), compressor)).collect();
         layers.extend(groups.into_iter().map(|(name, changeset)| planned(&name, changeset, compressor)));

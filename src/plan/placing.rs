@@ -89,7 +89,7 @@ fn land(below: &Rootfs<'_>, path: &ImagePath, entry: &Entry, last: &mut Option<(
 }
 
 /// Keeps a file's place on the host when its path in the image changes.
-fn moved(kind: EntryKind, from: &ImagePath, to: &ImagePath) -> EntryKind {
+pub(super) fn moved(kind: EntryKind, from: &ImagePath, to: &ImagePath) -> EntryKind {
     let EntryKind::File(content) = kind else { return kind };
     match content.found(from) {
         Some((_, path, _)) if to.as_bytes().ends_with(path) => EntryKind::File(content),

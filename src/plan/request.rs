@@ -4,7 +4,7 @@ use crate::layer::Compressor;
 use crate::oci::Platform;
 use crate::rootfs::{Entry, ImagePath, Rootfs};
 
-use super::Settings;
+use super::{Settings, Split};
 
 /// All that a plan is made of.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub struct PlanRequest<'a> {
     pub settings: Settings,
     /// How layers are compressed.
     pub compressor: Compressor,
+    /// Whether large entries are split into several layers.
+    pub split: Split,
     /// Where the recipe names the entrypoint.
     pub entrypoint_span: Option<Span>,
 }

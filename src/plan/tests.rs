@@ -75,6 +75,7 @@ fn request<'a>(sources: Vec<Source>, entrypoint: &[&str]) -> PlanRequest<'a> {
         sources,
         writable: vec![],
         settings: Settings { entrypoint: Some(entrypoint.iter().map(|word| (*word).to_owned()).collect()), ..Settings::default() },
+        split: Split::Off,
         compressor: Compressor::new(Compression::Gzip, None).unwrap(),
         entrypoint_span: None,
     }

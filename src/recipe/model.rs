@@ -125,6 +125,8 @@ pub struct Layers {
     pub compression: Compression,
     /// The level: 1 to 12 for gzip, 1 to 19 for zstd.
     pub level: u8,
+    /// Whether large entries are split into several layers.
+    pub split: bool,
 }
 
 /// What the recipe means for one platform: placeholders about the platform are filled in.

@@ -56,6 +56,7 @@ pub struct Queue<'a> {
     senders: Vec<Sender<Job>>,
     known: Mutex<BTreeSet<Digest>>,
     failed: &'a AtomicBool,
+    left_out: &'a [AtomicBool],
 }
 
 type Job = (Descriptor, Arc<dyn BlobSource>);
@@ -88,6 +89,11 @@ impl Queue<'_> {
         }
     }
 
+    /// Sends nothing to a place from here on: it has the whole image.
+    pub fn leave_out(&self, place: usize) {
+        self.left_out[place].store(true, Ordering::Relaxed);
+    }
+
     /// Says whether a blob could not be sent, so that it is of no use to make more of them.
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
@@ -106,7 +112,8 @@ pub fn upload<T, E: From<StoreError>>(
     watch: &dyn Watch,
     make: impl FnOnce(&Queue<'_>) -> Result<T, E>,
 ) -> Result<(T, Vec<Sent>), E> {
-    let run = Run { places, watch, failed: AtomicBool::new(false), failure: Mutex::new(None), sent: Mutex::default() };
+    let left_out = places.iter().map(|_| AtomicBool::new(false)).collect();
+    let run = Run { places, watch, failed: AtomicBool::new(false), failure: Mutex::new(None), sent: Mutex::default(), left_out };
     let outcome = thread::scope(|scope| {
         let (senders, receivers): (Vec<Sender<Job>>, Vec<_>) = places.iter().map(|_| mpsc::channel()).unzip();
         let lender = |number: usize| places[..number].iter().position(|earlier| earlier.lends_to(&places[number]));
@@ -125,7 +132,7 @@ pub fn upload<T, E: From<StoreError>>(
         }
         // A borrower's channel closes with the last lane of its lender, and a lender's with the queue.
         let senders = senders.into_iter().enumerate().filter(|(number, _)| lender(*number).is_none()).map(|(_, sender)| sender).collect();
-        let queue = Queue { senders, known: Mutex::default(), failed: &run.failed };
+        let queue = Queue { senders, known: Mutex::default(), failed: &run.failed, left_out: &run.left_out };
         let outcome = make(&queue);
         if outcome.is_err() {
             run.failed.store(true, Ordering::Relaxed);
@@ -147,16 +154,21 @@ struct Run<'a> {
     failed: AtomicBool,
     failure: Mutex<Option<StoreError>>,
     sent: Mutex<Vec<Sent>>,
+    left_out: Vec<AtomicBool>,
 }
 
 impl Run<'_> {
     /// Brings a blob to a place, and hands it on to those that can mount it there.
     fn carry(&self, number: usize, (descriptor, source): Job, borrowers: &[Sender<Job>]) {
         let place = self.places[number];
-        let transfer = self.watch.begin(place.store, &descriptor);
-        match place.store.write_blob(&descriptor, &*source, &*transfer) {
+        let written = if self.left_out[number].load(Ordering::Relaxed) {
+            Ok(Written::Present)
+        } else {
+            let transfer = self.watch.begin(place.store, &descriptor);
+            place.store.write_blob(&descriptor, &*source, &*transfer).inspect(|written| transfer.arrived(*written))
+        };
+        match written {
             Ok(written) => {
-                transfer.arrived(written);
                 for borrower in borrowers {
                     let lent =
                         place.name.map(|name| Arc::new(Lent { source: Arc::clone(&source), lender: name.clone() }) as Arc<dyn BlobSource>);

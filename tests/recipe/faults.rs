@@ -265,7 +265,7 @@ unknown key `nam` in `[image]`
 `linux/vax` is not a platform: architecture `vax` is unknown
   --platform:1:13 <linux/vax> not a platform
   the architectures are `amd64`, `arm64`, `arm`, `386`, `ppc64le`, `s390x`, `riscv64`, `loong64`
-`b:c@d` is not an image reference: invalid reference format
+`b:c@d` is not an image reference: a digest is `sha256:` and 64 lowercase hexadecimal digits
   -t:1:1 <b:c@d> not an image name
   write registry, repository: `registry.example.no/shop/api`
 a `[[files]]` entry has no `from`
@@ -284,7 +284,7 @@ const SINGLE_FAULTS: &[(&str, &str, &str)] = &[
     (
         "a.example/b",
         "a.example/B",
-        "`a.example/B` is not an image reference: invalid reference format | \"a.example/B\" | write it in lower case: `a.example/b`",
+        "`a.example/B` is not an image reference: a repository is written in lower case | \"a.example/B\" | write it in lower case: `a.example/b`",
     ),
     (
         "a.example/b",
@@ -321,7 +321,7 @@ const SINGLE_FAULTS: &[(&str, &str, &str)] = &[
     (
         "static = true",
         "image = \"./base\"",
-        "`./base` is not an image reference: invalid reference format | \"./base\" | a folder is named by `layout = \"./base\"`",
+        "`./base` is not an image reference: the part before the first slash is no host | \"./base\" | a folder is named by `layout = \"./base\"`",
     ),
     ("entrypoint", "cmd", "unknown key `cmd` in `[process]` | cmd | write `command`"),
     (

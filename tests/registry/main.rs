@@ -1,7 +1,11 @@
 //! The registry client, against a strict registry that fails, lies and lures.
 
+#![expect(clippy::disallowed_methods, reason = "one test starts hardened as its users do; the product starts no program")]
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod again;
+#[path = "../support/project.rs"]
+mod project;
 #[path = "../support/registry.rs"]
 mod registry;
 

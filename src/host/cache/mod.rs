@@ -10,8 +10,10 @@ mod writer;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::oci::{Descriptor, Digest, Hasher};
@@ -38,6 +40,7 @@ struct Inner {
     folder: PathBuf,
     /// Held as long as the run lasts, so that nothing is pruned meanwhile. Where locks do not work, correctness does not depend on it.
     _lock: Option<File>,
+    damaged: AtomicBool,
     /// The folder goes with the run, where no lasting one can be written.
     _temporary: Option<tempfile::TempDir>,
 }
@@ -66,9 +69,17 @@ impl Cache {
 
     /// Opens content; `None` when it is not there.
     pub fn open(&self, descriptor: &Descriptor) -> Option<CachedBlob> {
-        let file = self.open_whole(descriptor)?;
-        let path = self.blob_path(&descriptor.digest);
-        Some(CachedBlob { file, path, expected: descriptor.digest, hasher: Some(Hasher::default()) })
+        Some(self.read(&Arc::new(self.open_whole(descriptor)?), descriptor.digest))
+    }
+
+    /// Reads content that is open, from its beginning.
+    pub fn read(&self, file: &Arc<File>, expected: Digest) -> CachedBlob {
+        CachedBlob { file: Arc::clone(file), offset: 0, cache: self.clone(), expected, hasher: Some(Hasher::default()) }
+    }
+
+    /// Says whether content was found damaged, and removed, since it was last asked.
+    pub fn take_damage(&self) -> bool {
+        self.inner.damaged.swap(false, Ordering::Relaxed)
     }
 
     /// Opens content of the right size; who reads it checks it.
@@ -194,22 +205,17 @@ fn touch(file: &File, metadata: &fs::Metadata) {
 /// Content of the cache that is being read. It ends without an error only when the digest is right; else the file is removed.
 #[derive(Debug)]
 pub struct CachedBlob {
-    file: File,
-    path: PathBuf,
+    file: Arc<File>,
+    offset: u64,
+    cache: Cache,
     expected: Digest,
     hasher: Option<Hasher>,
 }
 
-impl CachedBlob {
-    /// Returns the file's path.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
 impl Read for CachedBlob {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(buffer)?;
+        let count = self.file.read_at(buffer, self.offset)?;
+        self.offset += count as u64;
         if buffer.is_empty() {
             return Ok(0);
         }
@@ -224,7 +230,8 @@ impl Read for CachedBlob {
         if actual == self.expected {
             return Ok(0);
         }
-        remove(&self.path);
+        remove(&self.cache.blob_path(&self.expected));
+        self.cache.inner.damaged.store(true, Ordering::Relaxed);
         let message = format!("the cache's copy of {} was damaged, and was removed; run the command again", self.expected);
         Err(io::Error::new(io::ErrorKind::InvalidData, message))
     }

@@ -3,6 +3,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::{Cache, FACTS, Inner, RECORDS};
 use crate::host::Environment;
@@ -35,7 +36,9 @@ impl Cache {
             return Ok((Self::temporary()?, Some(CacheNote(note))));
         };
         match prepare(&folder) {
-            Ok(lock) => Ok((Self { inner: Arc::new(Inner { folder, _lock: lock, _temporary: None }) }, None)),
+            Ok(lock) => {
+                Ok((Self { inner: Arc::new(Inner { folder, _lock: lock, damaged: AtomicBool::new(false), _temporary: None }) }, None))
+            }
             Err(Trouble::Foreign) => Err(CacheFault::Foreign(folder)),
             Err(Trouble::Disk(error)) => {
                 let note = format!("the cache `{}` cannot be used ({error}), so it lasts for this run only", folder.display());
@@ -52,7 +55,9 @@ impl Cache {
         let folder = tempfile::Builder::new().prefix("hardened-").tempdir().map_err(CacheFault::Disk)?;
         let path = folder.path().to_owned();
         match prepare(&path) {
-            Ok(lock) => Ok(Self { inner: Arc::new(Inner { folder: path, _lock: lock, _temporary: Some(folder) }) }),
+            Ok(lock) => {
+                Ok(Self { inner: Arc::new(Inner { folder: path, _lock: lock, damaged: AtomicBool::new(false), _temporary: Some(folder) }) })
+            }
             Err(Trouble::Foreign) => Err(CacheFault::Foreign(path)),
             Err(Trouble::Disk(error)) => Err(CacheFault::Disk(error)),
         }

@@ -10,15 +10,15 @@ use crate::host::rfc3339;
 use crate::image::{History, Image, ImageLayer, assemble, index};
 use crate::layer::Layer;
 use crate::oci::{BlobSource, Descriptor, Digest, RawManifest, StoreError, StoreFault};
-use crate::plan::{Fault, Plan, PlanRequest, PlannedLayer, Settings, UserRequest};
+use crate::plan::{Fault, Plan, PlanRequest, PlannedLayer, Settings, Split, UserRequest};
 use crate::recipe::{PlatformRecipe, Recipe};
 use crate::store::Location;
 use crate::store::publish::{Place, Queue, upload};
 
 use super::base::FoundBase;
-use super::layers::{self, CachedLayer, LayerFailure};
+use super::layers::{CachedLayer, LayerFailure, Remembered};
 use super::lock::{self, LockUse};
-use super::outputs::{Made, Outputs};
+use super::outputs::{self, Made, Outputs};
 use super::recipe::{self, OpenRecipe};
 use super::sources::{self, Gathered};
 use super::watched::Watched;
@@ -56,10 +56,28 @@ pub fn build(request: &BuildRequest, tools: &Tools, observer: &dyn Observer) -> 
     let outputs = Outputs::open(&request.outputs, request.push, &job.open.recipe, tools)?;
     let places: Vec<Place<'_>> = outputs.places.iter().map(|place| Place { store: &*place.store, name: place.name.as_ref() }).collect();
     let base_done = begun.elapsed();
-    let (work, sent) = upload(&places, &Watched(observer), |queue| job.build_all(queue, tools, observer))?;
+    let fill = |queue: &Queue<'_>| {
+        let mut work = job.build_all(queue, tools, observer)?;
+        if work.held.is_some() {
+            let root = job.made(&work, tools)?.root;
+            work.whole = whole(&outputs.places, &root, observer);
+            (0..work.whole.len()).filter(|number| work.whole[*number]).for_each(|number| queue.leave_out(number));
+            work.release(queue);
+        }
+        Ok::<_, Failure>(work)
+    };
+    tools.cache.take_damage();
+    let (work, sent) = match upload(&places, &Watched(observer), fill) {
+        Err(_) if tools.cache.take_damage() => {
+            observer.note("a file of the cache was damaged; all of it is checked, and what is missing is made again");
+            tools.cache.check().map_err(|error| StoreError::new(StoreFault::Disk, "could not check the cache").caused_by(error))?;
+            upload(&places, &Watched(observer), fill)?
+        }
+        outcome => outcome?,
+    };
     let layers_done = begun.elapsed();
     let made = job.made(&work, tools)?;
-    made.name(&outputs.places, observer)?;
+    made.name(&outputs.places, &work.whole, observer)?;
     outputs.write_pieces(&made, tools, observer)?;
     let times = Times {
         base: base_done.as_secs_f64(),
@@ -102,6 +120,25 @@ struct Work {
     /// Layers that another platform may have as well.
     known: Vec<(PlannedLayer, CachedLayer)>,
     skipped: Gathered,
+    /// What waits to be sent: as long as nothing had to be made, a place may have the whole image.
+    held: Option<Vec<(Descriptor, Arc<dyn BlobSource>)>>,
+    /// The places that have the whole image, by number.
+    whole: Vec<bool>,
+}
+
+impl Work {
+    fn add(&mut self, queue: &Queue<'_>, descriptor: &Descriptor, source: &Arc<dyn BlobSource>) {
+        self.blobs.insert(descriptor.digest, (descriptor.clone(), Arc::clone(source)));
+        match &mut self.held {
+            Some(held) => held.push((descriptor.clone(), Arc::clone(source))),
+            None => queue.submit(descriptor, source),
+        }
+    }
+
+    /// Sends what waits, and whatever comes after it at once.
+    fn release(&mut self, queue: &Queue<'_>) {
+        self.held.take().into_iter().flatten().for_each(|(descriptor, source)| queue.submit(&descriptor, &source));
+    }
 }
 
 impl Job {
@@ -117,7 +154,7 @@ impl Job {
     }
 
     fn build_all(&self, queue: &Queue<'_>, tools: &Tools, observer: &dyn Observer) -> Result<Work, Failure> {
-        let mut work = Work::default();
+        let mut work = Work { held: Some(Vec::new()), ..Work::default() };
         let platforms = self.open.recipe.parts().len();
         if platforms > 1 {
             // What the last platform is refused for must be known before anything of the first is written.
@@ -126,8 +163,7 @@ impl Job {
         for image in &self.base.images {
             for layer in &image.layers {
                 let source: Arc<dyn BlobSource> = Arc::new(self.base.blob(layer, tools));
-                queue.submit(&layer.descriptor, &source);
-                work.blobs.insert(layer.descriptor.digest, (layer.descriptor.clone(), source));
+                work.add(queue, &layer.descriptor, &source);
             }
         }
         for number in 0..self.open.recipe.parts().len() {
@@ -174,6 +210,7 @@ impl Job {
             writable: part.process.writable.iter().map(|path| (path.value.clone(), path.span.clone())).collect(),
             settings: self.settings(part),
             compressor: lock::compressor(&self.open)?,
+            split: if self.open.recipe.layers.split { Split::Auto } else { Split::Off },
             entrypoint_span: part.process.entrypoint.as_ref().or(part.process.command.as_ref()).and_then(|words| words.span.clone()),
         };
         let plan = Plan::new(request, &self.project).map_err(|faults| refused(&faults))?;
@@ -228,14 +265,19 @@ impl Job {
                 return Err(LayerFailure::Failed(StoreError::new(StoreFault::Unreachable, "an upload failed").into()));
             }
             let known = work.known.iter().find(|(other, _)| other.changeset == planned.changeset && other.compressor == planned.compressor);
-            let made = match known {
-                Some((_, made)) => made.clone(),
-                None => layers::make(planned, &place, project, tools, observer)?,
+            let made = if let Some((_, made)) = known {
+                made.clone()
+            } else {
+                let remembered = Remembered::new(planned, &place, tools);
+                if let Some(made) = remembered.unchanged(tools, observer) {
+                    made
+                } else {
+                    work.release(queue);
+                    remembered.make(project, tools, observer)?
+                }
             };
-            queue.submit(&made.layer.descriptor, &made.source);
-            let digest = made.layer.descriptor.digest;
-            work.blobs.insert(digest, (made.layer.descriptor.clone(), Arc::clone(&made.source)));
-            work.tar_sizes.insert(digest, made.layer.tar_size);
+            work.add(queue, &made.layer.descriptor, &made.source);
+            work.tar_sizes.insert(made.layer.descriptor.digest, made.layer.tar_size);
             layers.push(made.layer.clone());
             if self.open.recipe.platforms.len() > 1 && !work.known.iter().any(|(_, known)| known.layer == made.layer) {
                 work.known.push((planned.clone(), made));
@@ -267,8 +309,7 @@ impl Job {
         let config = image.config();
         tools.cache.write_small(config.bytes());
         let source: Arc<dyn BlobSource> = Arc::new(config.bytes().to_vec());
-        queue.submit(config.descriptor(), &source);
-        work.blobs.insert(config.digest(), (config.descriptor().clone(), source));
+        work.add(queue, config.descriptor(), &source);
         work.names.push(plan.layers.iter().map(|layer| layer.name.clone()).collect());
         work.images.push(image);
         Ok(())
@@ -298,6 +339,21 @@ impl Job {
             references: recipe.references.iter().map(|reference| reference.value.clone()).collect(),
         })
     }
+}
+
+/// Asks all places at once whether they have the whole image under all its tags.
+fn whole(places: &[outputs::Place], root: &RawManifest, observer: &dyn Observer) -> Vec<bool> {
+    let ask = |place: &outputs::Place| {
+        let whole = place.store.is_named(root, &place.tags);
+        if whole {
+            observer.detail(&format!("{} has all of it", place.store.name()));
+        }
+        whole
+    };
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = places.iter().map(|place| scope.spawn(|| ask(place))).collect();
+        asked.into_iter().map(|asked| asked.join().unwrap_or(false)).collect()
+    })
 }
 
 fn unopened(open: &OpenRecipe, fault: &crate::host::project::FileFault) -> Failure {

@@ -2,7 +2,7 @@ use super::Check;
 use crate::oci::Compression;
 use crate::recipe::model::{Layers, Spanned, UserChoice};
 use crate::recipe::node::At;
-use crate::recipe::schema::{CompressionKey, LayersKeys, UserKeys};
+use crate::recipe::schema::{CompressionKey, LayersKeys, SplitKey, UserKeys};
 use crate::rootfs::{ImagePath, Owner};
 
 /// The number of distroless images' `nonroot`.
@@ -113,6 +113,6 @@ impl Check<'_> {
                 default
             }
         };
-        Layers { compression, level }
+        Layers { compression, level, split: keys.split == Some(SplitKey::Auto) }
     }
 }

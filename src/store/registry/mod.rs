@@ -212,6 +212,11 @@ impl Store for Repository {
         written.map_err(|fault| self.error(fault, &format!("could not send the blob {} to `{}`", descriptor.digest, self.name)))
     }
 
+    fn is_named(&self, manifest: &RawManifest, tags: &[Tag]) -> bool {
+        let named = |tag: &Tag| self.names(tag, &manifest.bytes);
+        !tags.is_empty() && tags.iter().all(named)
+    }
+
     fn write_manifest(&self, manifest: &RawManifest, tag: Option<&Tag>) -> Result<(), StoreError> {
         let digest = Digest::of(&manifest.bytes);
         let selector = tag.map_or(Selector::Digest(digest), |tag| Selector::Tag(tag.clone()));

@@ -1,0 +1,117 @@
+//! What was made before is not made again, and the bytes never tell.
+
+#![expect(clippy::disallowed_methods, reason = "these tests start hardened as its users do; the product starts no program")]
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+use std::fs::{self, File};
+use std::time::SystemTime;
+
+use tempfile::TempDir;
+
+#[path = "support/project.rs"]
+mod project;
+
+use project::{Numbers, Project, settle};
+
+fn change(project: &Project, numbers: &mut Numbers) {
+    let names: Vec<String> = {
+        let mut names = vec![];
+        for entry in fs::read_dir(project.tree()).unwrap() {
+            names.push(entry.unwrap().file_name().into_string().unwrap());
+        }
+        names.sort();
+        names
+    };
+    let name = names[usize::try_from(numbers.below(names.len() as u64)).unwrap()].clone();
+    let path = project.tree().join(&name);
+    match numbers.below(7) {
+        0 => {
+            // Other bytes, the same size and the same time: only the change time tells.
+            let time = fs::metadata(&path).unwrap().modified().unwrap();
+            let size = fs::metadata(&path).unwrap().len();
+            project.write(&name, &numbers.bytes(size));
+            File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+        }
+        1 => {
+            let size = numbers.below(3_000_000);
+            project.write(&name, &numbers.bytes(size));
+        }
+        2 => {
+            let size = numbers.below(200_000);
+            project.write(&format!("new-{}", numbers.below(1000)), &numbers.bytes(size));
+        }
+        3 => fs::remove_file(&path).unwrap(),
+        4 => fs::rename(&path, project.tree().join(format!("renamed-{}", numbers.below(1000)))).unwrap(),
+        5 => {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        _ => File::options().write(true).open(&path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap(),
+    }
+}
+
+fn random_changes(layers: &str, seed: u64) {
+    let project = Project::new(layers);
+    let mut numbers = Numbers(seed);
+    for number in 0..40 {
+        let size = numbers.below(600_000);
+        project.write(&format!("file-{number}"), &numbers.bytes(size));
+    }
+    for number in 0..3 {
+        project.write(&format!("large-{number}"), &numbers.bytes(9_000_000));
+    }
+    let kept = TempDir::new().unwrap();
+    for round in 0..7 {
+        let empty = TempDir::new().unwrap();
+        // Without a pause, files are too young to be known by their times.
+        if round % 3 != 2 {
+            settle();
+        }
+        let (warm, cold) = (project.build(kept.path(), &[]), project.build(empty.path(), &[]));
+        assert_eq!(warm["digest"], cold["digest"], "round {round}");
+        for _ in 0..=numbers.below(3) {
+            change(&project, &mut numbers);
+        }
+    }
+}
+
+#[test]
+fn a_full_cache_changes_no_byte_with_zstd() {
+    random_changes("compression = \"zstd\"\n", 1);
+}
+
+#[test]
+fn a_full_cache_changes_no_byte_with_gzip() {
+    random_changes("level = 1\n", 2);
+}
+
+#[test]
+fn a_full_cache_changes_no_byte_with_split_entries() {
+    random_changes("compression = \"zstd\"\nsplit = \"auto\"\n", 3);
+}
+
+#[test]
+fn a_damaged_cache_changes_no_byte() {
+    let project = Project::new("compression = \"zstd\"\n");
+    let mut numbers = Numbers(4);
+    for number in 0..30 {
+        project.write(&format!("file-{number:02}"), &numbers.bytes(400_000));
+    }
+    settle();
+    let cache = TempDir::new().unwrap();
+    project.build(cache.path(), &[]);
+    project.write("file-29", b"changed");
+    settle();
+    let expected = project.build(TempDir::new().unwrap().path(), &[]);
+    let mut blobs = vec![];
+    for folder in fs::read_dir(cache.path().join("blobs/sha256")).unwrap() {
+        blobs.extend(fs::read_dir(folder.unwrap().path()).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    for path in blobs {
+        let mut bytes = fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&path, bytes).unwrap();
+    }
+    assert_eq!(project.build(cache.path(), &[])["digest"], expected["digest"]);
+}

@@ -1,0 +1,102 @@
+//! A small project of its own folder, built by hardened as its users do.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const RECIPE: &str = r#"
+[image]
+name = "registry.example.no/shop/api"
+[base]
+static = true
+[[files]]
+from = "tree"
+to = "/srv"
+[[files]]
+from = "hello"
+to = "/hello"
+[process]
+entrypoint = ["/hello"]
+[layers]
+"#;
+
+/// A program for amd64, for all that its headers tell.
+fn program(machine: u16) -> Vec<u8> {
+    let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    file.extend(2_u16.to_le_bytes());
+    file.extend(machine.to_le_bytes());
+    file.extend(1_u32.to_le_bytes());
+    file.extend(0x40_0078_u64.to_le_bytes());
+    file.extend(64_u64.to_le_bytes());
+    file.extend(0_u64.to_le_bytes());
+    file.extend(0_u32.to_le_bytes());
+    file.extend([64_u16, 56, 1, 64, 0, 0].iter().flat_map(|value| value.to_le_bytes()));
+    file.extend([1_u32, 5].iter().flat_map(|value| value.to_le_bytes()));
+    file.extend([0_u64, 0x40_0000, 0x40_0000, 120, 120, 0x1000].iter().flat_map(|value| value.to_le_bytes()));
+    file
+}
+
+/// Numbers that look random and are the same each time.
+pub(crate) struct Numbers(pub(crate) u64);
+
+impl Numbers {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+
+    pub(crate) fn bytes(&mut self, size: u64) -> Vec<u8> {
+        // Half of it repeats, as in real files.
+        (0..size).map(|place| if place % 64 < 32 { b'x' } else { u8::try_from(self.below(256)).unwrap() }).collect()
+    }
+}
+
+pub(crate) struct Project {
+    folder: TempDir,
+}
+
+impl Project {
+    pub(crate) fn new(layers: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("hardened.toml"), format!("{RECIPE}{layers}")).unwrap();
+        fs::write(folder.path().join("hello"), program(62)).unwrap();
+        fs::set_permissions(folder.path().join("hello"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        Self { folder }
+    }
+
+    pub(crate) fn tree(&self) -> PathBuf {
+        self.folder.path().join("tree")
+    }
+
+    pub(crate) fn write(&self, name: &str, content: &[u8]) {
+        let path = self.tree().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+    }
+
+    pub(crate) fn build(&self, cache: &Path, more: &[&str]) -> Value {
+        let out = TempDir::new().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_hardened"))
+            .current_dir(self.folder.path())
+            .env("HOME", self.folder.path())
+            .env_remove("SOURCE_DATE_EPOCH")
+            .args(["--format", "json", "-q", "--cache-dir"])
+            .arg(cache)
+            .args(["build", "-o"])
+            .arg(format!("oci:{}", out.path().join("image").display()))
+            .args(more)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+/// Makes the files old enough to be known by their times, as most files are.
+pub(crate) fn settle() {
+    std::thread::sleep(Duration::from_millis(40));
+}
