@@ -2,12 +2,22 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// The heading of what every verb understands.
+const COMMON: &str = "Options of every verb";
+
 /// Turns one declarative file into a hardened container image: no Dockerfile, no daemon, no shell, no root.
 #[derive(Debug, Parser)]
 #[command(name = "hardened", version, propagate_version = true, disable_help_subcommand = true, max_term_width = 110)]
 #[command(after_help = "\
-Exit codes: 0 done; 1 the answer is no (a difference, an image that could not start); 2 you wrote it wrong (flags, recipe,
-stale lock); 3 the world failed (network, disk, registry) or the answer is unknown; 130 interrupted; 143 terminated.
+Exit codes:
+  0         done
+  1         the answer is no: an image that could not start, a damaged cache
+  2         you wrote it wrong: flags, recipe, stale lock
+  3         the world failed: network, disk, registry
+  130, 143  interrupted, terminated
+
+Settings: ~/.config/hardened/settings.toml, with `insecure = [\"HOST\"]`, `ca-files = [\"FILE\"]`
+and, under `[token-realms]`, `\"REGISTRY\" = \"HOST\"`
 
 Examples:
   hardened init --template node
@@ -24,22 +34,22 @@ pub(super) struct Arguments {
 #[derive(Debug, Args)]
 pub(super) struct Global {
     /// Says only what is wrong
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = COMMON)]
     pub(super) quiet: bool,
     /// Says more: which files, requests and credentials were used
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = COMMON)]
     pub(super) verbose: bool,
-    /// How the result is written to standard output
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    /// How the result is written to standard output: `text` for people, `json` for programs
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text", help_heading = COMMON)]
     pub(super) format: Format,
-    /// Whether colours are used
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    /// Whether colours are used; `auto` does on a terminal, unless `NO_COLOR` is set
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = COMMON)]
     pub(super) color: Color,
     /// The folder of the cache [default: hardened in the user's cache folder]
-    #[arg(long, global = true, value_name = "DIR", env = "HARDENED_CACHE_DIR", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "DIR", env = "HARDENED_CACHE_DIR", hide_env_values = true, help_heading = COMMON)]
     pub(super) cache_dir: Option<PathBuf>,
     /// Opens no socket: everything must be in the lock, the cache and the project
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = COMMON)]
     pub(super) offline: bool,
     /// A registry that may be reached without TLS; loopback always may. Can be repeated
     #[arg(long, global = true, value_name = "HOST", env = "HARDENED_INSECURE", value_delimiter = ',', help_heading = "Network")]
@@ -62,20 +72,15 @@ pub(super) struct Global {
 /// How a result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For people
     Text,
-    /// For programs
     Json,
 }
 
 /// When colours are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Color {
-    /// On a terminal, unless `NO_COLOR` is set
     Auto,
-    /// Always
     Always,
-    /// Never
     Never,
 }
 

@@ -7,6 +7,7 @@
 mod arguments;
 pub mod screen;
 mod settings;
+mod settings_file;
 mod signals;
 mod verbs;
 

@@ -3,6 +3,7 @@ use std::thread;
 
 use super::arguments::{Format, Global};
 use super::screen::{Bars, Screen};
+use super::settings_file::SettingsFile;
 use crate::host::Environment;
 use crate::host::cache::{Cache, CacheFault};
 use crate::net::credentials::Credentials;
@@ -42,11 +43,13 @@ impl Door {
             let wrong = || Failure::wrong(format!("`--token-realm {}` is not `REGISTRY=HOST`", pair.escape_debug()));
             parts.map(|(registry, host)| (registry.to_owned(), host.to_owned())).ok_or_else(wrong)
         });
+        let file = SettingsFile::read(&self.environment)?;
+        let token_realms: Vec<_> = token_realms.collect::<Result<_, _>>()?;
         Ok(Http::new(Settings {
             network: if self.global.offline { Network::Offline } else { Network::Allowed },
-            insecure: self.global.insecure.clone(),
-            certificate_files: self.global.ca_file.clone(),
-            token_realms: token_realms.collect::<Result<_, _>>()?,
+            insecure: self.global.insecure.iter().cloned().chain(file.insecure).collect(),
+            certificate_files: self.global.ca_file.iter().cloned().chain(file.ca_files).collect(),
+            token_realms: token_realms.into_iter().chain(file.token_realms).collect(),
             ..Settings::new(self.environment.clone())
         }))
     }

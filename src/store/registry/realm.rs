@@ -57,7 +57,7 @@ pub(super) fn target(http: &Http, registry: &str, response: &Response, realm: &s
             "the registry `{registry}` asks to get a token from `{named}`, which is not one of its own hosts; nothing was sent there"
         );
         let hints = vec![format!(
-            "if that host may see the credentials for `{registry}`, add `--token-realm {registry}={named}` or set `HARDENED_TOKEN_REALMS={registry}={named}`"
+            "if that host may see the credentials for `{registry}`, add `--token-realm {registry}={named}`, set `HARDENED_TOKEN_REALMS={registry}={named}`, or write `\"{registry}\" = \"{named}\"` under `[token-realms]` in `~/.config/hardened/settings.toml`"
         )];
         return Err(Fault::Refused { fault: StoreFault::Refused, message, hints });
     }
