@@ -49,7 +49,7 @@ impl<'a> Remembered<'a> {
     pub(super) fn unchanged(&self, tools: &Tools, observer: &dyn Observer) -> Option<CachedLayer> {
         let layer = self.last.as_ref()?.still_holds(&self.planned.changeset)?.clone();
         let source = CachedSource::find(&tools.cache, &layer.descriptor)?;
-        observer.begin(TaskKind::Layer, &self.planned.name, None).finish("unchanged");
+        observer.detail(&format!("unchanged: {}", self.planned.name));
         Some(CachedLayer { layer, source: Arc::new(source) })
     }
 
