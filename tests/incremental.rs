@@ -115,3 +115,25 @@ fn a_damaged_cache_changes_no_byte() {
     }
     assert_eq!(project.build(cache.path(), &[])["digest"], expected["digest"]);
 }
+
+#[test]
+fn a_carried_cache_changes_no_byte_and_saves_the_work() {
+    let project = Project::new("compression = \"zstd\"\n");
+    let mut numbers = Numbers(6);
+    for number in 0..30 {
+        project.write(&format!("file-{number:02}"), &numbers.bytes(400_000));
+    }
+    let (here, there) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let expected = project.build(here.path(), &[]);
+    let file = here.path().join("carried.tar").display().to_string();
+    let exported: serde_json::Value = serde_json::from_str(&project.run(here.path(), &["cache", "export", &file])).unwrap();
+    let imported: serde_json::Value = serde_json::from_str(&project.run(there.path(), &["cache", "import", &file])).unwrap();
+    assert_eq!((&exported["layers"], &exported["left-out"]), (&3.into(), &0.into()));
+    assert_eq!(imported, exported);
+    // Elsewhere files have other times: they are read, and their blocks are known.
+    project.write("file-29", b"changed");
+    let (warm, cold) = (project.build(there.path(), &[]), project.build(TempDir::new().unwrap().path(), &[]));
+    assert_eq!(warm["digest"], cold["digest"]);
+    assert_ne!(warm["digest"], expected["digest"]);
+    assert_eq!(project.run(there.path(), &["cache", "check"]).matches("removed\": []").count(), 1);
+}

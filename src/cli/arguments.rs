@@ -230,7 +230,9 @@ pub(super) struct Login {
 
 /// Shows, checks or empties the cache
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  hardened cache show\n  hardened cache check\n  hardened cache prune --older-than 14d --keep 5GB")]
+#[command(
+    after_help = "Examples:\n  hardened cache show\n  hardened cache check\n  hardened cache prune --older-than 14d --keep 5GB\n  hardened cache export registry.example.no/shop/api:cache\n  hardened cache import registry.example.no/shop/api:cache"
+)]
 pub(super) struct Cache {
     #[command(subcommand)]
     pub(super) verb: CacheVerb,
@@ -243,6 +245,18 @@ pub(super) enum CacheVerb {
     Show,
     /// Reads everything, and removes what is damaged
     Check,
+    /// Writes what it holds to a file or a registry, for machines that start cold
+    Export {
+        /// FILE.tar, oci:DIR or a registry reference with a tag; in the image's own repository, layers are there already
+        #[arg(value_name = "PLACE")]
+        place: String,
+    },
+    /// Takes what was exported. It is believed about foreign layers: take it from where you would take a base
+    Import {
+        /// FILE.tar, oci:DIR or a registry reference
+        #[arg(value_name = "PLACE")]
+        place: String,
+    },
     /// Removes what was not used lately
     Prune {
         /// Only what was not used for so long: 12h, 14d

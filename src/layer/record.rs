@@ -1,17 +1,20 @@
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read};
 
 use super::FORMAT;
 use super::blocks::{Block, cut};
 use super::compress::Compressor;
+use super::decompress::{Decompressed, Limits};
 use super::write::Layer;
-use crate::oci::{Descriptor, Digest, Hasher, MIDSTATE, MediaType};
+use crate::oci::{Compression, Descriptor, Digest, Hasher, MIDSTATE, MediaType};
 use crate::rootfs::{Changeset, Content, Entry, EntryKind};
 
 /// What a record begins with; another number for another form.
 const MAGIC: &[u8; 8] = b"hdlayer1";
 const HEAD: usize = 8 + 32 + 32 + 8 + 32 + 8;
 const BLOCK: usize = 32 + 32 + 32 + 8 + 8 + MIDSTATE;
+/// The largest block of a record from elsewhere, in bytes.
+const LARGEST_CARRIED: u64 = 32 << 20;
 /// The fingerprint of a block that holds a file too young to be told from what it may become.
 const NEVER: [u8; 32] = [0; 32];
 
@@ -79,6 +82,14 @@ impl Earlier for NoneEarlier {
 }
 
 impl Compressor {
+    /// Returns the compressor with this identity, if it is one of this version of hardened.
+    fn identified(identity: &[u8; 32]) -> Option<Self> {
+        let all = [(Compression::Gzip, 12), (Compression::Zstd, 19)]
+            .into_iter()
+            .flat_map(|(kind, most)| (1..=most).map(move |level| (kind, level)));
+        all.filter_map(|(kind, level)| Self::new(kind, Some(level)).ok()).find(|compressor| compressor.identity() == *identity)
+    }
+
     /// Identifies everything that a block's compressed bytes depend on besides its content.
     pub fn identity(self) -> [u8; 32] {
         *Digest::of(format!("{FORMAT} {} {} {}", self.name(), self.level(), self.version()).as_bytes()).as_bytes()
@@ -168,6 +179,44 @@ impl LayerRecord {
         let descriptor = Descriptor::new(MediaType::Layer(compressor.compression()), digest, size);
         let whole = end == size && tar_end == tar_size && kind == compressor.identity();
         whole.then_some(Self { layer: Layer { descriptor, diff_id, tar_size }, kind, blocks })
+    }
+
+    /// Reads a record of any compressor.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let identity = bytes.get(MAGIC.len()..MAGIC.len() + 32)?.first_chunk::<32>()?;
+        Self::from_bytes(bytes, Compressor::identified(identity)?)
+    }
+
+    /// Checks all that is said of the blocks against the layer's own bytes. Files are not known by a record from elsewhere: the fingerprints are dropped.
+    ///
+    /// # Errors
+    /// When the blob cannot be read, or is not what the record says.
+    pub fn proved(mut self, blob: &mut dyn Read) -> io::Result<Self> {
+        let wrong = || io::Error::new(io::ErrorKind::InvalidData, "the memory of a layer does not fit the layer");
+        let compression = Compressor::identified(&self.kind).ok_or_else(wrong)?.compression();
+        let (mut tar, mut sum) = (Hasher::default(), Hasher::default());
+        let mut end = 0;
+        for block in &mut self.blocks {
+            let (size, tar_size) = (block.end - end, block.tar_end - tar.size());
+            if size > LARGEST_CARRIED || tar_size > LARGEST_CARRIED {
+                return Err(wrong());
+            }
+            let mut encoded = Vec::new();
+            blob.take(size).read_to_end(&mut encoded)?;
+            let mut raw = Vec::new();
+            Decompressed::new(&encoded[..], compression, Limits::default())?.take(tar_size + 1).read_to_end(&mut raw)?;
+            tar.update(&raw);
+            sum.update(&encoded);
+            let same = block_sum(&raw) == block.content && block_sum(&encoded) == block.sum;
+            if !same || tar.size() != block.tar_end || tar.midstate() != block.state {
+                return Err(wrong());
+            }
+            block.fingerprint = NEVER;
+            end = block.end;
+        }
+        let ends = blob.read(&mut [0])? == 0;
+        let whole = sum.finish().0 == self.layer.descriptor.digest && tar.finish().0 == self.layer.diff_id;
+        if ends && whole { Ok(self) } else { Err(wrong()) }
     }
 
     /// Returns the layer if its files are, for all that their state tells, what they were.
@@ -271,7 +320,6 @@ fn describe(path: &[u8], entry: &Entry, text: &mut Vec<u8>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oci::Compression;
     use crate::rootfs::{ImagePath, Owner, Stat, TreeId};
 
     fn changeset(stat: impl Fn(u64) -> Stat) -> Changeset {

@@ -420,6 +420,25 @@ mod tests {
     }
 
     #[test]
+    fn a_memory_from_elsewhere_is_proved_by_the_layer_itself() {
+        for compression in [Compression::Gzip, Compression::Zstd] {
+            let compressor = Compressor::new(compression, Some(1)).unwrap();
+            let mut blob = vec![];
+            let record = write_layer(&changeset(), &Made, compressor, threads(2), NOTHING, &mut blob).unwrap();
+            let proved = LayerRecord::read(&record.to_bytes()).unwrap().proved(&mut &blob[..]).unwrap();
+            assert!(proved.layer() == record.layer() && !proved.is_settled());
+            // What a block is known by, and where it is, is where a lie would put foreign bytes into an image.
+            let bytes = record.to_bytes();
+            for place in [8 + 32 + 32 + 8 + 32 + 8 + 40, 8 + 32 + 32 + 8 + 32 + 8 + 70, bytes.len() - 1, 90] {
+                let mut lie = bytes.clone();
+                lie[place] ^= 1;
+                assert!(LayerRecord::read(&lie).is_none_or(|lie| lie.proved(&mut &blob[..]).is_err()), "byte {place}");
+            }
+            assert!(LayerRecord::read(&bytes).unwrap().proved(&mut &blob[..blob.len() - 1]).is_err());
+        }
+    }
+
+    #[test]
     fn a_failing_file_or_disk_ends_the_layer() {
         let entry = Entry {
             kind: EntryKind::File(Content::Tail { tree: TreeId(0), tail: 7, stat: Stat { size: 10, stamp: 0 } }),

@@ -143,7 +143,7 @@ impl OpenContent for Counted<'_> {
 }
 
 /// A blob that we made, in the cache. It is held open, so that pruning meanwhile takes nothing away.
-struct CachedSource {
+pub(super) struct CachedSource {
     cache: Cache,
     file: Arc<File>,
     digest: Digest,
@@ -152,7 +152,7 @@ struct CachedSource {
 }
 
 impl CachedSource {
-    fn find(cache: &Cache, descriptor: &Descriptor) -> Option<Self> {
+    pub(super) fn find(cache: &Cache, descriptor: &Descriptor) -> Option<Self> {
         Some(Self { cache: cache.clone(), file: Arc::new(cache.open_whole(descriptor)?), digest: descriptor.digest, fresh: None })
     }
 }

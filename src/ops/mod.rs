@@ -6,6 +6,7 @@
 
 mod base;
 pub mod build;
+pub mod carry;
 mod failure;
 pub mod init;
 pub mod inspect;

@@ -39,3 +39,22 @@ fn an_image_that_a_registry_has_costs_two_requests() {
         assert!(test.blob("shop/api", digest).is_some());
     }
 }
+
+#[test]
+fn a_cache_is_carried_by_the_registry_of_the_image() {
+    let test = TestRegistry::start();
+    let project = Project::new("");
+    let mut numbers = Numbers(8);
+    for number in 0..10 {
+        project.write(&format!("file-{number}"), &numbers.bytes(400_000));
+    }
+    let (here, there) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (name, carried) = (format!("{}/shop/api:1", test.host()), format!("{}/shop/api:cache", test.host()));
+    let built = project.build(here.path(), &["--push", "-t", &name]);
+    let received = test.received();
+    project.run(here.path(), &["cache", "export", &carried]);
+    let sent = test.received() - received;
+    assert!(sent < 20_000, "{sent} bytes: the layers are there already");
+    project.run(there.path(), &["cache", "import", &carried]);
+    assert_eq!(project.build(there.path(), &[])["digest"], built["digest"]);
+}

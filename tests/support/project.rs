@@ -80,19 +80,24 @@ impl Project {
 
     pub(crate) fn build(&self, cache: &Path, more: &[&str]) -> Value {
         let out = TempDir::new().unwrap();
+        let place = format!("oci:{}", out.path().join("image").display());
+        let built = self.run(cache, &[&["build", "-o", &place], more].concat());
+        serde_json::from_str(&built).unwrap()
+    }
+
+    /// Runs hardened in the project, and returns its result as JSON.
+    pub(crate) fn run(&self, cache: &Path, arguments: &[&str]) -> String {
         let output = Command::new(env!("CARGO_BIN_EXE_hardened"))
             .current_dir(self.folder.path())
             .env("HOME", self.folder.path())
             .env_remove("SOURCE_DATE_EPOCH")
             .args(["--format", "json", "-q", "--cache-dir"])
             .arg(cache)
-            .args(["build", "-o"])
-            .arg(format!("oci:{}", out.path().join("image").display()))
-            .args(more)
+            .args(arguments)
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
+        String::from_utf8(output.stdout).unwrap()
     }
 }
 

@@ -1,12 +1,15 @@
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
-use super::bytes;
+use super::{bytes, location};
 use crate::cli::arguments::{Cache, CacheVerb};
 use crate::cli::settings::Door;
 use crate::host::cache::PruneRule;
 use crate::oci::{StoreError, StoreFault};
 use crate::ops::Failure;
+use crate::ops::carry::{self, Carried};
+use crate::store::Location;
 
 pub(in crate::cli) fn run(arguments: &Cache, door: &Door) -> Result<String, Failure> {
     let cache = door.cache()?;
@@ -37,6 +40,14 @@ pub(in crate::cli) fn run(arguments: &Cache, door: &Door) -> Result<String, Fail
                 format!("read {} files, {} of them damaged{}", found.checked, found.removed.len(), removed.collect::<String>())
             })
         }
+        CacheVerb::Export { place } => {
+            let carried = carry::export(&at(place)?, &door.tools(None)?, door.observer())?;
+            door.written(&carried, || told("exported", &carried))
+        }
+        CacheVerb::Import { place } => {
+            let carried = carry::import(&at(place)?, &door.tools(None)?, door.observer())?;
+            door.written(&carried, || told("imported", &carried))
+        }
         CacheVerb::Prune { older_than, keep } => {
             let older_than =
                 older_than.as_deref().map(|text| age(text).ok_or_else(|| unread("--older-than", text, "12h` or `14d"))).transpose()?;
@@ -45,6 +56,19 @@ pub(in crate::cli) fn run(arguments: &Cache, door: &Door) -> Result<String, Fail
             door.written(&pruned, || format!("removed {} files, {}", pruned.files, bytes(pruned.bytes)))
         }
     }
+}
+
+/// A file is written as one, without the word that tells it from a reference.
+fn at(place: &str) -> Result<Location, Failure> {
+    let is_file =
+        place.starts_with(['/', '.']) || (Path::new(place).extension().is_some_and(|ending| ending == "tar") && !place.contains(':'));
+    if is_file { Ok(Location::Archive(place.into(), None)) } else { location(place) }
+}
+
+fn told(what: &str, carried: &Carried) -> String {
+    let left_out =
+        if carried.left_out == 0 { String::new() } else { format!("; {} left out, of another version or damaged", carried.left_out) };
+    format!("{what} {} layers, {}, and facts about {} foreign layers{left_out}", carried.layers, bytes(carried.bytes), carried.facts)
 }
 
 fn unread(flag: &str, text: &str, example: &str) -> Failure {

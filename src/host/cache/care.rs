@@ -74,9 +74,7 @@ impl Cache {
     pub fn check(&self) -> io::Result<CacheCheck> {
         let mut found = CacheCheck::default();
         for blob in files(&self.folder().join("blobs/sha256"))? {
-            let expected =
-                blob.path.file_name().and_then(|name| name.to_str()).and_then(|hex| format!("sha256:{hex}").parse::<Digest>().ok());
-            found.note(&blob.path, expected.is_some_and(|expected| digest_of(&blob.path).is_ok_and(|actual| actual == expected)));
+            found.note(&blob.path, named(&blob.path).is_some_and(|expected| digest_of(&blob.path).is_ok_and(|actual| actual == expected)));
         }
         for kind in [FACTS, RECORDS] {
             for kept in files(&self.folder().join(kind))? {
@@ -129,6 +127,11 @@ impl CacheCheck {
             self.removed.push(path.to_owned());
         }
     }
+}
+
+/// Returns the digest that a file is named after.
+pub(super) fn named(path: &Path) -> Option<Digest> {
+    format!("sha256:{}", path.file_name()?.to_str()?).parse().ok()
 }
 
 pub(super) fn files(folder: &Path) -> io::Result<Vec<Kept>> {

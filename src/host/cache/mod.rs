@@ -163,6 +163,30 @@ impl Cache {
         files.iter().take(most).filter_map(|file| checked(&file.path)).collect()
     }
 
+    /// Returns all records, by key.
+    pub fn records(&self) -> Vec<(Digest, Vec<u8>)> {
+        self.all(RECORDS)
+    }
+
+    /// Returns what was learned of foreign layers, by their digests.
+    pub fn all_facts(&self) -> Vec<(Digest, Vec<u8>)> {
+        self.all(FACTS)
+    }
+
+    /// Returns the newest content of at most `largest` bytes, at most `most` of it.
+    pub fn documents(&self, largest: u64, most: usize) -> Vec<Vec<u8>> {
+        let mut files = care::files(&self.inner.folder.join("blobs/sha256")).unwrap_or_default();
+        files.retain(|file| file.size <= largest);
+        files.sort_by_key(|file| std::cmp::Reverse(file.used));
+        let read = |file: &care::Kept| self.read_small(&care::named(&file.path)?, largest);
+        files.iter().take(most).filter_map(read).collect()
+    }
+
+    fn all(&self, kind: &str) -> Vec<(Digest, Vec<u8>)> {
+        let files = care::files(&self.inner.folder.join(kind)).unwrap_or_default();
+        files.iter().filter_map(|file| Some((care::named(&file.path)?, checked(&file.path)?))).collect()
+    }
+
     fn kept(&self, kind: &str, key: &Digest) -> Option<Vec<u8>> {
         checked(&self.kept_path(kind, key))
     }

@@ -1,0 +1,214 @@
+//! `hardened cache export` and `import`: what a build remembers, carried to a machine that starts cold.
+//!
+//! It travels as an OCI artifact: a first layer with what is remembered and learned, and the layers that it speaks of, under their own digests. In the
+//! repository of the image, these are there already.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
+
+use crate::host::write_with;
+use crate::layer::LayerRecord;
+use crate::oci::{BlobSource, Descriptor, Digest, Manifest, MediaType, Parsed, RawManifest, Store, StoreError, StoreFault, Tag};
+use crate::rootfs::LayerFacts;
+use crate::store::Location;
+use crate::store::archive::{self, Contents};
+use crate::store::layout::Layout;
+use crate::store::publish::{self, Place, upload};
+
+use super::layers::CachedSource;
+use super::watched::Watched;
+use super::{Failure, Observer, TaskKind, Tools, source};
+
+/// The type of the artifact.
+const ARTIFACT: &str = "application/vnd.hardened.cache.v1";
+/// The type of its first layer.
+const MEMORY: &str = "application/vnd.hardened.cache.memory.v1+json";
+/// The type of a config that says nothing (image-spec, `manifest.md`, "Guidance for an Empty Descriptor").
+const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+/// The largest memory that is read, in bytes.
+const MEMORY_LIMIT: u64 = 256 << 20;
+/// The largest document of a base that is carried, in bytes, and how many of them.
+const DOCUMENTS: (u64, usize) = (1 << 20, 256);
+
+/// The first layer.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Memory {
+    /// What is remembered of our own layers, by key; base64.
+    layers: BTreeMap<Digest, String>,
+    /// What was learned of foreign layers, by the layer's digest; base64.
+    facts: BTreeMap<Digest, String>,
+    /// Manifests and configs; base64.
+    documents: Vec<String>,
+}
+
+/// What was carried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Carried {
+    /// Our own layers.
+    pub layers: usize,
+    /// Foreign layers of which something is known.
+    pub facts: usize,
+    /// The bytes of our own layers.
+    pub bytes: u64,
+    /// What was left out, because it was not what it claimed to be or belongs to another version of hardened.
+    pub left_out: usize,
+}
+
+/// Writes what the cache holds to a place.
+///
+/// # Errors
+/// When the place refuses it.
+pub fn export(to: &Location, tools: &Tools, observer: &dyn Observer) -> Result<Carried, Failure> {
+    let (mut memory, mut carried) = (Memory::default(), Carried { layers: 0, facts: 0, bytes: 0, left_out: 0 });
+    let mut blobs: BTreeMap<Digest, (Descriptor, Arc<dyn BlobSource>)> = BTreeMap::new();
+    for (key, bytes) in tools.cache.records() {
+        let known = LayerRecord::read(&bytes).map(|record| record.layer().descriptor.clone());
+        let found = known.and_then(|descriptor| CachedSource::find(&tools.cache, &descriptor).map(|source| (descriptor, source)));
+        let Some((descriptor, source)) = found else {
+            carried.left_out += 1;
+            continue;
+        };
+        carried.layers += 1;
+        memory.layers.insert(key, BASE64.encode(&bytes));
+        if blobs.insert(descriptor.digest, (descriptor.clone(), Arc::new(source))).is_none() {
+            carried.bytes += descriptor.size;
+        }
+    }
+    for (digest, facts) in tools.cache.all_facts() {
+        carried.facts += 1;
+        memory.facts.insert(digest, BASE64.encode(facts));
+    }
+    let documents = tools.cache.documents(DOCUMENTS.0, DOCUMENTS.1);
+    memory.documents = documents.iter().filter(|bytes| !blobs.contains_key(&Digest::of(bytes))).map(|bytes| BASE64.encode(bytes)).collect();
+    let failed = |fault: Box<dyn std::error::Error + Send + Sync>| {
+        Failure::from(StoreError::new(StoreFault::Disk, "could not describe what the cache holds").caused_by(fault))
+    };
+    let memory = serde_json::to_vec(&memory).map_err(|error| failed(error.into()))?;
+    let first = Descriptor::of(MediaType::from(MEMORY), &memory);
+    let empty = b"{}".to_vec();
+    let config = Descriptor::of(MediaType::from(EMPTY), &empty);
+    let layers = std::iter::once(first.clone()).chain(blobs.values().map(|(descriptor, _)| descriptor.clone())).collect();
+    let manifest =
+        Manifest { config: config.clone(), layers, annotations: BTreeMap::new(), artifact_type: Some(ARTIFACT.to_owned()), subject: None };
+    let root = RawManifest::from(&Parsed::write(manifest, MediaType::Manifest).map_err(|fault| failed(fault.into()))?);
+    blobs.insert(first.digest, (first, Arc::new(memory)));
+    blobs.insert(config.digest, (config, Arc::new(empty)));
+    write(to, blobs, root, tools, observer)?;
+    Ok(carried)
+}
+
+fn write(
+    to: &Location,
+    blobs: BTreeMap<Digest, (Descriptor, Arc<dyn BlobSource>)>,
+    root: RawManifest,
+    tools: &Tools,
+    observer: &dyn Observer,
+) -> Result<(), Failure> {
+    let (store, tag): (Box<dyn Store>, Tag) = match to {
+        Location::Archive(file, tag) => {
+            let tags = vec![tag.clone().unwrap_or_else(Tag::latest)];
+            let contents = Contents { blobs, children: Vec::new(), root, tags };
+            let failed = |error| StoreError::new(StoreFault::Disk, format!("could not write `{to}`")).caused_by(error);
+            return Ok(write_with(file, |out| archive::write(&contents, out)).map_err(failed)?);
+        }
+        Location::Layout(folder, tag) => (Box::new(Layout::create(folder)?), tag.clone().unwrap_or_else(Tag::latest)),
+        Location::Registry(reference) => {
+            let tag = reference.tag.clone().filter(|_| reference.digest.is_none());
+            let tag =
+                tag.ok_or_else(|| Failure::wrong(format!("`{to}` names no tag")).hint(format!("write `{}:cache`", reference.name)))?;
+            (Box::new(tools.registry.repository(&reference.name)), tag)
+        }
+        Location::DockerArchive(_) | Location::DockerDaemon => {
+            return Err(Failure::wrong(format!("`{to}` cannot hold a cache")).hint("name a file, `oci:DIR` or a registry reference"));
+        }
+    };
+    upload(&[Place { store: &*store, name: None }], &Watched(observer), |queue| {
+        for (descriptor, source) in blobs.values() {
+            queue.submit(descriptor, source);
+        }
+        Ok::<(), Failure>(())
+    })?;
+    Ok(publish::name(&*store, &[], &root, &[tag])?)
+}
+
+/// Takes what a place holds into the cache. What is said of a layer is checked against the layer's own bytes, so that a wrong memory
+/// changes no image; what is said of foreign layers is believed.
+///
+/// # Errors
+/// When it cannot be read, or is no cache.
+pub fn import(from: &Location, tools: &Tools, observer: &dyn Observer) -> Result<Carried, Failure> {
+    let opened = source::open(from, tools)?;
+    let corrupt = |cause: Box<dyn std::error::Error + Send + Sync>| {
+        Failure::from(StoreError::new(StoreFault::Corrupt, format!("could not read a cache from `{from}`")).caused_by(cause))
+    };
+    let no_cache =
+        || Failure::from(StoreError::new(StoreFault::Corrupt, format!("`{from}` is no cache that `hardened cache export` wrote")));
+    if opened.root.media_type.is_index() {
+        return Err(no_cache());
+    }
+    let manifest = opened.root.parse::<Manifest>().map_err(|fault| corrupt(fault.into()))?;
+    let view = manifest.view();
+    let [first, layers @ ..] = view.layers.as_slice() else { return Err(no_cache()) };
+    if view.artifact_type.as_deref() != Some(ARTIFACT) || first.media_type != MediaType::from(MEMORY) {
+        return Err(no_cache());
+    }
+    let memory = opened.store.open_blob(first)?.read_all(MEMORY_LIMIT).map_err(|error| corrupt(error.into()))?;
+    let memory: Memory = serde_json::from_slice(&memory).map_err(|error| corrupt(error.into()))?;
+    let mut carried = Carried { layers: 0, facts: 0, bytes: 0, left_out: 0 };
+    for bytes in memory.documents.iter().filter_map(|text| BASE64.decode(text).ok()) {
+        tools.cache.write_small(&bytes);
+    }
+    for (digest, text) in &memory.facts {
+        let facts = BASE64.decode(text).ok().filter(|bytes| serde_json::from_slice::<LayerFacts>(bytes).is_ok());
+        match facts {
+            Some(facts) if tools.cache.facts(digest).is_none() => {
+                tools.cache.write_facts(digest, &facts);
+                carried.facts += 1;
+            }
+            Some(_) => {}
+            None => carried.left_out += 1,
+        }
+    }
+    let there: BTreeSet<Digest> = layers.iter().map(|layer| layer.digest).collect();
+    for (key, text) in &memory.layers {
+        let record = BASE64.decode(text).ok().and_then(|bytes| LayerRecord::read(&bytes));
+        let Some(record) = record.filter(|record| there.contains(&record.layer().descriptor.digest)) else {
+            carried.left_out += 1;
+            continue;
+        };
+        let descriptor = record.layer().descriptor.clone();
+        if !tools.cache.has(&descriptor) {
+            let task = observer.begin(TaskKind::Fetch, &format!("layer {}", descriptor.digest.short()), Some(descriptor.size));
+            let mut blob = opened.store.open_blob(&descriptor)?;
+            let copied = tools.cache.writer().and_then(|mut writer| {
+                io::copy(&mut blob, &mut writer)?;
+                writer.finish(Some(&descriptor))
+            });
+            copied.map_err(|error| corrupt(error.into()))?;
+            task.finish("");
+            carried.bytes += descriptor.size;
+        }
+        // A memory of this machine's own knows more.
+        let own = tools.cache.record(key).is_some();
+        let proved = CachedSource::find(&tools.cache, &descriptor)
+            .and_then(|source| source.open().ok())
+            .and_then(|mut blob| record.proved(&mut blob).ok());
+        match proved {
+            Some(proved) if !own => tools.cache.write_record(key, &proved.to_bytes()),
+            Some(_) => {}
+            None => {
+                carried.left_out += 1;
+                continue;
+            }
+        }
+        carried.layers += 1;
+    }
+    Ok(carried)
+}
