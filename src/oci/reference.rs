@@ -137,7 +137,7 @@ impl FromStr for ImageReference {
         if let Some((scheme @ ("http" | "https" | "docker" | "oci"), _)) = text.split_once("://") {
             return Err(ReferenceFault::Scheme(format!("{scheme}://")));
         }
-        let form = |reason: &dyn fmt::Display| ReferenceFault::Form { text: text.chars().take(300).collect(), reason: reason.to_string() };
+        let form = |reason: &dyn fmt::Display| ReferenceFault::Form { text: without_user(text), reason: reason.to_string() };
         // oci-spec adds `latest` by itself, and whether a tag was written matters to us.
         let typed: oci_spec::distribution::Reference = text.parse().map_err(|error| form(&error))?;
         let digest = typed.digest().map(str::parse::<Digest>).transpose().map_err(|error| form(&error))?;
@@ -148,6 +148,16 @@ impl FromStr for ImageReference {
         let name = ImageName { registry: typed.registry().to_owned(), repository: typed.repository().to_owned() };
         Ok(Self { name, tag, digest })
     }
+}
+
+/// Returns a text as it may be shown: what stands before an `@` that no digest follows may be a user and a password.
+fn without_user(text: &str) -> String {
+    let shown = match text.rsplit_once('@') {
+        Some((_, rest)) if !rest.starts_with("sha256:") && !rest.starts_with("sha512:") => format!("…@{rest}"),
+        Some((name, rest)) if name.contains('@') => format!("…@{}@{rest}", name.rsplit('@').next().unwrap_or_default()),
+        _ => text.to_owned(),
+    };
+    shown.chars().take(300).collect()
 }
 
 impl fmt::Display for ImageReference {
