@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 use std::thread;
 
 use super::arguments::{Format, Global};
-use super::screen::{Bars, Screen};
+use super::screen::{Bars, Screen, is_hostile};
 use super::settings_file::SettingsFile;
 use crate::host::Environment;
 use crate::host::cache::{Cache, CacheFault};
@@ -76,8 +76,18 @@ impl Door {
     }
 }
 
-/// Writes a value as JSON.
+/// Writes a value as JSON. What could speak to a terminal is written as `\u…`, which is the same text to every reader of JSON.
 pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
     let failed = |error| StoreError::new(StoreFault::Disk, "could not write the result as JSON").caused_by(error);
-    Ok(serde_json::to_string_pretty(value).map_err(failed)?)
+    let text = serde_json::to_string_pretty(value).map_err(failed)?;
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        // All of these are within sixteen bits.
+        match character {
+            '\n' => shown.push('\n'),
+            hostile if is_hostile(hostile) => shown.extend(format!("\\u{:04x}", u32::from(hostile)).chars()),
+            other => shown.push(other),
+        }
+    }
+    Ok(shown)
 }

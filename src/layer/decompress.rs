@@ -11,6 +11,8 @@ pub struct Limits {
     pub bytes: u64,
     /// Entries of the tar.
     pub entries: u64,
+    /// Bytes of names, link targets and texts that are kept in memory.
+    pub kept: u64,
     /// Uncompressed bytes that are never too many, however few compressed ones they come from.
     pub free: u64,
     /// Uncompressed bytes for each compressed one, beyond the free ones. gzip reaches 1,000 and zstd 3,000 on zeros; real layers stay below 50.
@@ -21,7 +23,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 128 << 30, entries: 4_000_000, free: 256 << 20, ratio: 200, window_log: 27 }
+        Self { bytes: 128 << 30, entries: 4_000_000, kept: 256 << 20, free: 256 << 20, ratio: 200, window_log: 27 }
     }
 }
 

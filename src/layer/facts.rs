@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
 use super::decompress::{Decompressed, Limits};
@@ -18,7 +18,8 @@ pub fn read_facts(blob: impl Read, compression: Compression, limits: &Limits) ->
     let tar = Decompressed::new(blob, compression, *limits).map_err(ArchiveFault::Read)?;
     let mut archive = StrictTar::new(Hashed { inner: tar, hasher: Hasher::default() });
     let mut entries = Vec::new();
-    let mut files = BTreeSet::new();
+    let mut tree = Tree::default();
+    let mut kept = 0;
     while let Some(member) = archive.next_member()? {
         if entries.len() as u64 >= limits.entries {
             return Err(ArchiveFault::Entries(limits.entries));
@@ -26,28 +27,20 @@ pub fn read_facts(blob: impl Read, compression: Compression, limits: &Limits) ->
         if member.path.is_root() {
             continue;
         }
-        match whiteout(&member)? {
-            Whiteout::None => {}
+        tree.check(&member)?;
+        let entry = match whiteout(&member)? {
+            Whiteout::None => entry(&mut archive, &member, &tree)?,
             Whiteout::Foreign => continue,
-            Whiteout::Of(path, fact) => {
-                entries.push(LayerFact { path, fact });
-                continue;
-            }
+            Whiteout::Of(path, fact) => LayerFact { path, fact },
+        };
+        kept += weight(&entry);
+        if kept > limits.kept {
+            return Err(ArchiveFault::Kept(limits.kept));
         }
-        let fact = match &member.kind {
-            MemberKind::HardLink(target) if files.contains(target) => LayerEntry::Link(target.clone()),
-            // CVE-2026-50163: what a target that is no earlier file of this archive means depends on who unpacks where.
-            MemberKind::HardLink(target) => {
-                return Err(link(&member, format!("leads to `{target}`, which is no earlier file of the archive")));
-            }
-            _ => LayerEntry::Add(fact(&mut archive, &member)?),
-        };
-        // A later entry of the same path replaces the file, and a link to it would mean the new one.
-        match member.kind {
-            MemberKind::File | MemberKind::HardLink(_) => files.insert(member.path.clone()),
-            _ => files.remove(&member.path),
-        };
-        entries.push(LayerFact { path: member.path, fact });
+        if !matches!(entry.fact, LayerEntry::Whiteout | LayerEntry::Opaque) {
+            tree.add(&member);
+        }
+        entries.push(entry);
     }
     let mut tar = archive.into_source();
     // The tar has ended; what is compressed behind it is read as well, so that the blob's digest is checked to the last byte.
@@ -68,6 +61,82 @@ impl<R: Read> Read for Hashed<R> {
         self.hasher.update(&buffer[..count]);
         Ok(count)
     }
+}
+
+/// What is known of the tree that the archive makes, to refuse what unpackers would make different trees of.
+#[derive(Default)]
+struct Tree {
+    /// Everything that is no folder, and whether a hard link may lead to it.
+    leaves: BTreeMap<ImagePath, Leaf>,
+    /// The folders of all entries so far.
+    parents: BTreeSet<ImagePath>,
+    /// The folder that was looked at last: entries of one folder mostly follow each other.
+    last: Option<ImagePath>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leaf {
+    File,
+    Other,
+}
+
+impl Tree {
+    /// Refuses an entry below what is no folder, and one that takes the place of a folder which has entries: some unpackers write
+    /// through the link (RUSTSEC-2021-0080, CVE-2026-25121), some replace it, some stop.
+    fn check(&mut self, member: &Member) -> Result<(), ArchiveFault> {
+        if member.kind != MemberKind::Directory && self.parents.contains(&member.path) {
+            return Err(link(member, "takes the place of a folder that has entries".to_owned()));
+        }
+        let parent = member.path.parent();
+        if parent.is_none() || parent == self.last {
+            return Ok(());
+        }
+        if let Some(leaf) = member.path.parents().find(|parent| self.leaves.contains_key(parent)) {
+            return Err(link(member, format!("lies below `{leaf}`, which is no folder in the archive")));
+        }
+        self.parents.extend(member.path.parents());
+        self.last = parent;
+        Ok(())
+    }
+
+    /// Notes an entry. A later one of the same path replaces a file, and a link to it would mean the new one.
+    fn add(&mut self, member: &Member) {
+        match member.kind {
+            MemberKind::Directory => drop(self.leaves.remove(&member.path)),
+            MemberKind::File | MemberKind::HardLink(_) => drop(self.leaves.insert(member.path.clone(), Leaf::File)),
+            MemberKind::Symlink(_) | MemberKind::Special => drop(self.leaves.insert(member.path.clone(), Leaf::Other)),
+        }
+    }
+}
+
+fn entry<R: Read>(archive: &mut StrictTar<R>, member: &Member, tree: &Tree) -> Result<LayerFact, ArchiveFault> {
+    let fact = match &member.kind {
+        MemberKind::HardLink(target) if tree.leaves.get(target) == Some(&Leaf::File) => LayerEntry::Link(target.clone()),
+        // CVE-2026-50163: what a target that is no earlier file of this archive means depends on who unpacks where.
+        MemberKind::HardLink(target) => {
+            return Err(link(member, format!("leads to `{target}`, which is no earlier file of the archive")));
+        }
+        _ => LayerEntry::Add(fact(archive, member)?),
+    };
+    Ok(LayerFact { path: member.path.clone(), fact })
+}
+
+/// Returns how many foreign bytes a fact holds in memory.
+fn weight(entry: &LayerFact) -> u64 {
+    let of_head = |head: &Head| match head {
+        Head::Elf { interpreter, .. } => interpreter.as_ref().map_or(0, String::len),
+        Head::Script { interpreter, argument } => interpreter.len() + argument.as_ref().map_or(0, String::len),
+        Head::Other | Head::Unread => 0,
+    };
+    let fact = match &entry.fact {
+        LayerEntry::Link(target) => target.as_bytes().len(),
+        LayerEntry::Add(Fact { kind: FactKind::Symlink(target), .. }) => target.0.len(),
+        LayerEntry::Add(Fact { kind: FactKind::File { head, content, .. }, .. }) => {
+            of_head(head) + content.as_ref().map_or(0, |content| content.len())
+        }
+        _ => 0,
+    };
+    (entry.path.as_bytes().len() + fact) as u64
 }
 
 /// What an entry means by its name (image-spec, `layer.md`, "Whiteouts").

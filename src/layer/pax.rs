@@ -19,13 +19,17 @@ impl Records {
             if key.is_empty() {
                 return Err("an empty PAX key".to_owned());
             }
-            if key.starts_with("GNU.sparse.") {
+            // Go refuses the archive, the others cut the key or keep it.
+            if key.contains('\0') {
+                return Err("a NUL byte in a PAX key".to_owned());
+            }
+            if key.starts_with("GNU.sparse.") || matches!(key, "SCHILY.realsize" | "SUN.holesdata") {
                 return Err("a sparse file".to_owned());
             }
             if key == "hdrcharset" {
                 return Err("a PAX character set".to_owned());
             }
-            if matches!(key, "path" | "linkpath") && value.contains(&0) {
+            if matches!(key, "path" | "linkpath" | "uname" | "gname") && value.contains(&0) {
                 return Err(format!("a NUL byte in the PAX record `{key}`"));
             }
             if records.insert(key.to_owned(), value).is_some() {
@@ -47,6 +51,18 @@ impl Records {
         let digits = !value.is_empty() && value.len() < 20 && value.iter().all(u8::is_ascii_digit);
         let parsed = std::str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
         parsed.filter(|number| i64::try_from(*number).is_ok()).map(Some).ok_or_else(|| format!("the PAX record `{key}` is no number"))
+    }
+
+    /// Checks a time: seconds since 1970, with a sign and a fraction if need be.
+    pub(super) fn time(&self, key: &str) -> Result<(), String> {
+        let Some(value) = self.bytes(key) else { return Ok(()) };
+        let value = value.strip_prefix(b"-").unwrap_or(value);
+        let mut parts = value.splitn(2, |byte| *byte == b'.');
+        let whole = parts.next().unwrap_or_default();
+        let fraction = parts.next().unwrap_or_default();
+        let digits = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
+        let good = !whole.is_empty() && whole.len() < 19 && digits(whole) && digits(fraction);
+        if good { Ok(()) } else { Err(format!("the PAX record `{key}` is no time")) }
     }
 
     /// Says whether there is nothing but comments, which change no entry.

@@ -63,7 +63,7 @@ impl Document for Manifest {
         let typed: oci_spec::image::ImageManifest = checked(&value, media_type, &["manifests"])?;
         Ok(Self {
             config: descriptor(typed.config())?,
-            layers: typed.layers().iter().map(descriptor).collect::<Result<_, _>>()?,
+            layers: descriptors(typed.layers())?,
             annotations: typed.annotations().iter().flatten().map(|(key, text)| (key.clone(), text.clone())).collect(),
             artifact_type: typed.artifact_type().as_ref().map(ToString::to_string),
             subject: typed.subject().as_ref().map(descriptor).transpose()?,
@@ -97,7 +97,7 @@ impl Document for Index {
     fn view(value: Value, media_type: &MediaType) -> Result<Self, DocumentFault> {
         let typed: oci_spec::image::ImageIndex = checked(&value, media_type, &["layers", "config"])?;
         Ok(Self {
-            manifests: typed.manifests().iter().map(descriptor).collect::<Result<_, _>>()?,
+            manifests: descriptors(typed.manifests())?,
             annotations: typed.annotations().iter().flatten().map(|(key, text)| (key.clone(), text.clone())).collect(),
         })
     }
@@ -145,6 +145,18 @@ fn checked<T: serde::de::DeserializeOwned>(value: &Value, media_type: &MediaType
     serde_json::from_value(value.clone()).map_err(|error| DocumentFault::Form(error.to_string()))
 }
 
+/// How many layers or manifests one document may name. Engines stop at 127 layers.
+const LIST: usize = 1024;
+/// How large a descriptor may say that its content is: beyond 2^53 readers of JSON differ on the number itself.
+const SIZE: u64 = 1 << 53;
+
+fn descriptors(typed: &[oci_spec::image::Descriptor]) -> Result<Vec<Descriptor>, DocumentFault> {
+    if typed.len() > LIST {
+        return Err(DocumentFault::Form(format!("it names {} contents, more than {LIST}", typed.len())));
+    }
+    typed.iter().map(descriptor).collect()
+}
+
 fn descriptor(typed: &oci_spec::image::Descriptor) -> Result<Descriptor, DocumentFault> {
     let platform = typed.platform().as_ref().map(|platform| Platform {
         architecture: platform.architecture().to_string(),
@@ -153,6 +165,9 @@ fn descriptor(typed: &oci_spec::image::Descriptor) -> Result<Descriptor, Documen
         os_features: platform.os_features().iter().flatten().map(ToString::to_string).collect(),
         variant: platform.variant().clone(),
     });
+    if typed.size() > SIZE {
+        return Err(DocumentFault::Form(format!("it says that a content has {} bytes", typed.size())));
+    }
     Ok(Descriptor {
         media_type: MediaType::from(typed.media_type().to_string().as_str()),
         digest: typed.digest().to_string().parse()?,

@@ -137,7 +137,7 @@ impl FromStr for ImageReference {
         if let Some((scheme @ ("http" | "https" | "docker" | "oci"), _)) = text.split_once("://") {
             return Err(ReferenceFault::Scheme(format!("{scheme}://")));
         }
-        let form = |reason: &dyn fmt::Display| ReferenceFault::Form { text: text.chars().take(300).collect(), reason: reason.to_string() };
+        let form = |reason: &dyn fmt::Display| ReferenceFault::Form { text: without_user(text), reason: reason.to_string() };
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest.parse::<Digest>().map_err(|error| form(&error))?)),
             None => (text, None),
@@ -199,6 +199,16 @@ fn is_component(component: &str) -> bool {
     let edges = bytes.first().zip(bytes.last()).is_some_and(|(first, last)| plain(*first) && plain(*last));
     let parts = component.split(|letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit());
     edges && parts.into_iter().all(|part| matches!(part, "" | "." | "_" | "__") || part.bytes().all(|byte| byte == b'-'))
+}
+
+/// Returns a text as it may be shown: what stands before an `@` that no digest follows may be a user and a password.
+fn without_user(text: &str) -> String {
+    let shown = match text.rsplit_once('@') {
+        Some((_, rest)) if !rest.starts_with("sha256:") && !rest.starts_with("sha512:") => format!("…@{rest}"),
+        Some((name, rest)) if name.contains('@') => format!("…@{}@{rest}", name.rsplit('@').next().unwrap_or_default()),
+        _ => text.to_owned(),
+    };
+    shown.chars().take(300).collect()
 }
 
 impl fmt::Display for ImageReference {

@@ -15,6 +15,7 @@ use crate::rootfs::{Group, LayerFacts, Rootfs, User};
 use crate::store::layout::Layout;
 
 use super::recipe::OpenRecipe;
+use super::source;
 use super::{Failure, Observer, TaskKind, Tools};
 
 /// A base that was found, for all platforms of the recipe.
@@ -155,12 +156,7 @@ fn manifest_by_digest(tools: &Tools, store: &dyn Store, descriptor: &Descriptor)
     if let Some(bytes) = tools.cache.read_small(&descriptor.digest, MANIFEST_LIMIT) {
         return Ok(bytes);
     }
-    let raw = store.read_manifest(&Selector::Digest(descriptor.digest))?;
-    if raw.media_type != descriptor.media_type {
-        let message =
-            format!("the base's index calls {} `{}`, and it came as `{}`", descriptor.digest, descriptor.media_type, raw.media_type);
-        return Err(StoreError::new(StoreFault::Corrupt, message.escape_debug().to_string()).into());
-    }
+    let raw = source::child(store, descriptor)?;
     remember(tools, &raw);
     Ok(raw.bytes)
 }

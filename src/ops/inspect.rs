@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::image::{Image, ImageFault};
 use crate::oci::{
-    Config, Descriptor, DocumentFault, Index, MANIFEST_LIMIT, Manifest, Parsed, Platform, RawManifest, Selector, StoreError, StoreFault,
+    Config, Descriptor, DocumentFault, Index, MANIFEST_LIMIT, Manifest, Parsed, Platform, RawManifest, StoreError, StoreFault,
 };
 use crate::store::Location;
 
@@ -84,8 +84,7 @@ pub fn inspect(location: &Location, platform: Option<&Platform>, tools: &Tools) 
             None => index.view().images().map(|child| child.descriptor).collect(),
         };
         for child in children {
-            let raw = opened.store.read_manifest(&Selector::Digest(child.digest))?;
-            images.push(image(&opened, &RawManifest { media_type: child.media_type.clone(), ..raw })?);
+            images.push(image(&opened, &source::child(&*opened.store, child)?)?);
         }
     } else {
         images.push(image(&opened, &opened.root)?);
@@ -114,7 +113,7 @@ fn image(opened: &Opened, raw: &RawManifest) -> Result<InspectedImage, Failure> 
         platform: image.config().view().platform().to_string(),
         digest: image.digest().to_string(),
         annotations: image.manifest().view().annotations.clone(),
-        size: image.layers().iter().map(|layer| layer.descriptor.size).sum(),
+        size: image.layers().iter().fold(0, |size, layer| size.saturating_add(layer.descriptor.size)),
         layers: image.layers().iter().map(layer).collect(),
         config: Value::Object(image.config().view().object().clone()),
     })

@@ -1,11 +1,12 @@
 //! `hardened push`: an image that exists, copied byte for byte.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::oci::{
-    BlobSource, Descriptor, DocumentFault, ImageName, Index, Manifest, RawManifest, Selector, Store, StoreError, StoreFault, Tag,
+    BlobSource, Descriptor, Digest, DocumentFault, ImageName, Index, Manifest, RawManifest, Store, StoreError, StoreFault, Tag,
 };
 use crate::store::layout::Layout;
 use crate::store::publish::{self, Place, Sent, upload};
@@ -27,6 +28,9 @@ pub struct Pushed {
     /// What became of each blob at each place.
     pub uploads: Vec<BuiltUpload>,
 }
+
+/// How many bytes all manifests of one image may have, for all platforms together.
+const CHILDREN: u64 = 64 << 20;
 
 struct Target {
     store: Box<dyn Store>,
@@ -106,17 +110,21 @@ fn walk(opened: &Opened) -> Result<(Vec<RawManifest>, Vec<Descriptor>), Failure>
                 let message = format!("the image at `{}` holds an index inside of its index", opened.store.name());
                 return Err(StoreError::new(StoreFault::Corrupt, message).into());
             }
-            children
-                .push(RawManifest { media_type: child.media_type.clone(), ..opened.store.read_manifest(&Selector::Digest(child.digest))? });
+            children.push(source::child(&*opened.store, child)?);
+            if children.iter().map(|child| child.bytes.len() as u64).sum::<u64>() > CHILDREN {
+                let message = format!("the manifests of the image at `{}` have more than {CHILDREN} bytes", opened.store.name());
+                return Err(StoreError::new(StoreFault::Corrupt, message).into());
+            }
         }
     }
     let manifests: Vec<&RawManifest> = if opened.root.media_type.is_index() { children.iter().collect() } else { vec![&opened.root] };
     let mut blobs: Vec<Descriptor> = Vec::new();
+    let mut known: BTreeSet<Digest> = BTreeSet::new();
     for manifest in manifests {
         let manifest = manifest.parse::<Manifest>().map_err(broken)?;
         let view = manifest.view();
         for descriptor in view.layers.iter().chain([&view.config]) {
-            if !blobs.iter().any(|known| known.digest == descriptor.digest) {
+            if known.insert(descriptor.digest) {
                 blobs.push(descriptor.clone());
             }
         }

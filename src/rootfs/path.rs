@@ -1,3 +1,4 @@
+use std::borrow::Borrow;
 use std::fmt;
 
 /// A path inside an image, without the leading slash; the root itself is empty.
@@ -114,6 +115,13 @@ impl ImagePath {
     /// Says whether this path is `folder` or below it.
     pub fn starts_with(&self, folder: &Self) -> bool {
         folder.is_root() || self.0.strip_prefix(&*folder.0).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+    }
+}
+
+/// Sorted as its bytes are, so that all below a path can be found in a map.
+impl Borrow<[u8]> for ImagePath {
+    fn borrow(&self) -> &[u8] {
+        &self.0
     }
 }
 

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 
 use super::{Changeset, Entry, EntryKind, Fact, FactKind, Head, ImagePath, ImageText, LayerEntry, LayerFacts};
 
@@ -36,21 +37,33 @@ impl<'a> Rootfs<'a> {
         // A whiteout hides lower layers only, wherever in the tar it stands: "files in the same layer are not hidden".
         for entry in &facts.entries {
             match entry.fact {
-                LayerEntry::Whiteout => self.remove(&entry.path, true),
-                LayerEntry::Opaque => self.remove(&entry.path, false),
+                LayerEntry::Whiteout => self.remove(&self.landing(&entry.path), true),
+                LayerEntry::Opaque => self.remove(&self.landing(&entry.path), false),
                 LayerEntry::Add(_) | LayerEntry::Link(_) => {}
             }
         }
         for entry in &facts.entries {
             match &entry.fact {
-                LayerEntry::Add(fact) => self.add(&entry.path, fact.clone()),
+                LayerEntry::Add(fact) => self.add(&self.landing(&entry.path), fact.clone()),
                 LayerEntry::Link(target) => {
-                    if let Some(fact) = self.layers.get(target).cloned() {
-                        self.add(&entry.path, fact);
+                    if let Some(fact) = self.layers.get(&self.landing(target)).cloned() {
+                        self.add(&self.landing(&entry.path), fact);
                     }
                 }
                 LayerEntry::Whiteout | LayerEntry::Opaque => {}
             }
+        }
+    }
+
+    /// Returns where an entry lands: a folder of its path may be a link of a lower layer, which containerd follows inside of the image.
+    fn landing(&self, path: &ImagePath) -> ImagePath {
+        let is_link = |parent: ImagePath| self.layers.get(&parent).is_some_and(|fact| matches!(fact.kind, FactKind::Symlink(_)));
+        if !path.parents().any(is_link) {
+            return path.clone();
+        }
+        match self.resolve_parent(path) {
+            Resolved::File(landing, _) | Resolved::Missing(landing) => landing,
+            Resolved::Loop => path.clone(),
         }
     }
 
@@ -150,9 +163,8 @@ impl<'a> Rootfs<'a> {
         if path.is_root() {
             return;
         }
-        // Only a folder over a folder keeps what the folder held.
-        let is_folder = |fact: &Fact| fact.kind == FactKind::Directory;
-        if self.layers.get(path).is_some_and(is_folder) && !is_folder(&fact) {
+        // Only a folder keeps what a folder held, which need not have an entry of its own.
+        if fact.kind != FactKind::Directory {
             self.remove(path, true);
         }
         self.layers.insert(path.clone(), fact);
@@ -160,17 +172,12 @@ impl<'a> Rootfs<'a> {
 
     fn remove(&mut self, path: &ImagePath, itself: bool) {
         // Everything below sorts between `path/` and `path0`, the byte after the slash.
-        let low = [path.as_bytes(), b"/"].concat();
         let below: Vec<ImagePath> = if path.is_root() {
             self.layers.keys().cloned().collect()
         } else {
-            self.layers
-                .range(path.clone()..)
-                .map(|(key, _)| key)
-                .take_while(|key| key.starts_with(path) || key.as_bytes() < low.as_slice())
-                .filter(|key| key.starts_with(path) && *key != path)
-                .cloned()
-                .collect()
+            let (low, high) = ([path.as_bytes(), b"/"].concat(), [path.as_bytes(), b"0"].concat());
+            let range = (Bound::Included(&*low), Bound::Excluded(&*high));
+            self.layers.range::<[u8], _>(range).map(|(key, _)| key.clone()).collect()
         };
         for key in below {
             self.layers.remove(&key);

@@ -109,6 +109,9 @@ impl<'a> TarWriter<'a> {
     }
 }
 
+/// How many files an archive of an image may hold: blobs and a few documents.
+const FILES: usize = 100_000;
+
 /// The files of an archive: where each begins, and how long it is.
 #[derive(Debug)]
 pub(super) struct TarFiles {
@@ -137,6 +140,14 @@ impl TarFiles {
         let mut found = Self { path: path.to_owned(), files: BTreeMap::new(), links: BTreeMap::new() };
         while let Some(member) = tar.next_member().map_err(broken)? {
             let name = String::from_utf8_lossy(member.path.as_bytes()).into_owned();
+            // Some readers take the first of two, some the last.
+            let corrupt = |reason: &str| StoreError::new(StoreFault::Corrupt, format!("the archive `{}` {reason}", path.display()));
+            if found.files.contains_key(&name) || found.links.contains_key(&name) {
+                return Err(corrupt(&format!("holds `{}` twice", member.path)));
+            }
+            if found.files.len() + found.links.len() >= FILES {
+                return Err(corrupt(&format!("holds more than {FILES} files")));
+            }
             match member.kind {
                 MemberKind::File => drop(found.files.insert(name, (tar.position(), member.size))),
                 MemberKind::Symlink(target) => drop(found.links.insert(name, String::from_utf8_lossy(&target).into_owned())),
@@ -167,7 +178,7 @@ impl TarFiles {
         if size > MANIFEST_LIMIT {
             return Err(StoreError::new(
                 StoreFault::Corrupt,
-                format!("`{name}` in `{}` has more than {MANIFEST_LIMIT} bytes", self.path.display()),
+                format!("`{}` in `{}` has more than {MANIFEST_LIMIT} bytes", name.escape_debug(), self.path.display()),
             ));
         }
         let mut bytes = Vec::new();

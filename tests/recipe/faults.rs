@@ -265,7 +265,7 @@ unknown key `nam` in `[image]`
 `linux/vax` is not a platform: architecture `vax` is unknown
   --platform:1:13 <linux/vax> not a platform
   the architectures are `amd64`, `arm64`, `arm`, `386`, `ppc64le`, `s390x`, `riscv64`, `loong64`
-`b:c@d` is not an image reference: a digest is `sha256:` and 64 lowercase hexadecimal digits
+`…@d` is not an image reference: a digest is `sha256:` and 64 lowercase hexadecimal digits
   -t:1:1 <b:c@d> not an image name
   write registry, repository: `registry.example.no/shop/api`
 a `[[files]]` entry has no `from`

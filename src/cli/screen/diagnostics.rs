@@ -2,6 +2,7 @@ use std::ops::Range;
 
 use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Renderer, Snippet};
 
+use super::is_hostile;
 use crate::diagnostic::{Diagnostic, Severity, Span};
 
 /// Whether colours are written.
@@ -98,11 +99,9 @@ fn shown(text: &str) -> String {
 }
 
 fn push(shown: &mut String, character: char, is_line_end: bool) {
-    let hostile = character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     if is_line_end {
         shown.push(' ');
-    } else if hostile {
+    } else if is_hostile(character) {
         shown.extend(character.escape_default());
     } else {
         shown.push(character);

@@ -2,7 +2,7 @@ use std::error::Error;
 
 use anstyle::{AnsiColor, Style};
 
-use super::Screen;
+use super::{Screen, printable};
 use crate::ops::Failure;
 
 /// Returns the exit code of a failure.
@@ -21,11 +21,11 @@ impl Screen {
             Failure::Wrong(diagnostics) | Failure::No(diagnostics) => self.diagnostics(diagnostics),
             Failure::World(error) => {
                 let red = AnsiColor::Red.on_default().bold();
-                let mut text = format!("{} {}\n", self.styled(red, "error:"), error.message);
+                let mut text = format!("{} {}\n", self.styled(red, "error:"), indented(&error.message));
                 let mut cause: Option<&dyn Error> = error.source.as_deref().map(|source| source as &dyn Error);
                 let mut last = error.message.clone();
                 while let Some(one) = cause {
-                    let message = printable(&one.to_string());
+                    let message = one.to_string();
                     // Libraries often repeat the message of what they wrap.
                     if message != last {
                         text.push_str(&format_line(self, "caused by:", &message));
@@ -43,14 +43,10 @@ impl Screen {
 }
 
 fn format_line(screen: Screen, word: &str, message: &str) -> String {
-    format!("{} {message}\n", screen.styled(Style::new().bold(), word))
+    format!("{} {}\n", screen.styled(Style::new().bold(), word), indented(message))
 }
 
-/// Escapes what could speak to the terminal; a line break inside a message stays one.
-fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|character| {
-            if character.is_control() && character != '\n' { character.escape_default().collect::<Vec<_>>() } else { vec![character] }
-        })
-        .collect()
+/// Escapes a message that may hold foreign text. Its further lines are indented, so that none can pass for a message of ours.
+fn indented(text: &str) -> String {
+    printable(text).replace('\n', "\n  ")
 }

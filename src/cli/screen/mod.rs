@@ -6,6 +6,7 @@ mod diagnostics;
 mod errors;
 mod progress;
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use anstream::ColorChoice;
@@ -52,12 +53,17 @@ impl Screen {
 
     /// Writes a line about what happens.
     pub(super) fn say(self, text: &str) {
+        self.draw(&printable(text));
+    }
+
+    /// Writes what was rendered here: escaped already, and perhaps in colours.
+    fn draw(self, text: &str) {
         if self.volume != Volume::Quiet {
             self.alarm(text);
         }
     }
 
-    /// Writes a line that is shown even when little is to be said.
+    /// Writes what was rendered here, even when little is to be said.
     #[expect(clippy::unused_self, reason = "only who holds the screen may write to it")]
     pub(super) fn alarm(self, text: &str) {
         // When nobody can be told, there is nobody to tell that either.
@@ -70,6 +76,7 @@ impl Screen {
     /// When standard output is closed or full.
     #[expect(clippy::unused_self, reason = "only who holds the screen may write to it")]
     pub(super) fn result(self, text: &str) -> io::Result<()> {
+        let text = printable(text);
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;
         if !text.is_empty() && !text.ends_with('\n') {
@@ -88,6 +95,30 @@ impl Screen {
     pub(super) fn styled(self, style: anstyle::Style, text: &str) -> String {
         if self.color == ColorChoice::Never { text.to_owned() } else { format!("{style}{text}{style:#}") }
     }
+}
+
+/// Escapes what could speak to the terminal or turn the direction of writing; lines and tabs stay.
+///
+/// Every maker of messages escapes what is foreign in them, with line breaks. This is the wall behind them.
+fn printable(text: &str) -> Cow<'_, str> {
+    let hostile = |character: char| is_hostile(character) && !matches!(character, '\n' | '\t');
+    if !text.contains(hostile) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if hostile(character) {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Says whether a character moves the cursor, or turns the direction of writing.
+pub(super) fn is_hostile(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 fn width() -> u16 {

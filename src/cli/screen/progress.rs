@@ -70,7 +70,11 @@ impl Observer for Bars {
 
     fn warn(&self, diagnostic: &Diagnostic) {
         let text = self.screen.diagnostics(std::slice::from_ref(diagnostic));
-        self.line(text.trim_end());
+        let draw = || self.screen.draw(text.trim_end());
+        match &self.bars {
+            Some(bars) => bars.suspend(draw),
+            None => draw(),
+        }
     }
 }
 

@@ -54,7 +54,8 @@ fn tell(built: &Built, arguments: &Build, door: &Door) {
         door.screen.say(&format!("wrote {output}"));
     }
     if arguments.push {
-        let sent: u64 = built.uploads.iter().filter(|upload| upload.written == "uploaded").map(|upload| upload.size).sum();
+        let sent: u64 =
+            built.uploads.iter().filter(|upload| upload.written == "uploaded").fold(0, |sent, upload| sent.saturating_add(upload.size));
         door.screen.say(&format!("pushed {} ({} sent)", built.tags.join(", "), bytes(sent)));
     }
     if arguments.output.is_empty() && !arguments.push {

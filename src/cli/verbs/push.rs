@@ -10,7 +10,8 @@ pub(in crate::cli) fn run(arguments: &Push, door: &Door) -> Result<String, Failu
     let to = arguments.to.iter().map(|target| location(target)).collect::<Result<Vec<_>, _>>()?;
     let tools = door.tools(None)?;
     let pushed = crate::ops::push::push(&from, &to, &tools, door.observer())?;
-    let sent: u64 = pushed.uploads.iter().filter(|upload| upload.written == "uploaded").map(|upload| upload.size).sum();
+    let sent: u64 =
+        pushed.uploads.iter().filter(|upload| upload.written == "uploaded").fold(0, |sent, upload| sent.saturating_add(upload.size));
     door.screen.say(&format!("pushed {} ({} sent)", arguments.to.join(", "), bytes(sent)));
     if let Some(file) = &arguments.digest_file {
         let failed = |error| StoreError::new(StoreFault::Disk, format!("could not write `{}`", file.display())).caused_by(error);

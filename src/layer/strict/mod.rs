@@ -8,6 +8,11 @@ use crate::rootfs::{ImagePath, PathFault};
 /// How large an extended header may be (CVE-2022-2879: unbounded PAX headers).
 const EXTENSION_LIMIT: u64 = 1 << 20;
 
+/// What a size field of eleven octal digits holds at most.
+const FULL: u64 = (1 << 33) - 1;
+/// The largest numbers of a device that Linux has: twelve bits and twenty (containerd 0205398ac).
+const DEVICE: (u64, u64) = ((1 << 12) - 1, (1 << 20) - 1);
+
 /// Why an archive is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveFault {
@@ -48,6 +53,9 @@ pub enum ArchiveFault {
     /// It holds more entries than any image needs.
     #[error("the archive holds more than {0} entries")]
     Entries(u64),
+    /// Its names and link targets take more memory than those of any image.
+    #[error("the archive's names, link targets and accounts take more than {0} bytes")]
+    Kept(u64),
 }
 
 /// What an entry of an archive is.
@@ -146,7 +154,16 @@ impl<R: Read> StrictTar<R> {
     }
 
     fn member(&mut self, header: &[u8; 512], size: u64, extensions: Extensions, offset: u64) -> Result<Member, ArchiveFault> {
+        let is_link = matches!(header[156], b'1' | b'2');
+        if !is_link
+            && (extensions.long_link.is_some() || extensions.records.as_ref().is_some_and(|records| records.bytes("linkpath").is_some()))
+        {
+            return Err(ambiguous(offset, "a link's target on an entry that is no link"));
+        }
         let fields = Fields::read(header, size, extensions, offset)?;
+        if fields.path.is_empty() {
+            return Err(ambiguous(offset, "an entry without a name"));
+        }
         let path = ImagePath::new(&fields.path).map_err(|fault| bad_path(offset, &fields.path, fault))?;
         if !matches!(header[156], b'0' | 0 | b'7' | b'S') && fields.size != 0 {
             // Go, Python and bsdtar read what follows as a header, the others skip it: a file could hide there.
@@ -300,6 +317,7 @@ impl Fields {
     fn read(header: &[u8; 512], size: u64, extensions: Extensions, offset: u64) -> Result<Self, ArchiveFault> {
         let Extensions { records, long_name, long_link } = extensions;
         let records = records.unwrap_or_default();
+        check_numbers(header, &records).map_err(|reason| ambiguous(offset, &reason))?;
         let wrong = |reason: String| ambiguous(offset, &reason);
         let both = |pax: Option<&[u8]>, gnu: Option<Vec<u8>>, own: Vec<u8>| match (pax, gnu) {
             (Some(_), Some(_)) => Err(ambiguous(offset, "a PAX and a GNU name for one entry")),
@@ -310,8 +328,11 @@ impl Fields {
         };
         let pax_size = records.number("size").map_err(wrong)?;
         let size = match pax_size {
-            // Only a size that the field cannot hold may differ from it (RUSTSEC-2026-0068, CVE-2025-62518).
-            Some(pax) if pax != size && pax < 1 << 33 => return Err(ambiguous(offset, "a PAX size that differs from the header's")),
+            // Only a size that the field cannot hold may differ from it, and the field is empty or full then
+            // (RUSTSEC-2026-0068, CVE-2025-62518).
+            Some(pax) if pax != size && (pax < 1 << 33 || !matches!(size, 0 | FULL)) => {
+                return Err(ambiguous(offset, "a PAX size that differs from the header's"));
+            }
             Some(pax) => pax,
             None => size,
         };
@@ -352,8 +373,34 @@ fn check_header(header: &[u8; 512], offset: u64) -> Result<(), ArchiveFault> {
     if !is_posix(header) && &header[257..265] != b"ustar  \0" {
         return Err(ambiguous(offset, "a header that is neither POSIX nor GNU"));
     }
+    // star keeps times at the end of the prefix, and only Go looks for its mark.
+    if is_posix(header) && &header[508..512] == b"tar\0" {
+        return Err(ambiguous(offset, "a header of star"));
+    }
+    // GNU keeps times, an offset and sparse regions where POSIX has the prefix, which Python puts before the name all the same.
+    if !is_posix(header) && header[345..500].iter().any(|byte| *byte != 0) {
+        return Err(ambiguous(offset, "a GNU header with content in place of the prefix"));
+    }
     let sum: u64 = header.iter().enumerate().map(|(place, byte)| if (148..156).contains(&place) { 32 } else { u64::from(*byte) }).sum();
     if number(&header[148..156]) == Some(sum) { Ok(()) } else { Err(ambiguous(offset, "a header with a wrong checksum")) }
+}
+
+/// Checks the numbers that we do not use, and that others refuse a whole archive for.
+fn check_numbers(header: &[u8; 512], records: &Records) -> Result<(), String> {
+    let time = &header[136..148];
+    // A time before 1970 is negative, in base 256.
+    if number(time).is_none() && time[0] != 0xff {
+        return Err("a time that is no number".to_owned());
+    }
+    for key in ["mtime", "atime", "ctime"] {
+        records.time(key)?;
+    }
+    let device = |field: &[u8]| number(field).ok_or("a device that is no number");
+    let (major, minor) = (device(&header[329..337])?, device(&header[337..345])?);
+    if matches!(header[156], b'3' | b'4') && (major > DEVICE.0 || minor > DEVICE.1) {
+        return Err(format!("a device with the numbers {major} and {minor}, which Linux has not"));
+    }
+    Ok(())
 }
 
 fn ambiguous(offset: u64, reason: &str) -> ArchiveFault {

@@ -159,7 +159,7 @@ fn platform(work: &Work, number: usize) -> BuiltPlatform {
         platform: image.config().view().platform().to_string(),
         digest: image.digest().to_string(),
         config: image.config().digest().to_string(),
-        size: image.layers().iter().map(|layer| layer.descriptor.size).sum(),
+        size: image.layers().iter().fold(0, |size, layer| size.saturating_add(layer.descriptor.size)),
         layers: image.layers().iter().enumerate().map(layer).collect(),
     }
 }
@@ -216,7 +216,7 @@ pub(super) fn explain(plan: &Plan, gathered: &Gathered, text: &mut String) {
         let _ = writeln!(text, "  env {name}={}", value.escape_debug());
     }
     for (name, value) in &settings.labels {
-        let _ = writeln!(text, "  label {name}={}", value.escape_debug());
+        let _ = writeln!(text, "  label {}={}", name.escape_debug(), value.escape_debug());
     }
     for skipped in &gathered.skipped {
         let skipped = skip(skipped);

@@ -43,6 +43,9 @@ const SHARED: &[&str] = &[
 pub(super) fn target(http: &Http, registry: &str, response: &Response, realm: &str) -> Result<Target, Fault> {
     let refuse = |message: String| Fault::Refused { fault: StoreFault::Refused, message, hints: Vec::new() };
     let url: Url = realm.parse().map_err(|_| refuse(format!("the registry `{registry}` names a token service that is no URL")))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(refuse(format!("the registry `{registry}` names a token service with a user in its URL; nothing was sent there")));
+    }
     let api = response.target().url();
     let host = url.host_str().unwrap_or_default().to_owned();
     let listed = http.settings().token_realms.iter().any(|(name, realm)| name == registry && names(realm, &url));
