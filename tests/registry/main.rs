@@ -1,13 +1,19 @@
-//! The registry client, against a strict registry that fails, lies and lures.
+//! The registry client, and the verbs, against a strict registry that fails, lies and lures.
 
-#![expect(clippy::disallowed_methods, reason = "one test starts hardened as its users do; the product starts no program")]
+#![expect(clippy::disallowed_methods, reason = "these tests start hardened as its users do; the product starts no program")]
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod again;
+mod bases;
+mod building;
+mod images;
+mod input;
+mod locking;
 #[path = "../support/project.rs"]
 mod project;
 #[path = "../support/registry.rs"]
 mod registry;
+mod sandbox;
 
 use std::io::Read;
 use std::sync::Arc;

@@ -25,7 +25,7 @@ entrypoint = ["/hello"]
 "#;
 
 /// A program for amd64, for all that its headers tell.
-fn program(machine: u16) -> Vec<u8> {
+pub(crate) fn program(machine: u16) -> Vec<u8> {
     let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
     file.extend(2_u16.to_le_bytes());
     file.extend(machine.to_le_bytes());

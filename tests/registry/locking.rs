@@ -1,0 +1,64 @@
+//! `hardened.lock`, and working without a network.
+
+use crate::images::Image;
+use crate::registry::TestRegistry;
+use crate::sandbox::Sandbox;
+
+fn base(test: &TestRegistry) -> String {
+    format!("image = \"{}/base:1\"", test.host())
+}
+
+#[test]
+fn a_tag_is_pinned_until_it_is_moved() {
+    let test = TestRegistry::start();
+    let first = Image::new("amd64").tag(&test, "base", "1");
+    let sandbox = Sandbox::new(&base(&test));
+    sandbox.run(&["build", "--locked", "-o", "oci:out"]).fails(2, &["hardened.lock", "hardened lock"]);
+    assert!(!sandbox.has("hardened.lock") && !sandbox.has("out"));
+    let digest = sandbox.run(&["build", "-o", "oci:out"]).succeeds().out;
+    assert!(sandbox.read("hardened.lock").contains(&first.to_string()));
+    // The tag moves, and the image stays until the lock is moved too.
+    let mut other = Image::new("amd64");
+    other.config["config"]["Env"][1] = "FROM=other".into();
+    let second = other.tag(&test, "base", "1");
+    assert_eq!(sandbox.run(&["build", "--locked", "-o", "oci:out"]).succeeds().out, digest);
+    let moved = sandbox.run(&["lock", "--update"]).succeeds();
+    assert!((moved.out.clone() + &moved.err).contains(&second.to_string()), "{}{}", moved.out, moved.err);
+    assert_ne!(sandbox.run(&["build", "--locked", "-o", "oci:out"]).succeeds().out, digest);
+    // Another base makes the lock stale.
+    let recipe = sandbox.read("hardened.toml").replace("/base:1", "/base:2");
+    sandbox.write("hardened.toml", recipe.as_bytes());
+    sandbox.run(&["build", "--locked", "-o", "oci:out"]).fails(2, &["hardened.lock"]);
+}
+
+#[test]
+fn nothing_is_asked_offline() {
+    let test = TestRegistry::start();
+    Image::new("amd64").tag(&test, "base", "1");
+    let sandbox = Sandbox::new(&base(&test));
+    sandbox.run(&["--offline", "build", "-o", "oci:out"]).fails(3, &["offline"]);
+    assert!(test.seen().is_empty());
+    let digest = sandbox.run(&["build", "-o", "oci:out"]).succeeds().out;
+    let before = test.seen().len();
+    assert_eq!(sandbox.run(&["--offline", "build", "--locked", "-o", "oci:out"]).succeeds().out, digest);
+    assert_eq!(test.seen().len(), before);
+    // With an empty cache the base's documents are not there.
+    sandbox.run_with(&sandbox.path("empty"), &["--offline", "build", "-o", "oci:out"]).fails(3, &["offline"]);
+    assert_eq!(test.seen().len(), before);
+}
+
+#[test]
+fn what_is_known_of_a_base_is_not_fetched_again() {
+    let test = TestRegistry::start();
+    Image::new("amd64").tag(&test, "base", "1");
+    let sandbox = Sandbox::new(&base(&test));
+    let target = format!("{}/shop/api:1", test.host());
+    sandbox.run(&["build", "--push", "-t", &target]).succeeds();
+    let layers = |from: usize| test.seen()[from..].iter().filter(|seen| seen.method == "GET" && seen.path().contains("/blobs/")).count();
+    // Config and layer, once each: the layer to learn what is in it. It is mounted, and not sent.
+    assert_eq!(layers(0), 2);
+    let before = test.seen().len();
+    sandbox.write("app", &[crate::project::program(62), vec![0]].concat());
+    sandbox.run(&["build", "--push", "-t", &target]).succeeds();
+    assert_eq!(layers(before), 0);
+}
