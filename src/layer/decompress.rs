@@ -27,6 +27,18 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Refuses what unpacks to more than is allowed for as many compressed bytes.
+    pub(super) fn check(&self, consumed: u64, produced: u64) -> io::Result<()> {
+        let allowed = consumed.saturating_mul(self.ratio).saturating_add(self.free).min(self.bytes);
+        if produced > allowed {
+            let message = format!("it unpacks to more than {allowed} bytes from {consumed} compressed ones");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        Ok(())
+    }
+}
+
 /// Reads the tar inside of a compressed layer: every gzip member and every zstd frame of it, under limits.
 pub struct Decompressed<R: Read> {
     decoder: Decoder<Counted<R>>,
@@ -106,7 +118,7 @@ fn check_magic(beginning: &[u8], compression: Compression) -> io::Result<()> {
         Compression::Gzip => "gzip",
         Compression::Zstd => "zstd",
     };
-    let message = format!("its media type says {}, and its first bytes say {}", name(compression), name(found));
+    let message = format!("it is called {}, and its first bytes say {}", name(compression), name(found));
     Err(io::Error::new(io::ErrorKind::InvalidData, message))
 }
 
@@ -118,11 +130,7 @@ impl<R: Read> Read for Decompressed<R> {
             Decoder::Zstd(decoder) => decoder.read(buffer),
         }?;
         self.produced += count as u64;
-        let allowed = self.consumed().saturating_mul(self.limits.ratio).saturating_add(self.limits.free).min(self.limits.bytes);
-        if self.produced > allowed {
-            let message = format!("it unpacks to more than {allowed} bytes from {} compressed ones", self.consumed());
-            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
-        }
+        self.limits.check(self.consumed(), self.produced)?;
         Ok(count)
     }
 }

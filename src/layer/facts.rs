@@ -65,7 +65,7 @@ impl<R: Read> Read for Hashed<R> {
 
 /// What is known of the tree that the archive makes, to refuse what unpackers would make different trees of.
 #[derive(Default)]
-struct Tree {
+pub(super) struct Tree {
     /// Everything that is no folder, and whether a hard link may lead to it.
     leaves: BTreeMap<ImagePath, Leaf>,
     /// The folders of all entries so far.
@@ -83,7 +83,7 @@ enum Leaf {
 impl Tree {
     /// Refuses an entry below what is no folder, and one that takes the place of a folder which has entries: some unpackers write
     /// through the link (RUSTSEC-2021-0080, CVE-2026-25121), some replace it, some stop.
-    fn check(&mut self, member: &Member) -> Result<(), ArchiveFault> {
+    pub(super) fn check(&mut self, member: &Member) -> Result<(), ArchiveFault> {
         if member.kind != MemberKind::Directory && self.parents.contains(&member.path) {
             return Err(link(member, "takes the place of a folder that has entries".to_owned()));
         }
@@ -100,18 +100,23 @@ impl Tree {
     }
 
     /// Notes an entry. A later one of the same path replaces a file, and a link to it would mean the new one.
-    fn add(&mut self, member: &Member) {
+    pub(super) fn add(&mut self, member: &Member) {
         match member.kind {
             MemberKind::Directory => drop(self.leaves.remove(&member.path)),
             MemberKind::File | MemberKind::HardLink(_) => drop(self.leaves.insert(member.path.clone(), Leaf::File)),
             MemberKind::Symlink(_) | MemberKind::Special => drop(self.leaves.insert(member.path.clone(), Leaf::Other)),
         }
     }
+
+    /// Says whether a hard link may lead to this path.
+    pub(super) fn is_file(&self, path: &ImagePath) -> bool {
+        self.leaves.get(path) == Some(&Leaf::File)
+    }
 }
 
 fn entry<R: Read>(archive: &mut StrictTar<R>, member: &Member, tree: &Tree) -> Result<LayerFact, ArchiveFault> {
     let fact = match &member.kind {
-        MemberKind::HardLink(target) if tree.leaves.get(target) == Some(&Leaf::File) => LayerEntry::Link(target.clone()),
+        MemberKind::HardLink(target) if tree.is_file(target) => LayerEntry::Link(target.clone()),
         // CVE-2026-50163: what a target that is no earlier file of this archive means depends on who unpacks where.
         MemberKind::HardLink(target) => {
             return Err(link(member, format!("leads to `{target}`, which is no earlier file of the archive")));
@@ -123,20 +128,24 @@ fn entry<R: Read>(archive: &mut StrictTar<R>, member: &Member, tree: &Tree) -> R
 
 /// Returns how many foreign bytes a fact holds in memory.
 fn weight(entry: &LayerFact) -> u64 {
-    let of_head = |head: &Head| match head {
-        Head::Elf { interpreter, .. } => interpreter.as_ref().map_or(0, String::len),
-        Head::Script { interpreter, argument } => interpreter.len() + argument.as_ref().map_or(0, String::len),
-        Head::Other | Head::Unread => 0,
-    };
     let fact = match &entry.fact {
         LayerEntry::Link(target) => target.as_bytes().len(),
         LayerEntry::Add(Fact { kind: FactKind::Symlink(target), .. }) => target.0.len(),
         LayerEntry::Add(Fact { kind: FactKind::File { head, content, .. }, .. }) => {
-            of_head(head) + content.as_ref().map_or(0, |content| content.len())
+            head_weight(head) + content.as_ref().map_or(0, |content| content.len())
         }
         _ => 0,
     };
     (entry.path.as_bytes().len() + fact) as u64
+}
+
+/// Returns how many foreign bytes are held in memory of a file's beginning.
+pub(super) fn head_weight(head: &Head) -> usize {
+    match head {
+        Head::Elf { interpreter, .. } => interpreter.as_ref().map_or(0, String::len),
+        Head::Script { interpreter, argument } => interpreter.len() + argument.as_ref().map_or(0, String::len),
+        Head::Other | Head::Unread => 0,
+    }
 }
 
 /// What an entry means by its name (image-spec, `layer.md`, "Whiteouts").

@@ -8,6 +8,7 @@
 
 mod blocks;
 mod compress;
+pub mod deb;
 mod decompress;
 mod facts;
 mod header;

@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod bases;
+mod debian_deb;
 mod elf;
 mod layout;
 mod peer;
