@@ -3,8 +3,9 @@ use std::io::{self, Read};
 
 use super::decompress::{Decompressed, Limits};
 use super::strict::{ArchiveFault, Member, MemberKind, StrictTar};
+use super::window::Window;
 use crate::oci::{Compression, Hasher};
-use crate::rootfs::{Fact, FactKind, HEAD_BYTES, Head, ImagePath, ImageText, LayerEntry, LayerFact, LayerFacts};
+use crate::rootfs::{Fact, FactKind, Head, ImagePath, ImageText, LayerEntry, LayerFact, LayerFacts};
 
 /// Files whose whole content checks need, when it is text of at most this size.
 const KEPT: &[&str] = &["etc/passwd", "etc/group", "etc/os-release", "usr/lib/os-release"];
@@ -132,20 +133,11 @@ fn weight(entry: &LayerFact) -> u64 {
         LayerEntry::Link(target) => target.as_bytes().len(),
         LayerEntry::Add(Fact { kind: FactKind::Symlink(target), .. }) => target.0.len(),
         LayerEntry::Add(Fact { kind: FactKind::File { head, content, .. }, .. }) => {
-            head_weight(head) + content.as_ref().map_or(0, |content| content.len())
+            head.weight() + content.as_ref().map_or(0, |content| content.len())
         }
         _ => 0,
     };
     (entry.path.as_bytes().len() + fact) as u64
-}
-
-/// Returns how many foreign bytes are held in memory of a file's beginning.
-pub(super) fn head_weight(head: &Head) -> usize {
-    match head {
-        Head::Elf { interpreter, .. } => interpreter.as_ref().map_or(0, String::len),
-        Head::Script { interpreter, argument } => interpreter.len() + argument.as_ref().map_or(0, String::len),
-        Head::Other | Head::Unread => 0,
-    }
 }
 
 /// What an entry means by its name (image-spec, `layer.md`, "Whiteouts").
@@ -216,16 +208,18 @@ fn link(member: &Member, reason: String) -> ArchiveFault {
 }
 
 fn file<R: Read>(archive: &mut StrictTar<R>, member: &Member) -> Result<FactKind, ArchiveFault> {
-    let kept = member.size <= KEPT_LIMIT && KEPT.iter().any(|path| path.as_bytes() == member.path.as_bytes());
-    let wanted = if kept { member.size } else { member.size.min(HEAD_BYTES as u64) };
-    let mut bytes = vec![0; usize::try_from(wanted).unwrap_or_default()];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        filled += archive.read_content(&mut bytes[filled..])?;
-    }
-    let head = Head::of(&bytes[..bytes.len().min(HEAD_BYTES)]);
-    let content = if kept { String::from_utf8(bytes).ok().map(Into::into) } else { None };
+    let least = if is_kept(member) { member.size } else { 0 };
+    let window = Window::read(member.size, least, |buffer| archive.read_content(buffer))?;
+    let head = Head::read(&window, member.size).unwrap_or(Head::Other);
+    let content = if is_kept(member) { window.whole().and_then(|bytes| std::str::from_utf8(bytes).ok()).map(Into::into) } else { None };
     Ok(FactKind::File { size: member.size, head, content })
+}
+
+fn is_kept(member: &Member) -> bool {
+    let path = member.path.as_bytes();
+    // Where musl's loader looks for libraries: `/etc/ld-musl-x86_64.path`.
+    let is_search_path = path.starts_with(b"etc/ld-musl-") && path.ends_with(b".path");
+    member.size <= KEPT_LIMIT && (is_search_path || KEPT.iter().any(|kept| kept.as_bytes() == path))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod number;
 mod pax;
 mod record;
 mod strict;
+mod window;
 mod write;
 
 pub use blocks::path_hash;

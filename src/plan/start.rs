@@ -1,5 +1,5 @@
 use crate::diagnostic::{Diagnostic, Span};
-use crate::rootfs::{EntryKind, Fact, FactKind, HEAD_BYTES, Head, ImagePath, Machine, OpenContent, Owner, Resolved, Rootfs};
+use crate::rootfs::{EntryKind, Fact, FactKind, Head, ImagePath, Machine, OpenContent, OpenFile, Owner, Resolved, Rootfs};
 
 use super::accounts::may;
 use super::{Fault, Plan, UserRequest};
@@ -103,7 +103,7 @@ impl Checker<'_> {
             return refuse(message, Some("make the file executable, or write `mode = \"0755\"` in its `[[files]]` entry".to_owned()));
         }
         match head {
-            Head::Elf { machine, interpreter } => self.elf(&path, what, &machine, interpreter.as_deref()),
+            Head::Elf { machine, interpreter, .. } => self.elf(&path, what, &machine, interpreter.as_deref()),
             Head::Script { interpreter, .. } if depth < INTERPRETERS => {
                 let next = ImagePath::absolute(&interpreter).or_else(|_| {
                     refuse(
@@ -114,7 +114,7 @@ impl Checker<'_> {
                 self.executable(&next, &format!("{what} needs the interpreter `{}`, which", interpreter.escape_debug()), depth + 1)
             }
             Head::Script { .. } => refuse(format!("{what} leads through more than {INTERPRETERS} interpreters"), None),
-            Head::Other | Head::Unread => {
+            Head::Other | Head::Unread | Head::LoaderCache(_) => {
                 let hint = "an entrypoint is an ELF program, or a script whose first line is `#!` and an interpreter that is in the image";
                 refuse(format!("{what} is no program: `{path}` is neither ELF nor begins with `#!`"), Some(hint.to_owned()))
             }
@@ -176,14 +176,7 @@ impl Checker<'_> {
         }
         let Some((path, entry)) = self.view.own_entry(path) else { return Ok(Head::Other) };
         let EntryKind::File(content) = &entry.kind else { return Ok(Head::Other) };
-        if let crate::rootfs::Content::Inline(bytes) = content {
-            return Ok(Head::of(&bytes[..bytes.len().min(HEAD_BYTES)]));
-        }
-        let Some((tree, host, stat)) = content.found(&path) else { return Ok(Head::Other) };
-        let mut bytes = vec![0; usize::try_from(stat.size).unwrap_or(HEAD_BYTES).min(HEAD_BYTES)];
-        match self.contents.read(tree, host, stat, 0, &mut bytes) {
-            Ok(()) => Ok(Head::of(&bytes)),
-            Err(fault) => refuse(format!("could not read the file for `{path}`: {fault}"), None),
-        }
+        let file = OpenFile { content, path: &path, contents: self.contents };
+        Head::read(&file, content.size()).or_else(|fault| refuse(format!("could not read the file for `{path}`: {fault}"), None))
     }
 }

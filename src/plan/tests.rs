@@ -24,7 +24,7 @@ fn base_layer() -> LayerFacts {
     let fact = |mode, kind| LayerEntry::Add(Fact { kind, mode, uid: 0, gid: 0 });
     let elf = |name: &str| {
         let machine = Machine::Architecture(name.to_owned());
-        FactKind::File { size: 9, head: Head::Elf { machine, interpreter: None }, content: None }
+        FactKind::File { size: 9, head: Head::Elf { machine, interpreter: None, dynamic: None }, content: None }
     };
     let text = |text: &str| FactKind::File { size: 9, head: Head::Other, content: Some(text.into()) };
     let entries = vec![

@@ -1,7 +1,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::ImagePath;
+use super::{ImagePath, ReadAt, ReadFault};
 
 /// Who owns a file, numerically.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -139,4 +139,24 @@ pub trait OpenContent: Sync {
     /// # Errors
     /// [`ContentFault::Changed`] when the file, before or after reading, is not in the state `stat`.
     fn read(&self, tree: TreeId, path: &[u8], stat: Stat, offset: u64, buffer: &mut [u8]) -> Result<(), ContentFault>;
+}
+
+/// A regular file of a changeset, read at any offset.
+pub struct OpenFile<'a> {
+    /// Where the bytes are.
+    pub content: &'a Content,
+    /// The file's path in the image.
+    pub path: &'a ImagePath,
+    /// What reads files of the host.
+    pub contents: &'a dyn OpenContent,
+}
+
+impl ReadAt for OpenFile<'_> {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadFault> {
+        if let Content::Inline(bytes) = self.content {
+            return (&**bytes).read_at(offset, buffer);
+        }
+        let Some((tree, path, stat)) = self.content.found(self.path) else { return Err(ReadFault::Unkept) };
+        Ok(self.contents.read(tree, path, stat, offset, buffer)?)
+    }
 }

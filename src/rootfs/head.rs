@@ -1,14 +1,14 @@
-use object::Endianness;
-use object::elf::{
-    EM_386, EM_AARCH64, EM_ARM, EM_LOONGARCH, EM_PPC64, EM_RISCV, EM_S390, EM_X86_64, FileHeader32, FileHeader64, PT_INTERP,
-};
-use object::read::elf::{FileHeader, ProgramHeader};
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-/// How many bytes from the beginning of a file decide what it is.
-pub const HEAD_BYTES: usize = 4096;
+use super::ContentFault;
+use super::elf::{self, CachedLibrary, Dynamic, ReadAt, Source, Stop};
 
-/// What a file is, as the kernel sees it when it is executed.
+/// How many bytes of a first line are looked at: more than Linux does.
+const LINE: u64 = 4096;
+
+/// What a file is, as the kernel and the dynamic loader see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Head {
@@ -17,7 +17,16 @@ pub enum Head {
         /// The machine that it is for.
         machine: Machine,
         /// The ELF interpreter, for a dynamically linked program.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         interpreter: Option<String>,
+        /// What it asks of the dynamic loader; nothing when it is linked statically.
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            serialize_with = "elf::write_shared",
+            deserialize_with = "elf::read_shared"
+        )]
+        dynamic: Option<Arc<Dynamic>>,
     },
     /// A script: `#!`, the interpreter and at most one argument (execve(2)).
     Script {
@@ -26,9 +35,11 @@ pub enum Head {
         /// The argument.
         argument: Option<String>,
     },
+    /// The list of libraries of glibc's loader, `/etc/ld.so.cache`.
+    LoaderCache(Vec<CachedLibrary>),
     /// Anything else.
     Other,
-    /// Its first bytes have not been read.
+    /// It has not been read.
     Unread,
 }
 
@@ -43,26 +54,58 @@ pub enum Machine {
 }
 
 impl Head {
-    /// Looks at the first bytes of a file, [`HEAD_BYTES`] of them where there are as many.
+    /// Looks at a file of `size` bytes: at its beginning, and for an ELF file at whatever its headers lead to.
+    /// It asks for few bytes: a file that begins as no program is read no further.
+    ///
+    /// # Errors
+    /// When the file cannot be read. What was not kept of it is no error, but a [`super::Gap`].
+    pub fn read(file: &dyn ReadAt, size: u64) -> Result<Self, ContentFault> {
+        match read(&Source::new(file, size), size) {
+            Ok(head) => Ok(head),
+            Err(Stop::Gap(_)) => Ok(Self::Other),
+            Err(Stop::Content(fault)) => Err(fault),
+        }
+    }
+
+    /// Looks at a whole file that is in memory.
     pub fn of(bytes: &[u8]) -> Self {
-        if let Some(line) = bytes.strip_prefix(b"#!") {
-            return script(line);
-        }
-        if !bytes.starts_with(b"\x7fELF") {
-            return Self::Other;
-        }
-        match bytes.get(4) {
-            Some(1) => FileHeader32::<Endianness>::parse(bytes).map_or(Self::Other, |header| elf(header, bytes)),
-            Some(2) => FileHeader64::<Endianness>::parse(bytes).map_or(Self::Other, |header| elf(header, bytes)),
-            _ => Self::Other,
+        Self::read(&bytes, bytes.len() as u64).unwrap_or(Self::Other)
+    }
+
+    /// Returns how many foreign bytes it holds in memory.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Elf { interpreter, dynamic, .. } => {
+                interpreter.as_ref().map_or(0, String::len) + dynamic.as_ref().map_or(0, |dynamic| dynamic.weight())
+            }
+            Self::Script { interpreter, argument } => interpreter.len() + argument.as_ref().map_or(0, String::len),
+            Self::LoaderCache(libraries) => {
+                libraries.iter().map(|library| library.name.len() + library.path.len() + size_of::<CachedLibrary>()).sum()
+            }
+            Self::Other | Self::Unread => 0,
         }
     }
 }
 
+fn read(source: &Source<'_>, size: u64) -> Result<Head, Stop> {
+    let start = source.bytes(0, usize::try_from(size.min(LINE)).unwrap_or_default())?;
+    if let Some(line) = start.strip_prefix(b"#!") {
+        return Ok(script(line));
+    }
+    if start.starts_with(b"\x7fELF") {
+        let program = elf::program(source)?.map(|elf::Program { machine, interpreter, dynamic }| {
+            let dynamic = dynamic.map(Arc::new);
+            Head::Elf { machine, interpreter, dynamic }
+        });
+        return Ok(program.unwrap_or(Head::Other));
+    }
+    Ok(elf::loader_cache(source)?.map_or(Head::Other, Head::LoaderCache))
+}
 fn script(line: &[u8]) -> Head {
     let end = line.iter().position(|byte| *byte == b'\n').unwrap_or(line.len());
     let line = String::from_utf8_lossy(&line[..end]);
-    let line = line.trim_matches([' ', '\t', '\r']);
+    // A carriage return is no space to the kernel: it belongs to the name, which then leads to nothing.
+    let line = line.trim_matches([' ', '\t']);
     match line.split_once([' ', '\t']) {
         _ if line.is_empty() => Head::Other,
         Some((interpreter, argument)) => {
@@ -70,31 +113,6 @@ fn script(line: &[u8]) -> Head {
         }
         None => Head::Script { interpreter: line.to_owned(), argument: None },
     }
-}
-
-fn elf<Header: FileHeader<Endian = Endianness>>(header: &Header, bytes: &[u8]) -> Head {
-    let Ok(endian) = header.endian() else { return Head::Other };
-    let little = endian == Endianness::Little;
-    let architecture = match (header.e_machine(endian), header.is_class_64()) {
-        (EM_X86_64, _) => Some("amd64"),
-        (EM_AARCH64, true) => Some("arm64"),
-        (EM_ARM, false) => Some("arm"),
-        (EM_386, false) => Some("386"),
-        (EM_PPC64, true) if little => Some("ppc64le"),
-        (EM_S390, true) => Some("s390x"),
-        (EM_RISCV, true) => Some("riscv64"),
-        (EM_LOONGARCH, true) => Some("loong64"),
-        _ => None,
-    };
-    let machine = architecture.map_or(Machine::Number(header.e_machine(endian).0), |name| Machine::Architecture(name.to_owned()));
-    // The program headers of every linker in use follow the header, so the first page holds them and the interpreter's name.
-    let interpreter = header.program_headers(endian, bytes).ok().and_then(|headers| {
-        let segment = headers.iter().find(|segment| segment.p_type(endian) == PT_INTERP)?;
-        let start = usize::try_from(segment.p_offset(endian).into()).ok()?;
-        let name = bytes.get(start..start.checked_add(usize::try_from(segment.p_filesz(endian).into()).ok()?)?)?;
-        Some(String::from_utf8_lossy(name.split(|byte| *byte == 0).next()?).into_owned())
-    });
-    Head::Elf { machine, interpreter }
 }
 
 #[cfg(test)]
@@ -110,7 +128,7 @@ mod tests {
         for (bytes, expected) in [
             (&b"#!/bin/sh\n"[..], script("/bin/sh", None)),
             (b"#! /usr/bin/env -S node --x\nrest", script("/usr/bin/env", Some("-S node --x"))),
-            (b"#!/bin/sh\r\n", script("/bin/sh", None)),
+            (b"#!/bin/sh\r\n", script("/bin/sh\r", None)),
             (b"#!", Head::Other),
             (b"\x7fELF", Head::Other),
             (b"\x7fELF\x02\x01\x01\x00garbage", Head::Other),
@@ -123,7 +141,7 @@ mod tests {
     #[test]
     fn the_running_program_is_an_elf_of_this_machine() -> std::io::Result<()> {
         let bytes = std::fs::read(std::env::current_exe()?)?;
-        let Head::Elf { machine, .. } = Head::of(&bytes[..HEAD_BYTES]) else { panic!("no ELF") };
+        let Head::Elf { machine, .. } = Head::of(&bytes) else { panic!("no ELF") };
         let expected = match std::env::consts::ARCH {
             "x86_64" => "amd64",
             "aarch64" => "arm64",

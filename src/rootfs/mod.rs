@@ -6,16 +6,23 @@
 
 mod accounts;
 mod changeset;
+mod elf;
 mod entry;
 mod facts;
 mod head;
 mod path;
 mod view;
 
+/// ELF files for tests.
+#[cfg(test)]
+#[path = "../../tests/support/elf.rs"]
+pub(crate) mod writer;
+
 pub use accounts::{Accounts, Group, User};
 pub use changeset::Changeset;
-pub use entry::{Content, ContentFault, Entry, EntryKind, FoundFile, OpenContent, Owner, Stat, TreeId};
+pub use elf::{CachedLibrary, Dynamic, Gap, NeededVersions, ReadAt, ReadFault, dynamic_range};
+pub use entry::{Content, ContentFault, Entry, EntryKind, FoundFile, OpenContent, OpenFile, Owner, Stat, TreeId};
 pub use facts::{Fact, FactKind, ImageText, LayerEntry, LayerFact, LayerFacts};
-pub use head::{HEAD_BYTES, Head, Machine};
+pub use head::{Head, Machine};
 pub use path::{ImagePath, PathFault};
 pub use view::{Resolved, Rootfs};

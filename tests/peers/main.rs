@@ -14,6 +14,7 @@ mod layout;
 mod peer;
 mod podman;
 mod project;
+mod proof;
 mod registry;
 
 mod engines;

@@ -23,7 +23,7 @@ pub use place::{CacheFault, CacheNote};
 pub use writer::CacheWriter;
 
 /// The folder of what was learned of foreign layers. Its number is raised when the form changes.
-const FACTS: &str = "facts-1";
+const FACTS: &str = "facts-2";
 /// The folder of what is remembered of our own layers.
 const RECORDS: &str = "layers-1";
 /// A file's time is set anew at most so often, to know what is used.

@@ -4,9 +4,10 @@ use std::io::{self, BufReader, Read, Write};
 use super::facts::{DebEntry, DebKind};
 use super::{DATA, DebFault};
 use crate::layer::decompress::Limits;
-use crate::layer::facts::{Tree, climbs_out, head_weight};
+use crate::layer::facts::{Tree, climbs_out};
 use crate::layer::strict::{ArchiveFault, Member, MemberKind, StrictTar};
-use crate::rootfs::{HEAD_BYTES, Head, ImagePath, ImageText};
+use crate::layer::window::Window;
+use crate::rootfs::{Head, ImagePath, ImageText};
 
 /// The largest file that is kept whole, in bytes, and all of them.
 const KEPT_FILE: u64 = 512 << 10;
@@ -118,17 +119,14 @@ impl<R: Read> Reading<'_, R> {
         if kept && (member.size > KEPT_FILE || self.kept_bytes + member.size > KEPT_ALL) {
             return Err(wrong(member, &format!("is needed whole, and larger with its {} bytes than such files are", member.size)));
         }
-        let wanted = if kept { member.size } else { member.size.min(HEAD_BYTES as u64) };
-        let mut bytes = vec![0; usize::try_from(wanted).unwrap_or_default()];
-        let mut filled = 0;
-        while filled < bytes.len() {
-            filled += self.archive.read_content(&mut bytes[filled..]).map_err(archive)?;
-        }
-        let head = Head::of(&bytes[..bytes.len().min(HEAD_BYTES)]);
-        self.weigh(head_weight(&head))?;
+        let least = if kept { member.size } else { 0 };
+        let window = Window::read(member.size, least, |buffer| self.archive.read_content(buffer)).map_err(archive)?;
+        let head = Head::read(&window, member.size).unwrap_or(Head::Other);
+        self.weigh(head.weight())?;
         if kept {
             self.kept_bytes += member.size;
-            self.kept.insert(member.path.clone(), ImageText(bytes.into()));
+            let whole = window.whole().ok_or_else(|| wrong(member, "is needed whole, and was not kept"))?;
+            self.kept.insert(member.path.clone(), ImageText(whole.into()));
         }
         Ok(DebKind::File { offset, size: member.size, head })
     }

@@ -56,7 +56,7 @@ pub enum DebKind {
         offset: u64,
         /// The size in bytes.
         size: u64,
-        /// What its first bytes say.
+        /// What it is.
         head: Head,
     },
     /// A symbolic link and its target.
