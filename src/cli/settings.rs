@@ -2,8 +2,9 @@ use std::num::NonZeroUsize;
 use std::thread;
 
 use super::arguments::{Format, Global};
-use super::screen::{Bars, Screen, is_hostile};
+use super::screen::{Bars, Screen};
 use super::settings_file::SettingsFile;
+use crate::diagnostic::is_hostile;
 use crate::host::Environment;
 use crate::host::cache::{Cache, CacheFault};
 use crate::net::credentials::Credentials;

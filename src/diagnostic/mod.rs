@@ -104,6 +104,13 @@ pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> O
         .map(|(name, _)| name)
 }
 
+/// Says whether a character moves the cursor, ends a line, or turns the direction of writing: none that a foreign file or server
+/// names may reach the terminal.
+pub fn is_hostile(character: char) -> bool {
+    let turns = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    character.is_control() || turns
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

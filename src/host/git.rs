@@ -1,13 +1,16 @@
 use std::cell::OnceCell;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags};
 
 use super::{Environment, Program};
 use crate::recipe::{PlaceholderFault, Placeholders};
 
 /// How much of a file below `.git` is read.
-const FILE_LIMIT: usize = 4 << 20;
+const FILE_LIMIT: u64 = 4 << 20;
 /// Variables in which CI services name the revision, in the order of asking.
 const REVISION_VARIABLES: &[&str] =
     &["GITHUB_SHA", "CI_COMMIT_SHA", "BITBUCKET_COMMIT", "BUILD_SOURCEVERSION", "CIRCLE_SHA1", "GIT_COMMIT"];
@@ -162,8 +165,14 @@ fn origin_in_files(git: &Path) -> Option<String> {
 }
 
 fn read(path: &Path) -> Option<String> {
-    // What cannot be read is as good as absent: these files are the last of three ways.
-    fs::read_to_string(path).ok().filter(|text| text.len() <= FILE_LIMIT)
+    // What cannot be read is as good as absent: these files are the last of three ways. A project may come from anywhere,
+    // and a FIFO or a link to a device in place of one of them must not keep us.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = fs::File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
+    let size = file.metadata().ok().filter(fs::Metadata::is_file).map(|found| found.len())?;
+    let mut text = String::new();
+    file.take(FILE_LIMIT).read_to_string(&mut text).ok().filter(|_| size <= FILE_LIMIT)?;
+    Some(text)
 }
 
 #[cfg(test)]

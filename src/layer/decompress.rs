@@ -17,13 +17,16 @@ pub struct Limits {
     pub free: u64,
     /// Uncompressed bytes for each compressed one, beyond the free ones. gzip reaches 1,000 and zstd 3,000 on zeros; real layers stay below 50.
     pub ratio: u64,
+    /// Compressed bytes that may go by without bringing as many uncompressed ones: skippable frames, names and comments. Beyond, a stream
+    /// of empty members or frames would keep us busy for as long as somebody sends it.
+    pub idle: u64,
     /// The logarithm of the largest zstd window: 27 is 128 MiB, what `zstd --long` writes and the `zstd` program reads at most.
     pub window_log: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 128 << 30, entries: 4_000_000, kept: 256 << 20, free: 256 << 20, ratio: 200, window_log: 27 }
+        Self { bytes: 128 << 30, entries: 4_000_000, kept: 256 << 20, free: 256 << 20, ratio: 200, idle: 64 << 20, window_log: 27 }
     }
 }
 
@@ -55,10 +58,17 @@ enum Decoder<R: Read> {
 struct Counted<R> {
     inner: R,
     consumed: u64,
+    /// How many bytes may be consumed in all, until more are produced.
+    allowed: u64,
 }
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // A decoder asks again and again while nothing comes out, so its progress is watched here.
+        if self.consumed > self.allowed {
+            let message = format!("{} compressed bytes hold hardly anything", self.consumed);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
         let count = self.inner.read(buffer)?;
         self.consumed += count as u64;
         Ok(count)
@@ -71,7 +81,7 @@ impl<R: Read> Decompressed<R> {
     /// # Errors
     /// When the decoder cannot be made, or the blob does not begin as its compression says.
     pub fn new(blob: R, compression: Compression, limits: Limits) -> io::Result<Self> {
-        let mut source = BufReader::with_capacity(64 << 10, Counted { inner: blob, consumed: 0 });
+        let mut source = BufReader::with_capacity(64 << 10, Counted { inner: blob, consumed: 0, allowed: limits.idle });
         check_magic(source.fill_buf()?, compression)?;
         let decoder = match compression {
             Compression::None => Decoder::Plain(source),
@@ -130,6 +140,12 @@ impl<R: Read> Read for Decompressed<R> {
             Decoder::Zstd(decoder) => decoder.read(buffer),
         }?;
         self.produced += count as u64;
+        let fed = self.produced.saturating_mul(2).saturating_add(self.limits.idle);
+        match &mut self.decoder {
+            Decoder::Plain(source) => source.get_mut().allowed = fed,
+            Decoder::Gzip(decoder) => decoder.get_mut().get_mut().allowed = fed,
+            Decoder::Zstd(decoder) => decoder.get_mut().get_mut().allowed = fed,
+        }
         self.limits.check(self.consumed(), self.produced)?;
         Ok(count)
     }

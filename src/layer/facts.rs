@@ -1,8 +1,8 @@
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
 use super::decompress::{Decompressed, Limits};
 use super::strict::{ArchiveFault, Member, MemberKind, StrictTar};
+use super::tree::{Tree, cost, link};
 use super::window::Window;
 use crate::oci::{Compression, Hasher};
 use crate::rootfs::{Fact, FactKind, Head, ImagePath, ImageText, LayerEntry, LayerFact, LayerFacts};
@@ -28,18 +28,24 @@ pub fn read_facts(blob: impl Read, compression: Compression, limits: &Limits) ->
         if member.path.is_root() {
             continue;
         }
-        tree.check(&member)?;
+        kept += tree.check(&member)?;
         let entry = match whiteout(&member)? {
             Whiteout::None => entry(&mut archive, &member, &tree)?,
             Whiteout::Foreign => continue,
-            Whiteout::Of(path, fact) => LayerFact { path, fact },
+            Whiteout::Of(path, fact) => {
+                // Some unpackers take the earlier entry away with what lies below, and some do not.
+                if fact == LayerEntry::Whiteout && tree.holds(&path) {
+                    return Err(link(&member, format!("hides `{path}`, an earlier entry of the same archive")));
+                }
+                LayerFact { path, fact }
+            }
         };
         kept += weight(&entry);
         if kept > limits.kept {
             return Err(ArchiveFault::Kept(limits.kept));
         }
         if !matches!(entry.fact, LayerEntry::Whiteout | LayerEntry::Opaque) {
-            tree.add(&member);
+            kept += tree.add(&member);
         }
         entries.push(entry);
     }
@@ -61,57 +67,6 @@ impl<R: Read> Read for Hashed<R> {
         let count = self.inner.read(buffer)?;
         self.hasher.update(&buffer[..count]);
         Ok(count)
-    }
-}
-
-/// What is known of the tree that the archive makes, to refuse what unpackers would make different trees of.
-#[derive(Default)]
-pub(super) struct Tree {
-    /// Everything that is no folder, and whether a hard link may lead to it.
-    leaves: BTreeMap<ImagePath, Leaf>,
-    /// The folders of all entries so far.
-    parents: BTreeSet<ImagePath>,
-    /// The folder that was looked at last: entries of one folder mostly follow each other.
-    last: Option<ImagePath>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Leaf {
-    File,
-    Other,
-}
-
-impl Tree {
-    /// Refuses an entry below what is no folder, and one that takes the place of a folder which has entries: some unpackers write
-    /// through the link (RUSTSEC-2021-0080, CVE-2026-25121), some replace it, some stop.
-    pub(super) fn check(&mut self, member: &Member) -> Result<(), ArchiveFault> {
-        if member.kind != MemberKind::Directory && self.parents.contains(&member.path) {
-            return Err(link(member, "takes the place of a folder that has entries".to_owned()));
-        }
-        let parent = member.path.parent();
-        if parent.is_none() || parent == self.last {
-            return Ok(());
-        }
-        if let Some(leaf) = member.path.parents().find(|parent| self.leaves.contains_key(parent)) {
-            return Err(link(member, format!("lies below `{leaf}`, which is no folder in the archive")));
-        }
-        self.parents.extend(member.path.parents());
-        self.last = parent;
-        Ok(())
-    }
-
-    /// Notes an entry. A later one of the same path replaces a file, and a link to it would mean the new one.
-    pub(super) fn add(&mut self, member: &Member) {
-        match member.kind {
-            MemberKind::Directory => drop(self.leaves.remove(&member.path)),
-            MemberKind::File | MemberKind::HardLink(_) => drop(self.leaves.insert(member.path.clone(), Leaf::File)),
-            MemberKind::Symlink(_) | MemberKind::Special => drop(self.leaves.insert(member.path.clone(), Leaf::Other)),
-        }
-    }
-
-    /// Says whether a hard link may lead to this path.
-    pub(super) fn is_file(&self, path: &ImagePath) -> bool {
-        self.leaves.get(path) == Some(&Leaf::File)
     }
 }
 
@@ -137,7 +92,7 @@ fn weight(entry: &LayerFact) -> u64 {
         }
         _ => 0,
     };
-    (entry.path.as_bytes().len() + fact) as u64
+    cost(entry.path.as_bytes()) + fact as u64
 }
 
 /// What an entry means by its name (image-spec, `layer.md`, "Whiteouts").
@@ -201,10 +156,6 @@ pub(super) fn climbs_out(path: &ImagePath, target: &[u8]) -> bool {
         }
     }
     false
-}
-
-fn link(member: &Member, reason: String) -> ArchiveFault {
-    ArchiveFault::Link { offset: member.offset, path: member.path.clone(), reason }
 }
 
 fn file<R: Read>(archive: &mut StrictTar<R>, member: &Member) -> Result<FactKind, ArchiveFault> {

@@ -16,6 +16,7 @@ mod number;
 mod pax;
 mod record;
 mod strict;
+mod tree;
 mod window;
 mod write;
 

@@ -62,7 +62,7 @@ impl EngineApi {
             Some(("unix", path)) => Ok(Self { reach: Reach::Socket(PathBuf::from(path)) }),
             Some(("tcp" | "http", address)) => Ok(Self { reach: Reach::Tcp(address.trim_end_matches('/').to_owned()) }),
             Some((kind, _)) => Err(other(kind)),
-            None => Err(other(host)),
+            None => Err(other(&redact::without_secrets(host))),
         }
     }
 
@@ -70,7 +70,7 @@ impl EngineApi {
     pub fn name(&self) -> String {
         match &self.reach {
             Reach::Socket(path) => format!("the engine at unix://{}", path.display()),
-            Reach::Tcp(address) => format!("the engine at tcp://{}", redact::escaped(address)),
+            Reach::Tcp(address) => format!("the engine at tcp://{}", redact::escaped(&redact::without_secrets(address))),
         }
     }
 
@@ -168,6 +168,7 @@ mod tests {
         for (host, expected) in [
             ("unix:///run/x.sock", Some("the engine at unix:///run/x.sock")),
             ("tcp://127.0.0.1:2375", Some("the engine at tcp://127.0.0.1:2375")),
+            ("tcp://user:secret@127.0.0.1:2375", Some("the engine at tcp://127.0.0.1:2375")),
             ("ssh://me@host", None),
             ("nonsense", None),
         ] {

@@ -14,6 +14,7 @@ use super::origin::{is_loopback, split_port};
 use super::proxy::Proxies;
 use super::response::{Body, Carries, Plain, Response, Target};
 use super::retry::{Pauses, retry_after};
+use super::veil::Veil;
 use super::{HttpFault, Nearness, Network, Patience, RetryPolicy, Secret, Settings, redact};
 use crate::oci::Progress;
 
@@ -87,6 +88,7 @@ struct Inner {
     clients: [OnceLock<Result<Client, String>>; 4],
     pauses: Pauses,
     hosts: Mutex<BTreeSet<String>>,
+    sent: Veil,
 }
 
 impl Drop for Inner {
@@ -109,6 +111,7 @@ impl Http {
             clients: [const { OnceLock::new() }; 4],
             pauses: Pauses::default(),
             hosts: Mutex::default(),
+            sent: Veil::default(),
         }))
     }
 
@@ -183,6 +186,7 @@ impl Http {
         if let (Some(secret), Carries::Credentials) = (authorization, target.carries) {
             let mut value = HeaderValue::from_str(secret.reveal()).map_err(|_| bad(&AUTHORIZATION))?;
             value.set_sensitive(true);
+            self.0.sent.note_header(secret);
             request.headers_mut().insert(AUTHORIZATION, value);
         }
         self.0.pauses.keep(&host);
@@ -242,6 +246,16 @@ impl Http {
             "http" => Err(HttpFault::Forbidden(format!("`{host}` would be asked without TLS, and was not named as a host without TLS"))),
             other => Err(HttpFault::Forbidden(format!("`{}` URLs are not supported", redact::escaped(other)))),
         }
+    }
+
+    /// Notes a secret that is sent otherwise than as a header.
+    pub(crate) fn note_secret(&self, secret: &Secret) {
+        self.0.sent.note(secret.reveal());
+    }
+
+    /// Returns a foreign text without the secrets that were sent: servers and proxies show requests in what they say about them.
+    pub(crate) fn hide(&self, text: &str) -> String {
+        self.0.sent.hide(text)
     }
 
     pub(crate) fn is_proxy(&self, host: &str) -> bool {

@@ -20,6 +20,7 @@ mod response;
 mod retry;
 mod secret;
 mod settings;
+mod veil;
 
 pub use engine::EngineApi;
 pub use fault::{Again, HttpFault, TlsProblem};

@@ -2,16 +2,26 @@
 
 use reqwest::Url;
 
+use crate::diagnostic::is_hostile;
+
 /// How much of a foreign answer is shown.
 const SHOWN: usize = 4 << 10;
 
-/// Writes a URL for people: without user and password, and without the values of its query, which may be signatures.
+/// Writes a URL for people: without user and password, and without its query, which may be a signature as a whole.
 pub fn shown(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let keys: Vec<_> = url.query_pairs().map(|(key, _)| format!("{}=…", escaped(&key))).collect();
-    let query = if keys.is_empty() { String::new() } else { format!("?{}", keys.join("&")) };
+    let query = if url.query().is_some_and(|query| !query.is_empty()) { "?…" } else { "" };
     format!("{}://{host}{port}{}{query}", url.scheme(), url.path())
+}
+
+/// Returns what may be an address, or a host, without user and password, query and fragment. It need not be a URL.
+pub fn without_secrets(text: &str) -> String {
+    let text = text.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
+    // A password may hold slashes, where somebody forgot to encode it: the last `@` decides.
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}://{rest}") }
 }
 
 /// Writes foreign text for people: at most 4 KiB of it, and every control character as an escape.
@@ -22,8 +32,7 @@ pub fn escaped(text: &str) -> String {
     }
     let mut line = String::with_capacity(end);
     for character in text[..end].trim().chars() {
-        // Bidirectional overrides reorder a line on the screen, as escape sequences do.
-        if character.is_control() || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+        if is_hostile(character) {
             line.extend(character.escape_default());
         } else {
             line.push(character);
@@ -42,11 +51,20 @@ mod tests {
     #[test]
     fn what_is_shown_holds_no_secret_and_no_control_character() {
         for (url, expected) in [
-            ("https://user:secret@host.example/v2/a?token=secret&x=secret", "https://host.example/v2/a?token=…&x=…"),
+            ("https://user:secret@host.example/v2/a?token=secret&x=secret", "https://host.example/v2/a?…"),
             ("http://127.0.0.1:5000/v2/", "http://127.0.0.1:5000/v2/"),
-            ("https://host.example/?secret", "https://host.example/?secret=…"),
+            ("https://host.example/?secret", "https://host.example/?…"),
         ] {
             assert_eq!(shown(&url.parse().unwrap()), expected);
+        }
+        for (text, expected) in [
+            ("https://user:secret@host.example/a?secret#secret", "https://host.example/a"),
+            ("https://user:sec/ret@host.example", "https://host.example"),
+            ("user:secret@host.example:5000", "host.example:5000"),
+            ("host.example:5000/a", "host.example:5000/a"),
+            ("/a?secret", "/a"),
+        ] {
+            assert_eq!(without_secrets(text), expected);
         }
         assert_eq!(escaped("a\u{1b}[31mb\nc\u{202e}"), "a\\u{1b}[31mb\\nc\\u{202e}");
         assert!(escaped(&"é".repeat(5000)).len() <= SHOWN + 3);

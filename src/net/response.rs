@@ -117,6 +117,16 @@ impl Response {
         self.header(CONTENT_LENGTH.as_str())?.parse().ok()
     }
 
+    /// Returns what a message shows of a text of the server's: escaped, and without the credentials that were sent to it.
+    pub fn shown(&self, text: &str) -> String {
+        self.body.http.hide(&redact::escaped(text))
+    }
+
+    /// Returns the client that got the answer.
+    pub(crate) fn http(&self) -> &Http {
+        &self.body.http
+    }
+
     /// Returns where the answer came from, after redirects.
     pub fn target(&self) -> &Target {
         &self.target
@@ -171,15 +181,14 @@ impl Response {
     /// When it is no URL, or our rules forbid it; it names both hosts.
     pub fn hop(&self, location: &str) -> Result<Target, HttpFault> {
         let from = &self.target.url;
-        let forbidden =
-            |why: &str| HttpFault::Forbidden(format!("`{}` sends us on to `{}`, {why}", self.body.host, redact::escaped(&cut(location))));
+        let http = &self.body.http;
+        let told = |to: &str, why: &str| HttpFault::Forbidden(format!("`{}` sends us on to `{}`, {why}", self.body.host, http.hide(to)));
+        let forbidden = |why: &str| told(&redact::escaped(&cut(location)), why);
         if location.len() > 16 << 10 || location.chars().any(char::is_control) {
             return Err(forbidden("which is no usable URL"));
         }
         let url = from.join(location).map_err(|_| forbidden("which is no usable URL"))?;
-        let why_not = |why: &str| {
-            HttpFault::Forbidden(format!("`{}` sends us on to `{}`, {why}; this is not followed", self.body.host, redact::shown(&url)))
-        };
+        let why_not = |why: &str| told(&redact::shown(&url), &format!("{why}; this is not followed"));
         if !matches!(url.scheme(), "https" | "http") || url.host_str().is_none() {
             return Err(why_not("which is neither HTTPS nor HTTP"));
         }
@@ -193,7 +202,6 @@ impl Response {
             return Ok(Target { url, ..self.target.clone() });
         }
         let host = url.host_str().unwrap_or_default();
-        let http = &self.body.http;
         let reach = if http.is_insecure(&url) || from.host_str() == url.host_str() {
             self.target.reach
         } else {
@@ -210,8 +218,7 @@ impl Response {
 }
 
 fn cut(text: &str) -> String {
-    // A query may be a signature.
-    text.split(['?', '#']).next().unwrap_or_default().chars().take(300).collect()
+    redact::without_secrets(text).chars().take(300).collect()
 }
 
 /// The body of an answer. Its errors hold an [`HttpFault`].

@@ -1,6 +1,6 @@
 use serde_json::{Map, Value};
 
-use super::{Digest, Document, DocumentFault, MediaType, Platform};
+use super::{Digest, Document, DocumentFault, MediaType, Platform, keys};
 
 /// An image config (image-spec, `config.md`), kept as the JSON object that it is.
 ///
@@ -108,6 +108,7 @@ impl Document for Config {
     }
 
     fn view(value: Value, _: &MediaType) -> Result<Self, DocumentFault> {
+        value.as_object().map_or(Ok(()), keys::check_config)?;
         // oci-spec holds the specification's types; what it cannot read is no image config.
         let typed: oci_spec::image::ImageConfiguration =
             serde_json::from_value(value.clone()).map_err(|error| DocumentFault::Form(error.to_string()))?;

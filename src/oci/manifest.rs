@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Descriptor, Document, DocumentFault, MediaType, Platform};
+use super::{Descriptor, Document, DocumentFault, MediaType, Platform, keys};
 
 /// An image manifest (image-spec, `manifest.md`): one config and its layers, bottom first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,15 +127,10 @@ fn checked<T: serde::de::DeserializeOwned>(value: &Value, media_type: &MediaType
         return Err(DocumentFault::Form("`schemaVersion` is not 2".to_owned()));
     }
     // Go's readers match names without case, so a document must not hold the other kind's key in any.
-    let known = ["manifests", "layers", "config", "mediaType", "schemaVersion", "annotations"];
-    for key in object.keys() {
-        if foreign.iter().any(|name| name.eq_ignore_ascii_case(key)) {
-            return Err(DocumentFault::Ambiguous(key.clone()));
-        }
-        if known.iter().any(|name| name.eq_ignore_ascii_case(key) && name != key) {
-            return Err(DocumentFault::Form(format!("the key `{}` is misspelt", key.escape_debug())));
-        }
+    if let Some(key) = object.keys().find(|key| foreign.iter().any(|name| keys::is_alike(name, key))) {
+        return Err(DocumentFault::Ambiguous(key.clone()));
     }
+    keys::check_document(object)?;
     if let Some(inside) = object.get("mediaType") {
         let inside = inside.as_str().ok_or_else(|| DocumentFault::Form("`mediaType` is not a string".to_owned()))?;
         if MediaType::from(inside) != *media_type {

@@ -11,6 +11,7 @@ mod canonical;
 mod config;
 mod descriptor;
 mod digest;
+mod keys;
 mod manifest;
 mod parsed;
 mod platform;

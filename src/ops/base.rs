@@ -188,6 +188,9 @@ impl FoundBase {
                 return Err(StoreError::new(StoreFault::Corrupt, message).into());
             }
             rootfs.apply(&facts);
+            if let Some(fault) = rootfs.fault() {
+                return Err(corrupt(format!("could not put layer {} of the base on those below", number + 1), fault));
+            }
         }
         Ok(rootfs)
     }

@@ -25,4 +25,4 @@ pub use entry::{Content, ContentFault, Entry, EntryKind, FoundFile, OpenContent,
 pub use facts::{Fact, FactKind, ImageText, LayerEntry, LayerFact, LayerFacts};
 pub use head::{Head, Machine};
 pub use path::{ImagePath, PathFault};
-pub use view::{Resolved, Rootfs};
+pub use view::{Resolved, Rootfs, RootfsFault};

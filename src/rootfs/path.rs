@@ -1,6 +1,8 @@
 use std::borrow::Borrow;
 use std::fmt;
 
+use crate::diagnostic::is_hostile;
+
 /// A path inside an image, without the leading slash; the root itself is empty.
 ///
 /// The bytes are the file system's, which need not be UTF-8. They are escaped when shown.
@@ -131,7 +133,7 @@ impl fmt::Display for ImagePath {
         formatter.write_str("/")?;
         for chunk in self.0.utf8_chunks() {
             for character in chunk.valid().chars() {
-                if character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+                if is_hostile(character) {
                     write!(formatter, "{}", character.escape_default())?;
                 } else {
                     write!(formatter, "{character}")?;

@@ -5,6 +5,11 @@ use super::{Changeset, Entry, EntryKind, Fact, FactKind, Head, ImagePath, ImageT
 
 /// How many symbolic links one path may lead through, as in Linux.
 const LINKS: usize = 40;
+/// How many names may be passed on the way to where all entries of the layers land. Links of links, each with a target of two
+/// thousand names, would keep us busy for days.
+const STEPS: u64 = 20_000_000;
+/// How many bytes the paths and link targets of all layers may have together.
+const HELD: u64 = 256 << 20;
 
 /// The files of an image as a container sees them: the base's layers merged, and our changesets on top.
 ///
@@ -13,6 +18,20 @@ const LINKS: usize = 40;
 pub struct Rootfs<'a> {
     layers: BTreeMap<ImagePath, Fact>,
     changesets: Vec<&'a Changeset>,
+    /// The names that were passed on the way to where entries land, and the bytes that the layers' entries take.
+    steps: u64,
+    held: u64,
+}
+
+/// Why layers cannot be put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RootfsFault {
+    /// Where the entries land is too long a way.
+    #[error("the links of its layers lead through each other more often than in any real image")]
+    Tangled,
+    /// There are too many.
+    #[error("the paths of its layers have more than {HELD} bytes together")]
+    Large,
 }
 
 /// Where a path leads.
@@ -33,35 +52,62 @@ impl<'a> Rootfs<'a> {
     }
 
     /// Applies a layer on top (image-spec, `layer.md`, "Applying Changesets").
+    ///
+    /// What it comes to is of no use when [`Rootfs::fault`] then names a limit that was passed.
     pub fn apply(&mut self, facts: &LayerFacts) {
         // A whiteout hides lower layers only, wherever in the tar it stands: "files in the same layer are not hidden".
         for entry in &facts.entries {
             match entry.fact {
-                LayerEntry::Whiteout => self.remove(&self.landing(&entry.path), true),
-                LayerEntry::Opaque => self.remove(&self.landing(&entry.path), false),
+                LayerEntry::Whiteout | LayerEntry::Opaque => {
+                    let landing = self.landing(&entry.path);
+                    self.remove(&landing, entry.fact == LayerEntry::Whiteout);
+                }
                 LayerEntry::Add(_) | LayerEntry::Link(_) => {}
             }
         }
         for entry in &facts.entries {
+            self.held += entry.path.as_bytes().len() as u64;
             match &entry.fact {
-                LayerEntry::Add(fact) => self.add(&self.landing(&entry.path), fact.clone()),
+                LayerEntry::Add(fact) => {
+                    if let FactKind::Symlink(ImageText(target)) = &fact.kind {
+                        self.held += target.len() as u64;
+                    }
+                    let landing = self.landing(&entry.path);
+                    self.add(&landing, fact.clone());
+                }
                 LayerEntry::Link(target) => {
-                    if let Some(fact) = self.layers.get(&self.landing(target)).cloned() {
-                        self.add(&self.landing(&entry.path), fact);
+                    let target = self.landing(target);
+                    if let Some(fact) = self.layers.get(&target).cloned() {
+                        let landing = self.landing(&entry.path);
+                        self.add(&landing, fact);
                     }
                 }
                 LayerEntry::Whiteout | LayerEntry::Opaque => {}
             }
+            if self.fault().is_some() {
+                return;
+            }
+        }
+    }
+
+    /// Returns the limit that the layers pass, if they pass one.
+    pub fn fault(&self) -> Option<RootfsFault> {
+        match (self.steps > STEPS, self.held > HELD) {
+            (true, _) => Some(RootfsFault::Tangled),
+            (_, true) => Some(RootfsFault::Large),
+            _ => None,
         }
     }
 
     /// Returns where an entry lands: a folder of its path may be a link of a lower layer, which containerd follows inside of the image.
-    fn landing(&self, path: &ImagePath) -> ImagePath {
+    fn landing(&mut self, path: &ImagePath) -> ImagePath {
         let is_link = |parent: ImagePath| self.layers.get(&parent).is_some_and(|fact| matches!(fact.kind, FactKind::Symlink(_)));
-        if !path.parents().any(is_link) {
+        if self.steps > STEPS || !path.parents().any(is_link) {
             return path.clone();
         }
-        match self.resolve_parent(path) {
+        let (resolved, steps) = self.walk(path, false);
+        self.steps += steps;
+        match resolved {
             Resolved::File(landing, _) | Resolved::Missing(landing) => landing,
             Resolved::Loop => path.clone(),
         }
@@ -75,7 +121,7 @@ impl<'a> Rootfs<'a> {
     {
         let mut changesets: Vec<&'b Changeset> = self.changesets.clone();
         changesets.push(changeset);
-        Rootfs { layers: self.layers.clone(), changesets }
+        Rootfs { layers: self.layers.clone(), changesets, steps: self.steps, held: self.held }
     }
 
     /// Puts a changeset on top.
@@ -106,31 +152,33 @@ impl<'a> Rootfs<'a> {
 
     /// Follows a path through all links.
     pub fn resolve(&self, path: &ImagePath) -> Resolved {
-        self.walk(path, true)
+        self.walk(path, true).0
     }
 
     /// Follows the links of a path's folders, and not its last name: where an entry of this path really lands.
     pub fn resolve_parent(&self, path: &ImagePath) -> Resolved {
-        self.walk(path, false)
+        self.walk(path, false).0
     }
 
-    fn walk(&self, path: &ImagePath, last: bool) -> Resolved {
+    /// Returns where a path leads, and how many names were passed on the way.
+    fn walk(&self, path: &ImagePath, last: bool) -> (Resolved, u64) {
         let mut todo: VecDeque<Vec<u8>> = path.names().map(<[u8]>::to_vec).collect();
         let mut here = ImagePath::root();
-        let mut links = 0;
+        let (mut links, mut steps) = (0, 0);
         let mut missing = false;
         let mut fact = Fact { kind: FactKind::Directory, mode: 0o755, uid: 0, gid: 0 };
         while let Some(name) = todo.pop_front() {
+            steps += 1;
             if name == b".." {
                 here = here.parent().unwrap_or_default();
                 continue;
             }
-            let Ok(next) = here.join(&name) else { return Resolved::Missing(here) };
+            let Ok(next) = here.join(&name) else { return (Resolved::Missing(here), steps) };
             match self.entry(&next).filter(|_| !missing) {
                 Some(Fact { kind: FactKind::Symlink(ImageText(target)), .. }) if last || !todo.is_empty() => {
                     links += 1;
                     if links > LINKS {
-                        return Resolved::Loop;
+                        return (Resolved::Loop, steps);
                     }
                     if target.starts_with(b"/") {
                         here = ImagePath::root();
@@ -151,12 +199,10 @@ impl<'a> Rootfs<'a> {
             }
         }
         if missing {
-            return Resolved::Missing(here);
+            return (Resolved::Missing(here), steps);
         }
-        match self.entry(&here) {
-            Some(found) => Resolved::File(here, found),
-            None => Resolved::File(here, fact),
-        }
+        let fact = self.entry(&here).unwrap_or(fact);
+        (Resolved::File(here, fact), steps)
     }
 
     fn add(&mut self, path: &ImagePath, fact: Fact) {

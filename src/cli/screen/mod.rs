@@ -11,7 +11,7 @@ use std::io::{self, IsTerminal, Write};
 
 use anstream::ColorChoice;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, is_hostile};
 
 pub use diagnostics::{Colors, render};
 
@@ -114,11 +114,6 @@ fn printable(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(shown)
-}
-
-/// Says whether a character moves the cursor, or turns the direction of writing.
-pub(super) fn is_hostile(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 fn width() -> u16 {

@@ -7,7 +7,8 @@ use crate::layer::strict::{ArchiveFault, Member, MemberKind, StrictTar};
 use crate::rootfs::ImageText;
 
 /// How much control files may hold. Those of the largest packages, with 100,000 lines of `md5sums`, stay below 16 MiB.
-pub(super) const LIMITS: Limits = Limits { bytes: 32 << 20, entries: 256, kept: 32 << 20, free: 4 << 20, ratio: 200, window_log: 27 };
+pub(super) const LIMITS: Limits =
+    Limits { bytes: 32 << 20, entries: 256, kept: 32 << 20, free: 4 << 20, ratio: 200, idle: 1 << 20, window_log: 27 };
 
 /// The control files that are kept, beside `control`, `md5sums` and `conffiles`.
 const SCRIPTS: &[&str] = &["config", "postinst", "postrm", "preinst", "prerm", "shlibs", "triggers"];

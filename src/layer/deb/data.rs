@@ -4,8 +4,9 @@ use std::io::{self, BufReader, Read, Write};
 use super::facts::{DebEntry, DebKind};
 use super::{DATA, DebFault};
 use crate::layer::decompress::Limits;
-use crate::layer::facts::{Tree, climbs_out};
+use crate::layer::facts::climbs_out;
 use crate::layer::strict::{ArchiveFault, Member, MemberKind, StrictTar};
+use crate::layer::tree::{Tree, cost};
 use crate::layer::window::Window;
 use crate::rootfs::{Head, ImagePath, ImageText};
 
@@ -76,7 +77,8 @@ impl<R: Read> Reading<'_, R> {
             if member.path.is_root() {
                 continue;
             }
-            tree.check(&member).map_err(archive)?;
+            let folders = tree.check(&member).map_err(archive)?;
+            self.weigh(folders)?;
             if !paths.insert(member.path.clone()) {
                 return Err(wrong(&member, "is there twice"));
             }
@@ -84,8 +86,8 @@ impl<R: Read> Reading<'_, R> {
                 return Err(wrong(&member, "would hide another file in an image"));
             }
             let kind = self.kind(&member, &tree)?;
-            self.weigh(member.path.as_bytes().len())?;
-            tree.add(&member);
+            let leaf = tree.add(&member);
+            self.weigh(cost(member.path.as_bytes()) + leaf)?;
             entries.push(DebEntry { path: member.path, kind, mode: member.mode, uid: member.uid, gid: member.gid });
         }
         Ok((entries, self.kept))
@@ -99,11 +101,11 @@ impl<R: Read> Reading<'_, R> {
                 Err(wrong(member, &format!("leads out of the image, to `{}`", target.escape_ascii())))
             }
             MemberKind::Symlink(target) => {
-                self.weigh(target.len())?;
+                self.weigh(target.len() as u64)?;
                 Ok(DebKind::Symlink(ImageText(target.clone().into())))
             }
             MemberKind::HardLink(target) if tree.is_file(target) => {
-                self.weigh(target.as_bytes().len())?;
+                self.weigh(target.as_bytes().len() as u64)?;
                 Ok(DebKind::HardLink(target.clone()))
             }
             MemberKind::HardLink(target) => {
@@ -122,7 +124,7 @@ impl<R: Read> Reading<'_, R> {
         let least = if kept { member.size } else { 0 };
         let window = Window::read(member.size, least, |buffer| self.archive.read_content(buffer)).map_err(archive)?;
         let head = Head::read(&window, member.size).unwrap_or(Head::Other);
-        self.weigh(head.weight())?;
+        self.weigh(head.weight() as u64)?;
         if kept {
             self.kept_bytes += member.size;
             let whole = window.whole().ok_or_else(|| wrong(member, "is needed whole, and was not kept"))?;
@@ -132,8 +134,8 @@ impl<R: Read> Reading<'_, R> {
     }
 
     /// Counts foreign bytes that stay in memory.
-    fn weigh(&mut self, bytes: usize) -> Result<(), DebFault> {
-        self.weight += bytes as u64;
+    fn weigh(&mut self, bytes: u64) -> Result<(), DebFault> {
+        self.weight += bytes;
         if self.weight > self.limits.kept { Err(archive(ArchiveFault::Kept(self.limits.kept))) } else { Ok(()) }
     }
 }

@@ -10,6 +10,8 @@ const EXTENSION_LIMIT: u64 = 1 << 20;
 
 /// What a size field of eleven octal digits holds at most.
 const FULL: u64 = (1 << 33) - 1;
+/// How many bytes the target of a symbolic link has at least that Linux does not make (`PATH_MAX`, `path_resolution(7)`).
+const TARGET_LIMIT: usize = 4096;
 /// The largest numbers of a device that Linux has: twelve bits and twenty (containerd 0205398ac).
 const DEVICE: (u64, u64) = ((1 << 12) - 1, (1 << 20) - 1);
 
@@ -175,6 +177,7 @@ impl<R: Read> StrictTar<R> {
             b'0' | 0 | b'7' => MemberKind::File,
             b'1' => MemberKind::HardLink(ImagePath::new(&fields.link).map_err(|fault| bad_path(offset, &fields.link, fault))?),
             b'2' if fields.link.is_empty() => return Err(ambiguous(offset, "a symbolic link to nothing")),
+            b'2' if fields.link.len() >= TARGET_LIMIT => return Err(ambiguous(offset, "a link's target that is longer than Linux allows")),
             b'2' => MemberKind::Symlink(fields.link),
             b'3' | b'4' | b'6' => MemberKind::Special,
             b'5' => MemberKind::Directory,
@@ -316,13 +319,16 @@ struct Fields {
 impl Fields {
     fn read(header: &[u8; 512], size: u64, extensions: Extensions, offset: u64) -> Result<Self, ArchiveFault> {
         let Extensions { records, long_name, long_link } = extensions;
+        // A size of the PAX header is that of the entry for some readers, and of the long name before it for others.
+        if records.is_some() && (long_name.is_some() || long_link.is_some()) {
+            return Err(ambiguous(offset, "PAX and GNU headers for one entry"));
+        }
         let records = records.unwrap_or_default();
         check_numbers(header, &records).map_err(|reason| ambiguous(offset, &reason))?;
         let wrong = |reason: String| ambiguous(offset, &reason);
         let both = |pax: Option<&[u8]>, gnu: Option<Vec<u8>>, own: Vec<u8>| match (pax, gnu) {
-            (Some(_), Some(_)) => Err(ambiguous(offset, "a PAX and a GNU name for one entry")),
             (Some([]), _) => Err(ambiguous(offset, "an empty PAX name")),
-            (Some(pax), None) => Ok(pax.to_vec()),
+            (Some(pax), _) => Ok(pax.to_vec()),
             (None, Some(gnu)) => Ok(gnu),
             (None, None) => Ok(own),
         };

@@ -108,7 +108,7 @@ fn what_readers_differ_on_is_refused() {
         ("symbolic link to nothing", joined(&[&header("s", b'2', 0), &END])),
         ("global PAX header", joined(&[&header("g", b'g', 13), &data(b"13 path=glob\n"), &header("a", b'0', 0), &END])),
         ("twice", joined(&[&pax("path=one\npath=two"), &header("a", b'0', 0), &END])),
-        ("PAX and a GNU name", joined(&[&gnu(b'L', "long"), &pax("path=paxp"), &header("a", b'0', 0), &END])),
+        ("PAX and GNU headers", joined(&[&gnu(b'L', "long"), &pax("path=paxp"), &header("a", b'0', 0), &END])),
         ("two extended headers", joined(&[&gnu(b'L', "one"), &gnu(b'L', "two"), &header("a", b'0', 0), &END])),
         ("two extended headers", joined(&[&pax("path=one"), &pax("uid=1"), &header("a", b'0', 0), &END])),
         ("content after the end", joined(&[&[0; 512], &header("a", b'0', 0), &END])),

@@ -40,8 +40,9 @@ impl Fault {
         let url = response.target().url();
         let host = url.host_str().unwrap_or_default();
         let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let text = response.explanation();
-        let (codes, words) = read(&text);
+        let http = response.http().clone();
+        let (codes, words) = read(&response.explanation());
+        let words = http.hide(&words);
         Self::Status(Answer { host, status, codes, words, shown: None })
     }
 

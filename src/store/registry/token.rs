@@ -109,6 +109,7 @@ fn fetch(http: &Http, realm: &Target, service: Option<&str>, wish: &Wish<'_>, fo
     let credential = found.credential.as_ref().map(|(credential, _)| credential);
     let request = match credential {
         Some(Credential::Identity(refresh)) => {
+            http.note_secret(refresh);
             let scope = wish.scopes.join(" ");
             let mut pairs = vec![("grant_type", "refresh_token"), ("client_id", "hardened"), ("refresh_token", refresh.reveal())];
             pairs.extend(service.map(|service| ("service", service)));

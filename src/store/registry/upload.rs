@@ -3,6 +3,7 @@ use std::io::{self, Read};
 use super::Repository;
 use super::call::{Action, Call};
 use super::fault::Fault;
+use super::realm;
 use crate::net::{Again, HttpFault, Method, RequestBody, Response, Target, Tries, header};
 use crate::oci::{BlobSource, Descriptor, Progress, StoreFault, Verified, Written};
 
@@ -106,7 +107,7 @@ impl<'u> Upload<'u> {
         let response = self.bodyless(&call).ok()?;
         match response.status().as_u16() {
             201 => Some(Mounted::There),
-            202 => location(&response).ok().map(Mounted::Session),
+            202 => self.location(&response).ok().map(Mounted::Session),
             _ => None,
         }
     }
@@ -120,7 +121,7 @@ impl<'u> Upload<'u> {
     fn start(&self) -> Result<Target, Fault> {
         let target = self.repository.target("blobs/uploads/")?;
         let response = self.bodyless(&Call::new(Method::POST, target, Action::Push))?;
-        if response.status() == 202 { location(&response) } else { Err(Fault::of(response)) }
+        if response.status() == 202 { self.location(&response) } else { Err(Fault::of(response)) }
     }
 
     /// Sends the bytes from `offset` on and names the digest: the whole in one request (end-6).
@@ -147,12 +148,28 @@ impl<'u> Upload<'u> {
             call.headers.extend_from_slice(headers);
             let response = self.repository.call(&call)?;
             match (response.status().as_u16(), response.header("location")) {
-                (307 | 308, Some(location)) => target = response.hop(location)?,
+                (307 | 308, Some(location)) => target = self.hop(&response, location)?,
                 _ => return Ok(response),
             }
         }
         let message = "the registry sends the upload on and on".to_owned();
         Err(Fault::Refused { fault: StoreFault::Refused, message, hints: Vec::new() })
+    }
+
+    /// Returns where a session is.
+    fn location(&self, response: &Response) -> Result<Target, Fault> {
+        let location = response.header("location").ok_or_else(|| {
+            let host = response.target().url().host_str().unwrap_or_default().to_owned();
+            HttpFault::Answer { host, detail: "it opens an upload and does not say where (`Location`)".to_owned() }
+        })?;
+        self.hop(response, location)
+    }
+
+    fn hop(&self, response: &Response, location: &str) -> Result<Target, Fault> {
+        let next = response.hop(location)?;
+        let api = self.repository.target("")?;
+        realm::check_upload(&self.repository.registry.0.http, self.repository.name.registry(), api.url(), next.url())?;
+        Ok(next)
     }
 
     /// Asks a session how far it has come (end-13), sends the rest (end-5), and closes it.
@@ -164,7 +181,7 @@ impl<'u> Upload<'u> {
         let Some(offset) = received(response.header("range")).filter(|offset| *offset <= self.descriptor.size) else {
             return Ok(Resumed::Lost);
         };
-        let mut target = if response.header("location").is_some() { location(&response)? } else { target };
+        let mut target = if response.header("location").is_some() { self.location(&response)? } else { target };
         *session = Some(target.clone());
         if offset > *most {
             *most = offset;
@@ -182,7 +199,7 @@ impl<'u> Upload<'u> {
                 _ => return Err(Fault::of(response)),
             }
             if response.header("location").is_some() {
-                target = location(&response)?;
+                target = self.location(&response)?;
             }
             *session = Some(target.clone());
         }
@@ -202,14 +219,6 @@ enum Mounted {
 
 fn completed(response: Response) -> Result<(), Fault> {
     if response.status().is_success() { Ok(()) } else { Err(Fault::of(response)) }
-}
-
-fn location(response: &Response) -> Result<Target, Fault> {
-    let location = response.header("location").ok_or_else(|| {
-        let host = response.target().url().host_str().unwrap_or_default().to_owned();
-        HttpFault::Answer { host, detail: "it opens an upload and does not say where (`Location`)".to_owned() }
-    })?;
-    Ok(response.hop(location)?)
 }
 
 /// Reads how many bytes a session has: `0-9` are ten. Registries write `0-0` for none; where it does mean one, the registry refuses the

@@ -1,0 +1,140 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::strict::{ArchiveFault, Member, MemberKind};
+use crate::rootfs::ImagePath;
+
+/// What one path costs beside its bytes, in bytes.
+const OVERHEAD: u64 = 64;
+/// How deep a path may be without costing more: each folder above costs whoever walks it.
+const DEPTH: usize = 64;
+/// What each folder beyond that counts for, in bytes.
+const DEEPER: u64 = 256;
+
+/// What is known of the tree that an archive makes, to refuse what unpackers would make different trees of.
+#[derive(Default)]
+pub(super) struct Tree {
+    /// Everything that is no folder.
+    leaves: BTreeMap<ImagePath, Leaf>,
+    /// The folders: those with an entry, and those above all entries.
+    folders: BTreeSet<ImagePath>,
+    /// The folder that was looked at last: entries of one folder mostly follow each other.
+    last: Option<ImagePath>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Leaf {
+    /// A file of one name.
+    File,
+    /// A file that a hard link leads to.
+    Shared,
+    HardLink(ImagePath),
+    Symlink(Vec<u8>),
+    Special,
+}
+
+impl Tree {
+    /// Refuses an entry that some unpackers would write through a link and others instead of it (RUSTSEC-2018-0002,
+    /// RUSTSEC-2021-0080, RUSTSEC-2026-0067, CVE-2026-25121): one below what is no folder, and one in the place of another
+    /// that is not its like. Two files of one path are a file and its successor to everybody.
+    ///
+    /// Returns how many bytes of memory the entry's folders took.
+    pub(super) fn check(&mut self, member: &Member) -> Result<u64, ArchiveFault> {
+        let path = member.path.as_bytes();
+        let is_folder = member.kind == MemberKind::Directory;
+        if !is_folder && self.folders.contains(path) {
+            return Err(link(member, "takes the place of a folder".to_owned()));
+        }
+        let replaces = match (self.leaves.get(path), &member.kind) {
+            (None, _) | (Some(Leaf::File), MemberKind::File | MemberKind::HardLink(_)) | (Some(Leaf::Special), MemberKind::Special) => {
+                false
+            }
+            (Some(Leaf::Symlink(old)), MemberKind::Symlink(new)) => old != new,
+            (Some(Leaf::HardLink(old)), MemberKind::HardLink(new)) => old != new,
+            (Some(_), _) => true,
+        };
+        if replaces {
+            return Err(link(member, "takes the place of an earlier entry of another kind, or of a file with several names".to_owned()));
+        }
+        let first = member.path.names().next().unwrap_or_default();
+        if first.starts_with(b".wh..wh.") && first.len() < path.len() {
+            // AUFS kept hard links there; some unpackers pass over all of it, and some do not.
+            return Err(link(member, "lies below a folder of AUFS".to_owned()));
+        }
+        let above = self.note_above(member)?;
+        Ok(if is_folder && self.folders.insert(member.path.clone()) { above + cost(path) } else { above })
+    }
+
+    /// Notes all folders above an entry. Those above a known folder are known.
+    fn note_above(&mut self, member: &Member) -> Result<u64, ArchiveFault> {
+        let path = member.path.as_bytes();
+        let parent = |path: &[u8]| path.iter().rposition(|byte| *byte == b'/');
+        let Some(mut end) = parent(path) else { return Ok(0) };
+        if self.last.as_ref().is_some_and(|last| last.as_bytes() == &path[..end]) {
+            return Ok(0);
+        }
+        let mut held = 0;
+        let last = ImagePath::new(&path[..end]).ok();
+        loop {
+            let folder = &path[..end];
+            if self.folders.contains(folder) {
+                break;
+            }
+            if let Some((leaf, _)) = self.leaves.get_key_value(folder) {
+                return Err(link(member, format!("lies below `{leaf}`, which is no folder in the archive")));
+            }
+            if let Ok(folder) = ImagePath::new(folder) {
+                held += cost(folder.as_bytes());
+                self.folders.insert(folder);
+            }
+            match parent(folder) {
+                Some(next) => end = next,
+                None => break,
+            }
+        }
+        self.last = last;
+        Ok(held)
+    }
+
+    /// Notes an entry that is there after [`Tree::check`], and returns how many bytes of memory that took.
+    pub(super) fn add(&mut self, member: &Member) -> u64 {
+        let leaf = match &member.kind {
+            MemberKind::Directory => return 0,
+            MemberKind::File => Leaf::File,
+            MemberKind::HardLink(target) => {
+                if let Some(file @ Leaf::File) = self.leaves.get_mut(target) {
+                    *file = Leaf::Shared;
+                }
+                Leaf::HardLink(target.clone())
+            }
+            MemberKind::Symlink(target) => Leaf::Symlink(target.clone()),
+            MemberKind::Special => Leaf::Special,
+        };
+        let target = match &leaf {
+            Leaf::HardLink(target) => target.as_bytes().len() as u64,
+            Leaf::Symlink(target) => target.len() as u64,
+            _ => 0,
+        };
+        self.leaves.insert(member.path.clone(), leaf);
+        cost(member.path.as_bytes()) + target
+    }
+
+    /// Says whether a path is an earlier regular file of the archive, under whichever of its names.
+    pub(super) fn is_file(&self, path: &ImagePath) -> bool {
+        matches!(self.leaves.get(path), Some(Leaf::File | Leaf::Shared | Leaf::HardLink(_)))
+    }
+
+    /// Says whether the archive holds something at a path.
+    pub(super) fn holds(&self, path: &ImagePath) -> bool {
+        self.leaves.contains_key(path) || self.folders.contains(path)
+    }
+}
+
+/// Returns what a path counts for, in bytes.
+pub(super) fn cost(path: &[u8]) -> u64 {
+    let depth = path.split(|byte| *byte == b'/').skip(1).count();
+    path.len() as u64 + OVERHEAD + DEEPER * depth.saturating_sub(DEPTH) as u64
+}
+
+pub(super) fn link(member: &Member, reason: String) -> ArchiveFault {
+    ArchiveFault::Link { offset: member.offset, path: member.path.clone(), reason }
+}
