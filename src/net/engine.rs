@@ -8,6 +8,7 @@ use reqwest::{Body, Client};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{self, Sender};
 
+use super::fault::chain;
 use super::redact;
 use crate::host::Environment;
 use crate::oci::{StoreError, StoreFault};
@@ -80,7 +81,16 @@ impl EngineApi {
     /// When the engine cannot be reached or refuses, or `write` fails.
     pub fn load(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<String, StoreError> {
         let failed = |fault| StoreError::new(fault, format!("could not load the image into {}", self.name()));
-        let unreached = |error: reqwest::Error| failed(StoreFault::Unreachable).caused_by(error.without_url());
+        let unreached = |error: reqwest::Error| {
+            let error = error.without_url();
+            let words = chain(&error).pop().map(|text| redact::escaped(&text)).unwrap_or_default();
+            let start = "check that it runs, or name another: `DOCKER_HOST=unix:///path/of/the.sock`";
+            if error.is_connect() {
+                failed(StoreFault::Unreachable).caused_by(format!("nobody answers there: {words}")).hint(start)
+            } else {
+                failed(StoreFault::Unreachable).caused_by(words)
+            }
+        };
         let (sender, mut receiver) = mpsc::channel::<io::Result<Bytes>>(4);
         let pieces = futures_util::stream::poll_fn(move |task| receiver.poll_recv(task));
         let client = match &self.reach {

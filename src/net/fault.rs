@@ -50,6 +50,14 @@ pub enum HttpFault {
         /// How long was waited.
         waited: Duration,
     },
+    /// It never answered anything: nobody may be there who could.
+    #[error("`{host}` takes connections, and did not answer for {} seconds", waited.as_secs())]
+    Mute {
+        /// The host.
+        host: String,
+        /// How long was waited.
+        waited: Duration,
+    },
     /// The connection broke.
     #[error("the connection to `{host}` broke: {detail}")]
     Broken {
@@ -123,7 +131,7 @@ impl HttpFault {
     /// Says whether trying again may help.
     pub fn again(&self) -> Again {
         match self {
-            Self::Name { .. } | Self::Connect { .. } => Again::Unreached,
+            Self::Name { .. } | Self::Connect { .. } | Self::Mute { .. } => Again::Unreached,
             Self::Silent { .. } | Self::Broken { .. } => Again::Soon,
             _ => Again::Never,
         }
@@ -133,12 +141,20 @@ impl HttpFault {
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::Offline { .. } => vec!["run it again without `--offline`".to_owned()],
+            Self::Name { host, .. } => {
+                vec![format!("check how `{host}` is written; where only a proxy reaches it, set `HTTPS_PROXY=http://PROXY:PORT`")]
+            }
+            Self::Connect { host, .. } | Self::Mute { host, .. } => {
+                vec![format!("check that a registry runs at `{host}`, and that nothing in between closes the way to it")]
+            }
+            Self::Silent { .. } | Self::Broken { .. } => vec!["run it again: what arrived stays".to_owned()],
             Self::Tls { host, problem: TlsProblem::NoTls } => {
                 vec![format!("if the registry has no TLS and the network to it is safe, add `--insecure {host}`")]
             }
             Self::Tls { problem: TlsProblem::UnknownIssuer, .. } => {
                 vec!["give the authority's certificate with `--ca-file FILE.pem`".to_owned()]
             }
+            Self::Tls { problem: TlsProblem::WrongName, .. } => vec!["name the host as its certificate does".to_owned()],
             _ => Vec::new(),
         }
     }

@@ -89,6 +89,8 @@ struct Inner {
     pauses: Pauses,
     hosts: Mutex<BTreeSet<String>>,
     sent: Veil,
+    /// The hosts that have answered anything.
+    heard: Mutex<BTreeSet<String>>,
 }
 
 impl Drop for Inner {
@@ -112,6 +114,7 @@ impl Http {
             pauses: Pauses::default(),
             hosts: Mutex::default(),
             sent: Veil::default(),
+            heard: Mutex::default(),
         }))
     }
 
@@ -192,25 +195,33 @@ impl Http {
         self.0.pauses.keep(&host);
         self.0.hosts.lock().unwrap_or_else(PoisonError::into_inner).insert(host.clone());
         let exchange = Exchange { runtime: &self.runtime()?, client, patience: self.patience(), host: &host };
-        let answer = match body {
+        let sent = match body {
             RequestBody::Empty => {
                 if matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
                     request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
                 }
-                exchange.send(request)?
+                exchange.send(request)
             }
             RequestBody::Bytes(bytes) => {
                 *request.body_mut() = Some(bytes.into());
-                exchange.send(request)?
+                exchange.send(request)
             }
             RequestBody::Stream { mut reader, length, progress } => {
                 if let Some(length) = length {
                     request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
                 }
-                exchange.send_streamed(request, |feed| pour(reader.as_mut(), length, progress, feed))?
+                exchange.send_streamed(request, |feed| pour(reader.as_mut(), length, progress, feed))
             }
         };
-        self.received(answer, method, target, host)
+        let heard = || self.0.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        match sent {
+            Ok(answer) => {
+                heard().insert(host.clone());
+                self.received(answer, method, target, host)
+            }
+            Err(HttpFault::Silent { host, waited, .. }) if !heard().contains(&host) => Err(HttpFault::Mute { host, waited }),
+            Err(fault) => Err(fault),
+        }
     }
 
     fn received(&self, answer: reqwest::Response, method: &Method, target: &Target, host: String) -> Result<Response, HttpFault> {

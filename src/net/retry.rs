@@ -48,6 +48,10 @@ const TRIES_UNREACHED: u32 = 4;
 pub struct Tries {
     policy: RetryPolicy,
     started: Instant,
+    /// When the try that is under way began.
+    began: Instant,
+    /// When the first of the tries began that found nobody, one after the other up to now.
+    unreached_since: Option<Instant>,
     without_progress: u32,
     all: u32,
 }
@@ -55,7 +59,8 @@ pub struct Tries {
 impl Tries {
     /// Starts counting.
     pub fn new(policy: RetryPolicy) -> Self {
-        Self { policy, started: Instant::now(), without_progress: 0, all: 0 }
+        let now = Instant::now();
+        Self { policy, started: now, began: now, unreached_since: None, without_progress: 0, all: 0 }
     }
 
     /// Notes that the last try got something done, so that the next failure counts as the first.
@@ -81,14 +86,26 @@ impl Tries {
             Again::Soon => self.policy.attempts,
         };
         let wait = full_jitter(self.policy.base, self.policy.cap, self.without_progress - 1);
-        let end = self.started.elapsed() + wait;
-        let late = self.policy.deadline.is_some_and(|deadline| end > deadline);
-        let unreached = again == Again::Unreached && end > self.policy.unreached;
+        let late = self.policy.deadline.is_some_and(|deadline| self.started.elapsed() + wait > deadline);
+        let unreached = again == Again::Unreached && self.is_lost(wait, Instant::now());
+        if again != Again::Unreached {
+            self.unreached_since = None;
+        }
         if self.without_progress >= limit || self.all >= TRIES_IN_ALL || late || unreached {
             return Err(error);
         }
         std::thread::sleep(wait);
+        self.began = Instant::now();
         Ok(())
+    }
+
+    /// Says whether a host that was not reached just `now` is given up, because a further try would end after the budget for that.
+    fn is_lost(&mut self, wait: Duration, now: Instant) -> bool {
+        let budget = self.policy.unreached;
+        // What took longer did something else before, an upload for example: the time for reaching the host begins now.
+        let took = Some(now.saturating_duration_since(self.began)).filter(|took| *took <= budget * 2).unwrap_or_default();
+        let since = *self.unreached_since.get_or_insert(now.checked_sub(took).unwrap_or(now));
+        now.saturating_duration_since(since) + wait + took > budget
     }
 }
 
@@ -180,6 +197,20 @@ mod tests {
         assert_eq!(count(Again::Soon, 0), Some(12));
         assert_eq!(count(Again::Soon, 30), Some(41));
         assert_eq!(count(Again::Soon, 1000), Some(200));
+        let seconds = |took: &[u64]| {
+            let mut tries = Tries::new(RetryPolicy::default());
+            let mut now = tries.began;
+            took.iter().position(|took| {
+                tries.began = now;
+                now += Duration::from_secs(*took);
+                tries.is_lost(Duration::from_millis(100), now)
+            })
+        };
+        // Refused at once; silence of some seconds; a connection that takes the whole budget; an upload of minutes that ends so.
+        assert_eq!(seconds(&[0; 50]), None);
+        assert_eq!(seconds(&[3, 3, 3, 3]), Some(2));
+        assert_eq!(seconds(&[10]), Some(0));
+        assert_eq!(seconds(&[300, 3, 3, 3]), Some(3));
         assert!(full_jitter(Duration::from_millis(100), Duration::from_secs(10), 40) <= Duration::from_secs(10));
     }
 }

@@ -111,7 +111,10 @@ impl Answer {
             401 => (StoreFault::Unauthorized, Some(login)),
             403 => (StoreFault::Denied, self.shown.is_none().then_some(login)),
             404 => (StoreFault::Missing, None),
-            408 | 429 | 499 | 500..=599 => (StoreFault::Unreachable, None),
+            408 | 429 | 499 | 500..=599 => (
+                StoreFault::Unreachable,
+                Some("the registry is busy or broken: run it again later; what arrived is not sent twice".to_owned()),
+            ),
             _ => (StoreFault::Refused, None),
         };
         let words = if self.words.is_empty() { String::new() } else { format!(": {}", self.words) };

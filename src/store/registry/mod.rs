@@ -109,7 +109,7 @@ impl Registry {
         } else if self.0.http.is_insecure(&secure) || self.0.http.is_insecure(&plain) {
             match ask(&secure) {
                 Err(HttpFault::Tls { problem: TlsProblem::NoTls, .. }) => plain,
-                Err(HttpFault::Connect { .. } | HttpFault::Silent { .. }) if split_port(host).1.is_none() => plain,
+                Err(HttpFault::Connect { .. } | HttpFault::Silent { .. } | HttpFault::Mute { .. }) if split_port(host).1.is_none() => plain,
                 Err(fault) => return Err(fault.into()),
                 Ok(_) => secure,
             }
@@ -193,7 +193,16 @@ impl Store for Repository {
     }
 
     fn read_manifest(&self, selector: &Selector) -> Result<RawManifest, StoreError> {
-        self.get_manifest(selector).map_err(|fault| self.error(fault, &format!("could not read `{}{selector}`", self.name)))
+        self.get_manifest(selector).map_err(|fault| {
+            let error = self.error(fault, &format!("could not read `{}{selector}`", self.name));
+            if error.fault != StoreFault::Missing {
+                return error;
+            }
+            let registry = self.name.registry();
+            error.hint(format!(
+                "check the name and the tag; who may not see an image is told so too: `hardened login {registry} --username USER --password-stdin`"
+            ))
+        })
     }
 
     fn has_blob(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
