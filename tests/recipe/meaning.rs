@@ -1,3 +1,6 @@
+use std::fs;
+use std::path::Path;
+
 use hardened::oci::{Compression, Platform};
 use hardened::recipe::{Base, FilesSource, Landing, Recipe, RecipeText, json_schema_text, read};
 
@@ -110,4 +113,29 @@ fn arguments_go_before_the_recipe() {
 fn the_schema_file_is_the_one_of_the_types() {
     let file = include_str!("../../hardened.schema.json");
     assert_eq!(file, json_schema_text(), "run `hardened schema > hardened.schema.json`");
+}
+
+#[test]
+fn the_recipes_here_name_the_schema() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let examples = fs::read_dir(top.join("examples")).unwrap().map(|entry| entry.unwrap().path());
+    let folders: Vec<_> = examples.filter(|path| path.join("hardened.toml").exists()).chain([top.to_owned()]).collect();
+    assert!(folders.len() > 7, "{folders:?}");
+    for folder in folders {
+        let recipe = fs::read_to_string(folder.join("hardened.toml")).unwrap();
+        let named = recipe.lines().next().and_then(|line| line.strip_prefix("#:schema ")).unwrap();
+        let schema = fs::read_to_string(folder.join(named)).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        assert_eq!(schema, json_schema_text(), "{}", folder.display());
+    }
+}
+
+#[test]
+fn the_readme_shows_the_example_as_it_is() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(top.join("README.md")).unwrap();
+    for (name, language) in [("Dockerfile", "dockerfile"), ("hardened.toml", "toml")] {
+        let text = fs::read_to_string(top.join("examples/node-api").join(name)).unwrap();
+        let text = text.strip_prefix("#:schema ../../hardened.schema.json\n").unwrap_or(&text);
+        assert!(readme.contains(&format!("```{language}\n{text}```\n")), "{name} of examples/node-api is not what README shows");
+    }
 }
