@@ -4,7 +4,7 @@ use super::{bytes, location, recipe};
 use crate::cli::arguments::Build;
 use crate::cli::settings::{Door, json};
 use crate::host::write_whole;
-use crate::oci::{StoreError, StoreFault};
+use crate::oci::StoreError;
 use crate::ops::build::{self, BuildRequest, Built, Push};
 use crate::ops::lock::LockUse;
 use crate::ops::{Failure, RecipeRequest};
@@ -18,7 +18,11 @@ pub(in crate::cli) fn run(arguments: &Build, door: &Door) -> Result<String, Fail
         _ => LockUse::Keep,
     };
     if arguments.dry_run {
-        return build::explain(&recipe, lock, &tools, door.observer());
+        let explained = build::explain(&recipe, lock, &tools, door.observer())?;
+        return door.written(&explained, || explained.iter().map(ToString::to_string).collect());
+    }
+    for file in arguments.digest_file.iter().chain(&arguments.metadata_file) {
+        place_for(file)?;
     }
     let outputs = arguments.output.iter().map(|output| location(output)).collect::<Result<Vec<_>, _>>()?;
     let push = if arguments.push { Push::Yes } else { Push::No };
@@ -33,8 +37,18 @@ pub(in crate::cli) fn run(arguments: &Build, door: &Door) -> Result<String, Fail
     door.written(&built, || built.references.first().unwrap_or(&built.digest).clone())
 }
 
+/// Says before anything is built or pushed that a file for the result could not be written.
+fn place_for(file: &Path) -> Result<(), Failure> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_none_or(Path::is_dir) && !file.is_dir() {
+        return Ok(());
+    }
+    Err(Failure::wrong(format!("`{}` cannot be written: its folder is not there, or it is one itself", file.display()))
+        .hint("name a file in a folder that exists"))
+}
+
 fn write(file: &Path, content: &[u8]) -> Result<(), Failure> {
-    let failed = |error| StoreError::new(StoreFault::Disk, format!("could not write `{}`", file.display())).caused_by(error);
+    let failed = |error| StoreError::disk(format!("could not write `{}`", file.display()), error);
     Ok(write_whole(file, content).map_err(failed)?)
 }
 

@@ -25,9 +25,11 @@ use super::watched::Watched;
 use super::{Failure, Observer, RecipeRequest, Tools};
 
 pub use super::outputs::Push;
+pub use explained::{Explained, ExplainedBase, ExplainedLayer};
 pub(super) use outcome::written;
 pub use outcome::{Built, BuiltLayer, BuiltPlatform, BuiltSkip, BuiltUpload, Times};
 
+mod explained;
 mod outcome;
 
 /// How often files are found anew when they change while they are read.
@@ -87,18 +89,14 @@ pub fn build(request: &BuildRequest, tools: &Tools, observer: &dyn Observer) -> 
     Ok(job.outcome(&work, &made, &outputs, &sent, times))
 }
 
-/// Decides everything, and returns it as text without doing it.
+/// Decides everything, and returns it for each platform without doing it.
 ///
 /// # Errors
 /// As [`build`].
-pub fn explain(request: &RecipeRequest, how: LockUse, tools: &Tools, observer: &dyn Observer) -> Result<String, Failure> {
+pub fn explain(request: &RecipeRequest, how: LockUse, tools: &Tools, observer: &dyn Observer) -> Result<Vec<Explained>, Failure> {
     let job = Job::open(request, how, tools, observer)?;
-    let mut text = String::new();
-    for number in 0..job.open.recipe.parts().len() {
-        let (plan, gathered, _) = job.plan(number, tools, observer)?;
-        outcome::explain(&plan, &gathered, &mut text);
-    }
-    Ok(text)
+    let explained = |number| job.plan(number, tools, observer).map(|(plan, gathered, _)| Explained::new(&plan, &gathered));
+    (0..job.open.recipe.parts().len()).map(explained).collect()
 }
 
 /// A recipe, its base, and its files.

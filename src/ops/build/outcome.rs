@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -7,8 +6,6 @@ use serde_json::{Value, json};
 use super::{Job, Work};
 use crate::host::project::{Skipped, Why};
 use crate::ops::outputs::{Made, Outputs};
-use crate::ops::sources::Gathered;
-use crate::plan::Plan;
 use crate::recipe::Healthcheck;
 use crate::store::publish::Sent;
 
@@ -164,7 +161,7 @@ fn platform(work: &Work, number: usize) -> BuiltPlatform {
     }
 }
 
-fn skip(skipped: &Skipped) -> BuiltSkip {
+pub(super) fn skip(skipped: &Skipped) -> BuiltSkip {
     let why = match &skipped.why {
         Why::Denied(rule) => format!("denied: {rule}"),
         Why::Excluded(pattern) => format!("excluded: {pattern}"),
@@ -186,40 +183,4 @@ pub(super) fn healthcheck(check: &Healthcheck) -> Value {
         value["Retries"] = json!(retries);
     }
     value
-}
-
-/// Appends a plan as text.
-pub(super) fn explain(plan: &Plan, gathered: &Gathered, text: &mut String) {
-    // Writing to a String cannot fail.
-    let _ = writeln!(text, "platform {}", plan.platform);
-    for layer in &plan.base.layers {
-        let _ = writeln!(text, "  base layer {} ({} bytes)", layer.descriptor.digest, layer.descriptor.size);
-    }
-    for layer in &plan.layers {
-        let (entries, size) = (layer.changeset.entries().len(), layer.changeset.content_size());
-        let _ = writeln!(
-            text,
-            "  layer {} ({entries} entries, {size} bytes, {} level {})",
-            layer.name,
-            layer.compressor.name(),
-            layer.compressor.level()
-        );
-    }
-    let settings = &plan.settings;
-    let _ = writeln!(text, "  user {}", settings.user);
-    for (name, words) in [("entrypoint", &settings.entrypoint), ("command", &settings.command)] {
-        if let Some(words) = words {
-            let _ = writeln!(text, "  {name} {}", json!(words));
-        }
-    }
-    for (name, value) in &settings.environment {
-        let _ = writeln!(text, "  env {name}={}", value.escape_debug());
-    }
-    for (name, value) in &settings.labels {
-        let _ = writeln!(text, "  label {}={}", name.escape_debug(), value.escape_debug());
-    }
-    for skipped in &gathered.skipped {
-        let skipped = skip(skipped);
-        let _ = writeln!(text, "  left out {} ({})", skipped.path, skipped.why);
-    }
 }
