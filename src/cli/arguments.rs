@@ -242,22 +242,29 @@ pub(super) struct Cache {
 #[derive(Debug, Subcommand)]
 pub(super) enum CacheVerb {
     /// Shows where it is and how large
+    #[command(after_help = "Example:\n  hardened cache show --format json")]
     Show,
     /// Reads everything, and removes what is damaged
+    #[command(after_help = "The exit code is 1 when something was damaged.\n\nExample:\n  hardened cache check")]
     Check,
     /// Writes what it holds to a file or a registry, for machines that start cold
+    #[command(after_help = "Examples:\n  hardened cache export cache.tar\n  hardened cache export registry.example.no/shop/api:cache")]
     Export {
         /// FILE.tar, oci:DIR or a registry reference with a tag; in the image's own repository, layers are there already
         #[arg(value_name = "PLACE")]
         place: String,
     },
     /// Takes what was exported. It is believed about foreign layers: take it from where you would take a base
+    #[command(after_help = "Examples:\n  hardened cache import cache.tar\n  hardened cache import registry.example.no/shop/api:cache")]
     Import {
         /// FILE.tar, oci:DIR or a registry reference
         #[arg(value_name = "PLACE")]
         place: String,
     },
-    /// Removes what was not used lately
+    /// Removes everything, or only what was not used lately
+    #[command(
+        after_help = "Without options, everything is removed.\n\nExamples:\n  hardened cache prune --older-than 14d\n  hardened cache prune --keep 5GB"
+    )]
     Prune {
         /// Only what was not used for so long: 12h, 14d
         #[arg(long, value_name = "AGE")]

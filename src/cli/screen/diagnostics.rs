@@ -36,6 +36,13 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
+    if diagnostic.place.is_none() && diagnostic.also.is_none() {
+        // Without a source there is nothing for a hint to hang on: it stands on a line of its own, as below other failures.
+        let titles = std::iter::once(level.primary_title(escaped(&diagnostic.message)))
+            .chain(diagnostic.hints.iter().map(|text| Level::HELP.with_name("hint").primary_title(escaped(text))));
+        let lines: Vec<String> = titles.map(|title| renderer.render(&[Group::with_title(title)])).collect();
+        return lines.join("\n");
+    }
     let mut elements: Vec<Element<'_>> = Vec::new();
     match (&diagnostic.place, &diagnostic.also) {
         (Some((span, label)), Some((other, word))) if span.source == other.source => {
@@ -142,7 +149,7 @@ error: unknown key `nmae` in `[image]`
         let text = "a = 1\nb = 2\n";
         let faults = [
             Diagnostic::error("both `a` and `b`").at(Some(&span(text, "b")), "the second").also_at(Some(&span(text, "a")), "the first"),
-            Diagnostic::warning("nothing"),
+            Diagnostic::warning("nothing").hint("go on").hint("or\nstop"),
         ];
         let expected = "\
 error: both `a` and `b`
@@ -154,6 +161,8 @@ error: both `a` and `b`
   | ^ the second
 
 warning: nothing
+hint: go on
+hint: or stop
 ";
         assert_eq!(render(&faults, Colors::Never, 100), expected);
     }

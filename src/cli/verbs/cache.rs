@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{bytes, location};
 use crate::cli::arguments::{Cache, CacheVerb};
 use crate::cli::settings::Door;
+use crate::diagnostic::Diagnostic;
 use crate::host::cache::PruneRule;
 use crate::oci::{StoreError, StoreFault};
 use crate::ops::Failure;
@@ -35,10 +36,16 @@ pub(in crate::cli) fn run(arguments: &Cache, door: &Door) -> Result<String, Fail
         }
         CacheVerb::Check => {
             let found = cache.check().map_err(failed)?;
-            door.written(&found, || {
+            let text = door.written(&found, || {
                 let removed = found.removed.iter().map(|path| format!("\nremoved {}, which was damaged", path.display()));
                 format!("read {} files, {} of them damaged{}", found.checked, found.removed.len(), removed.collect::<String>())
-            })
+            })?;
+            if found.removed.is_empty() {
+                return Ok(text);
+            }
+            door.screen.result(&text).map_err(failed)?;
+            let message = format!("{} of the cache's files were damaged, and are removed", found.removed.len());
+            Err(Failure::No(vec![Diagnostic::error(message).hint("build again: what is missing is made or fetched anew")]))
         }
         CacheVerb::Export { place } => {
             let carried = carry::export(&at(place)?, &door.tools(None)?, door.observer())?;
