@@ -111,18 +111,20 @@ fn folders_files_and_globs_land_where_they_should() {
 #[test]
 fn what_is_not_there_is_a_fault_with_a_hint() {
     let root = folder(&["dist/server.js", "src/x.rs"]);
+    let build = "build what it names first, or correct `from`: it is relative to the recipe's folder, or to `root`";
+    let bracket = "`[` begins a class of characters, `[a-z]`; the character itself is written `[[]`";
     for (from, expected, hint) in [
         ("dits", "nothing matches `dits`", "there is `dist`"),
         ("dist/sever.js", "nothing matches `dist/sever.js`", "there is `dist/server.js`"),
-        ("dist/*.css", "nothing matches `dist/*.css`", ""),
-        ("dist/server.js/*", "nothing matches `dist/server.js/*`", ""),
+        ("dist/*.css", "nothing matches `dist/*.css`", build),
+        ("dist/server.js/*", "nothing matches `dist/server.js/*`", build),
         ("../x", "`../x` is outside of the recipe's folder", "to take files from the folder above, write `root = \"..\"` in the recipe"),
         (
             "/etc/passwd",
             "`/etc/passwd` is outside of the recipe's folder",
             "to take files from the folder above, write `root = \"..\"` in the recipe",
         ),
-        ("src/[a", "the pattern `[a` is not well formed: ", ""),
+        ("src/[a", "the pattern `[a` is not well formed: ", bracket),
     ] {
         let found = find(root.path(), &request(from, "/app")).unwrap_err();
         assert!(found[0].to_string().starts_with(expected), "{}", found[0]);

@@ -189,6 +189,19 @@ impl StoreError {
         Self { fault, message: message.into(), hints: Vec::new(), source: None }
     }
 
+    /// Returns a failure of this machine's disk, with what to do about the kinds that a user can mend.
+    pub fn disk(message: impl Into<String>, error: io::Error) -> Self {
+        let hint = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Some("make room on that disk, with `hardened cache prune` if the cache is there, or name a place on another")
+            }
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Some("name a place that you may write to"),
+            io::ErrorKind::NotFound => Some("make the folder first, or name one that exists"),
+            _ => None,
+        };
+        hint.into_iter().fold(Self::new(StoreFault::Disk, message).caused_by(error), Self::hint)
+    }
+
     /// Adds the cause.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

@@ -149,7 +149,14 @@ fn pinned(tools: &Tools, store: &dyn Store, pin: &Pin) -> Result<RawManifest, Fa
     if let Some(bytes) = tools.cache.read_small(&pin.digest, MANIFEST_LIMIT) {
         return Ok(RawManifest { bytes, media_type: pin.media_type.clone() });
     }
-    Ok(store.read_manifest(&Selector::Digest(pin.digest))?)
+    let gone = |mut error: StoreError| {
+        if error.fault == StoreFault::Missing {
+            error.hints =
+                vec!["the image that is locked is gone; `hardened lock --update` moves the lock to what the name means now".to_owned()];
+        }
+        error
+    };
+    Ok(store.read_manifest(&Selector::Digest(pin.digest)).map_err(gone)?)
 }
 
 fn manifest_by_digest(tools: &Tools, store: &dyn Store, descriptor: &Descriptor) -> Result<Vec<u8>, Failure> {

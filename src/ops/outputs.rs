@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::host::write_with;
 use crate::image::Image;
 use crate::net::EngineApi;
-use crate::oci::{BlobSource, Descriptor, Digest, ImageName, ImageReference, RawManifest, Store, StoreError, StoreFault, Tag};
+use crate::oci::{BlobSource, Descriptor, Digest, ImageName, ImageReference, RawManifest, Store, StoreError, Tag};
 use crate::recipe::Recipe;
 use crate::store::archive::{self, Contents};
 use crate::store::docker_archive::{self, ArchiveLayer};
@@ -72,7 +72,12 @@ impl Outputs {
                 }
                 Location::Registry(reference) => {
                     let message = format!("`{reference}` is a registry reference, and `-o` takes files");
-                    return Err(Failure::wrong(message).hint(format!("push it: `hardened build --push -t {reference}`")));
+                    let failure = Failure::wrong(message).hint(format!("push it: `hardened build --push -t {reference}`"));
+                    // `oci-archve:image` is read as a name of Docker Hub.
+                    let word = reference.name.repository().rsplit('/').next().unwrap_or_default();
+                    return Err(Location::nearest_kind(word)
+                        .into_iter()
+                        .fold(failure, |failure, kind| failure.hint(format!("or `{kind}:` is meant"))));
                 }
             }
         }
@@ -116,7 +121,7 @@ impl Outputs {
 }
 
 fn unwritten(name: &str, error: std::io::Error) -> Failure {
-    StoreError::new(StoreFault::Disk, format!("could not write `{name}`")).caused_by(error).into()
+    StoreError::disk(format!("could not write `{name}`"), error).into()
 }
 
 /// The tags of all names, each once; `latest` when the recipe names no image.

@@ -125,7 +125,9 @@ impl TarFiles {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let file = File::open(path).map_err(|error| {
             let fault = if error.kind() == io::ErrorKind::NotFound { StoreFault::Missing } else { StoreFault::Disk };
-            StoreError::new(fault, format!("could not open the archive `{}`", path.display())).caused_by(error)
+            let missing = error.kind() == io::ErrorKind::NotFound;
+            let error = StoreError::new(fault, format!("could not open the archive `{}`", path.display())).caused_by(error);
+            if missing { error.hint("name a file that exists; `hardened build -o oci-archive:FILE` writes one") } else { error }
         })?;
         let mut magic = [0; 4];
         let count = (&file).take(4).read(&mut magic).map_err(|error| disk("read", path, error))?;

@@ -15,6 +15,9 @@ use crate::oci::{
 /// The content of the file that marks a layout.
 pub(super) const MARK: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 
+/// How many names of a layout a message lists.
+const NAMES_SHOWN: usize = 20;
+
 /// An OCI image layout.
 #[derive(Debug)]
 pub struct Layout {
@@ -147,7 +150,8 @@ impl Layout {
         let file = open_regular(&path).map_err(|error| {
             let message = format!("`{}` is no OCI image layout: could not read `{}`", self.folder.display(), name.display());
             let fault = if error.kind() == io::ErrorKind::NotFound { StoreFault::Missing } else { StoreFault::Disk };
-            StoreError::new(fault, message).caused_by(error)
+            let hint = "name the folder that holds `oci-layout` and `index.json`; `hardened build -o oci:DIR` writes one";
+            StoreError::new(fault, message).caused_by(error).hint(hint)
         })?;
         let mut bytes = Vec::new();
         file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| disk("read", &path, error))?;
@@ -202,7 +206,12 @@ impl Store for Layout {
         if let Some(descriptor) = found {
             return self.manifest_of(descriptor);
         }
-        let missing = || StoreError::new(StoreFault::Missing, format!("the layout `{}` has no image `{selector}`", self.folder.display()));
+        let missing = || {
+            let error = StoreError::new(StoreFault::Missing, format!("the layout `{}` has no image `{selector}`", self.folder.display()));
+            let names = entries.iter().filter_map(|entry| entry.annotations.get(ANNOTATION_REF_NAME));
+            let names: Vec<String> = names.take(NAMES_SHOWN).map(|name| format!("`:{}`", name.escape_debug())).collect();
+            if names.is_empty() { error } else { error.hint(format!("it has {}", names.join(", "))) }
+        };
         // A manifest below an index is named by its digest alone; the document says what it is.
         let Selector::Digest(digest) = selector else { return Err(missing()) };
         let size = fs::symlink_metadata(self.blob_path(digest)).map_err(|_| missing())?.len();
@@ -290,9 +299,7 @@ fn settle(file: NamedTempFile, path: &Path) -> io::Result<()> {
 }
 
 pub(super) fn disk(step: &str, path: &Path, error: io::Error) -> StoreError {
-    let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-    let failure = StoreError::new(StoreFault::Disk, format!("could not {step} `{}`", path.display())).caused_by(error);
-    if full { failure.hint("`hardened cache prune` makes room in the cache") } else { failure }
+    StoreError::disk(format!("could not {step} `{}`", path.display()), error)
 }
 
 #[cfg(test)]

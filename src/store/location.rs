@@ -41,6 +41,13 @@ pub enum LocationFault {
     Reference(#[from] ReferenceFault),
 }
 
+impl Location {
+    /// Returns the kind of place that is written nearly like a word, `oci-archive` for `oci-archve`.
+    pub fn nearest_kind(word: &str) -> Option<&'static str> {
+        nearest(word, KINDS.iter().copied())
+    }
+}
+
 impl LocationFault {
     /// Returns what to write instead.
     pub fn hint(&self) -> Option<String> {
@@ -70,7 +77,7 @@ impl FromStr for Location {
             _ => match text.parse() {
                 Ok(reference) if !looks_like_a_path(rest) => Ok(Self::Registry(reference)),
                 Err(fault) if !looks_like_a_path(rest) => Err(fault.into()),
-                _ => Err(LocationFault::Kind { written: kind.to_owned(), nearest: nearest(kind, KINDS.iter().copied()) }),
+                _ => Err(LocationFault::Kind { written: kind.to_owned(), nearest: Self::nearest_kind(kind) }),
             },
         }
     }
@@ -128,5 +135,6 @@ mod tests {
         }
         let fault = "oci-archiv:./x.tar".parse::<Location>().unwrap_err();
         assert_eq!(fault.hint().as_deref(), Some("`oci-archive:` may be meant"));
+        assert_eq!((Location::nearest_kind("oci-archve"), Location::nearest_kind("nginx")), (Some("oci-archive"), None));
     }
 }

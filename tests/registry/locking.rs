@@ -1,7 +1,7 @@
 //! `hardened.lock`, and working without a network.
 
 use crate::images::Image;
-use crate::registry::TestRegistry;
+use crate::registry::{Fault, Guard, TestRegistry};
 use crate::sandbox::Sandbox;
 
 fn base(test: &TestRegistry) -> String {
@@ -61,4 +61,23 @@ fn what_is_known_of_a_base_is_not_fetched_again() {
     sandbox.write("app", &[crate::project::program(62), vec![0]].concat());
     sandbox.run(&["build", "--push", "-t", &target]).succeeds();
     assert_eq!(layers(before), 0);
+}
+
+#[test]
+fn a_locked_image_that_is_gone_is_told_with_the_way_on() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let gone = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&gone);
+    let test = TestRegistry::with(Guard::Open, move |seen, _| {
+        let asked = seen.path().contains("/manifests/sha256:") && flag.load(Ordering::SeqCst);
+        asked.then(|| Fault::Answer(404, vec![], "{}".to_owned()))
+    });
+    Image::new("amd64").tag(&test, "base", "1");
+    let sandbox = Sandbox::new(&base(&test));
+    sandbox.run(&["lock"]).succeeds();
+    gone.store(true, Ordering::SeqCst);
+    let ran = sandbox.run_with(&sandbox.path("empty"), &["build", "--locked", "-o", "oci:out"]);
+    ran.fails(3, &["404", "\nhint: the image that is locked is gone; `hardened lock --update`"]);
+    assert!(!sandbox.has("out"));
 }

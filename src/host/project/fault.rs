@@ -134,6 +134,12 @@ impl FileFault {
         match self {
             Self::Outside { .. } => vec!["to take files from the folder above, write `root = \"..\"` in the recipe".to_owned()],
             Self::Missing { nearest: Some(nearest), .. } => vec![format!("there is `{nearest}`")],
+            Self::Missing { nearest: None, .. } => {
+                vec!["build what it names first, or correct `from`: it is relative to the recipe's folder, or to `root`".to_owned()]
+            }
+            Self::Pattern { pattern, .. } if pattern.as_bytes().contains(&b'[') => {
+                vec!["`[` begins a class of characters, `[a-z]`; the character itself is written `[[]`".to_owned()]
+            }
             Self::AllLeftOut { .. } => vec!["look at `exclude`, or name the deny rule in `include-denied`".to_owned()],
             Self::UnknownRule { nearest: Some(nearest), .. } => vec![format!("there is the rule `{nearest}`")],
             Self::UnknownRule { nearest: None, .. } => {
