@@ -5,6 +5,7 @@
 //!
 //! **To add a base kind**: a function that returns [`BaseImage`], here, and the step that finds it in `ops/base`.
 
+pub mod debian;
 pub mod embedded;
 mod image;
 

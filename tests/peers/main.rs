@@ -9,6 +9,7 @@
 
 mod bases;
 mod debian_deb;
+mod debian_makers;
 mod elf;
 mod layout;
 mod peer;
