@@ -16,6 +16,7 @@
 //! | [`base`] | where an image starts: every kind becomes one type · [`layer`] a changeset as a compressed tar; foreign tars and Debian packages read under limits |
 //! | [`lock`] | `hardened.lock`: the choices that the recipe leaves open, written down |
 //! | [`recipe`] | `hardened.toml`: every key, how it is read, what it means |
+//! | [`package`] | packages of others: archives verified, indexes read, and which ones an image needs |
 //! | [`rootfs`] | paths, entries, changesets, the merged view, accounts |
 //! | [`diagnostic`] | faults in what the user wrote · [`oci`] digests, descriptors, documents, references, the store's interface |
 //!
@@ -39,6 +40,7 @@ pub mod lock;
 pub mod net;
 pub mod oci;
 pub mod ops;
+pub mod package;
 pub mod plan;
 pub mod recipe;
 pub mod rootfs;

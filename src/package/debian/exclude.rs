@@ -1,0 +1,177 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+/// Package names, by one name or with `*` for any run of characters: `perl*`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pattern(Box<str>);
+
+impl Pattern {
+    /// Says whether a name is one of these.
+    pub fn matches(&self, name: &str) -> bool {
+        matches(self.0.as_bytes(), name.as_bytes())
+    }
+}
+
+/// Matches from the left; what a `*` took before is given back one by one, as only the last `*` can need it.
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    let (mut at, mut read) = (0, 0);
+    let mut back: Option<(usize, usize)> = None;
+    while read < name.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                back = Some((at, read));
+                at += 1;
+            }
+            Some(byte) if *byte == name[read] => (at, read) = (at + 1, read + 1),
+            _ => match back {
+                Some((star, taken)) => {
+                    back = Some((star, taken + 1));
+                    (at, read) = (star + 1, taken + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[at..].iter().all(|byte| *byte == b'*')
+}
+
+impl FromStr for Pattern {
+    type Err = ExclusionFault;
+
+    fn from_str(text: &str) -> Result<Self, ExclusionFault> {
+        let is_known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.*".contains(&byte);
+        let is_pattern = (1..=128).contains(&text.len()) && text.bytes().all(is_known) && text.bytes().any(|byte| byte != b'*');
+        if is_pattern { Ok(Self(text.into())) } else { Err(ExclusionFault::Pattern(text.chars().take(60).collect())) }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Packages that a distroless image does without, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExclusionRule {
+    /// What the rule is called.
+    pub name: String,
+    /// Why an image does without them: a lower-case fragment.
+    pub reason: String,
+    /// The packages, and names that packages provide.
+    pub packages: Vec<Pattern>,
+}
+
+/// Why exclusions can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExclusionFault {
+    /// It is no name and no pattern of names.
+    #[error("`{0}` is no package name, also not with `*`")]
+    Pattern(String),
+    /// The table inside the program can't be read, which a test rules out.
+    #[error("the table of exclusions can't be read: {0}")]
+    Table(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    rule: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    name: String,
+    reason: String,
+    packages: Vec<String>,
+}
+
+/// Returns the rules inside the program, in the table's order.
+pub fn built_in_exclusions() -> Result<Vec<ExclusionRule>, ExclusionFault> {
+    let table: Table = toml::from_str(include_str!("exclude.toml")).map_err(|error| ExclusionFault::Table(error.to_string()))?;
+    let rule = |row: Row| {
+        let packages = row.packages.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
+        Ok(ExclusionRule { name: row.name, reason: row.reason, packages })
+    };
+    table.rule.into_iter().map(rule).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn patterns_match_names() {
+        for (pattern, name, expected) in [
+            ("perl", "perl", true),
+            ("perl", "perl-base", false),
+            ("perl*", "perl", true),
+            ("perl*", "perl-modules-5.36", true),
+            ("perl*", "libperl5.36", false),
+            ("*-dev", "libc6-dev", true),
+            ("*-dev", "libc6-dev-bin", false),
+            ("lib*-perl", "libdbi-perl", true),
+            ("lib*-perl", "lib-perl-perl", true),
+            ("lib*-perl", "libperl", false),
+            ("a*b*c", "abbc", true),
+            ("a*b*c", "acb", false),
+        ] {
+            assert_eq!(pattern.parse::<Pattern>().unwrap().matches(name), expected, "{pattern} {name}");
+        }
+        for bad in ["", "*", "**", "Perl", "a b", "a/b", "a?"] {
+            assert!(bad.parse::<Pattern>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn every_rule_of_the_table_says_why() {
+        let rules = built_in_exclusions().unwrap();
+        let names: BTreeSet<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
+        assert_eq!(names.len(), rules.len());
+        let mut seen = BTreeSet::new();
+        for rule in &rules {
+            assert!(!rule.packages.is_empty() && rule.reason.len() > 20, "{rule:?}");
+            assert!(rule.reason.starts_with(char::is_lowercase) && !rule.reason.ends_with('.'), "{}", rule.reason);
+            for pattern in &rule.packages {
+                assert!(seen.insert(pattern), "{pattern} is there twice");
+            }
+        }
+        let excluded = |name: &str| rules.iter().any(|rule| rule.packages.iter().any(|pattern| pattern.matches(name)));
+        for name in [
+            "dpkg",
+            "bash",
+            "perl-base",
+            "debconf",
+            "debconf-2.0",
+            "cdebconf",
+            "awk",
+            "mawk",
+            "systemd",
+            "adduser",
+            "apt",
+            "openssl",
+            "libc-bin",
+        ] {
+            assert!(excluded(name), "{name}");
+        }
+        for name in [
+            "libc6",
+            "libssl3",
+            "libssl3t64",
+            "tzdata",
+            "ca-certificates",
+            "base-files",
+            "libsystemd0",
+            "python3-minimal",
+            "fontconfig-config",
+            "libperl5.36",
+        ] {
+            assert!(!excluded(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+use pgp::packet::{Packet, PacketParser, Signature, SignatureType, SignatureVersion};
+
+use super::{CLOCK_TOLERANCE, ReleaseFault, SignatureProblem};
+use crate::package::debian::cleartext::Cleartext;
+use crate::package::debian::key::{Fingerprint, TrustedKeys};
+use crate::package::debian::signer::{Signer, TimeFault, has_unknown_demands, is_strong};
+
+/// How many signatures are looked at; Debian's own files have three.
+const SIGNATURES: usize = 16;
+
+/// Returns the primary keys whose signatures on a message are good, sorted; at least one.
+pub(super) fn signers(message: &Cleartext, keys: &TrustedKeys, now: i64) -> Result<Vec<Fingerprint>, ReleaseFault> {
+    let mut good = Vec::new();
+    let mut problems = Vec::new();
+    for (number, packet) in (1..).zip(PacketParser::new(message.signature.as_slice())) {
+        let fault = |problem: String| ReleaseFault::Signature { number, problem: problem.chars().take(120).collect() };
+        let signature = match packet {
+            Ok(Packet::Signature(signature)) => signature,
+            Ok(_) => return Err(fault("it is another kind of packet".to_owned())),
+            Err(error) => return Err(fault(error.to_string())),
+        };
+        if number > SIGNATURES {
+            return Err(ReleaseFault::Signatures);
+        }
+        match check(&signature, message, keys, now).map_err(|problem| problem.unwrap_or_else(|problem| fault(problem.to_owned())))? {
+            Ok(signer) => good.push(signer),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if good.is_empty() {
+        // A clock that is behind makes all of them come from the future.
+        if let Some(SignatureProblem::Future { made, .. }) =
+            problems.iter().find(|problem| matches!(problem, SignatureProblem::Future { .. }))
+        {
+            return Err(ReleaseFault::Future { date: *made, now });
+        }
+        return Err(ReleaseFault::NotTrusted(problems));
+    }
+    good.sort();
+    good.dedup();
+    Ok(good)
+}
+
+/// A fault of the whole file, or what is wrong with the form of the signature.
+type Hard = Result<ReleaseFault, &'static str>;
+
+/// Looks at one signature: the outer error refuses the file, the inner one means that it does not count.
+fn check(signature: &Signature, message: &Cleartext, keys: &TrustedKeys, now: i64) -> Result<Result<Fingerprint, SignatureProblem>, Hard> {
+    if !matches!(signature.version(), SignatureVersion::V4 | SignatureVersion::V6) {
+        return Err(Err("it is of an old version"));
+    }
+    if signature.typ() != Some(SignatureType::Text) {
+        return Err(Err("it is no signature of a text"));
+    }
+    let (Some(hash), Some(made)) = (signature.hash_alg(), signature.created()) else { return Err(Err("it lacks its hash or its time")) };
+    let made = i64::from(made.as_secs());
+    let named: Vec<&Signer> = keys.signers().iter().filter(|signer| signer.is_named_by(signature)).collect();
+    let Some(first) = named.first() else { return Ok(Err(SignatureProblem::UnknownKey(issuer(signature)))) };
+    if !is_strong(hash) {
+        return Ok(Err(SignatureProblem::WeakHash { key: first.owner.clone(), hash: hash.to_string() }));
+    }
+    if !message.hashes.iter().any(|name| name.eq_ignore_ascii_case(&hash.to_string())) {
+        return Ok(Err(SignatureProblem::UnnamedHash { key: first.owner.clone(), hash: hash.to_string() }));
+    }
+    let Some(signer) = named.iter().find(|signer| signer.made(signature, &message.text)) else {
+        return Err(Ok(ReleaseFault::Changed(first.owner.clone())));
+    };
+    let key = signer.owner.clone();
+    if has_unknown_demands(signature) {
+        return Ok(Err(SignatureProblem::UnknownDemand(key)));
+    }
+    if made > now.saturating_add(CLOCK_TOLERANCE) {
+        return Ok(Err(SignatureProblem::Future { key, made }));
+    }
+    if let Some(lifetime) = signature.signature_expiration_time().map(pgp::types::Duration::as_secs).filter(|seconds| *seconds > 0) {
+        let expires = made + i64::from(lifetime);
+        if now >= expires {
+            return Ok(Err(SignatureProblem::Expired { key, expires }));
+        }
+    }
+    Ok(match signer.check_time(made) {
+        Ok(()) => Ok(key),
+        Err(TimeFault::Before) => Err(SignatureProblem::BeforeKey(key)),
+        Err(TimeFault::Expired(expires)) => Err(SignatureProblem::KeyExpired { key, expires }),
+        Err(TimeFault::Revoked) => Err(SignatureProblem::KeyRevoked(key)),
+    })
+}
+
+/// Returns what a signature names as its issuer, in capital hexadecimal digits.
+fn issuer(signature: &Signature) -> String {
+    let named = signature.issuer_fingerprint().first().map(ToString::to_string);
+    named
+        .or_else(|| signature.issuer_key_id().first().map(ToString::to_string))
+        .map_or_else(|| "a key without a name".to_owned(), |name| name.to_uppercase())
+}
