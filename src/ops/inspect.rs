@@ -75,11 +75,8 @@ pub fn inspect(location: &Location, platform: Option<&Platform>, tools: &Tools) 
         annotations.clone_from(&index.view().annotations);
         let children: Vec<&Descriptor> = match platform {
             Some(platform) => {
-                let missing = || {
-                    let known: Vec<String> = index.view().images().map(|child| format!("`{}`", child.platform)).collect();
-                    Failure::wrong(format!("`{location}` has no image for `{platform}`")).hint(format!("it has {}", known.join(", ")))
-                };
-                vec![index.view().image_for(platform).ok_or_else(missing)?]
+                let known = || index.view().images().map(|child| child.platform.to_string()).collect();
+                vec![index.view().image_for(platform).ok_or_else(|| lacks(location, platform, known()))?]
             }
             None => index.view().images().map(|child| child.descriptor).collect(),
         };
@@ -87,9 +84,18 @@ pub fn inspect(location: &Location, platform: Option<&Platform>, tools: &Tools) 
             images.push(image(&opened, &source::child(&*opened.store, child)?)?);
         }
     } else {
-        images.push(image(&opened, &opened.root)?);
+        let only = image(&opened, &opened.root)?;
+        if let Some(platform) = platform.filter(|platform| platform.to_string() != only.platform) {
+            return Err(lacks(location, platform, vec![only.platform]));
+        }
+        images.push(only);
     }
     Ok(Inspected { digest: root.digest.to_string(), media_type: root.media_type.to_string(), annotations, images })
+}
+
+fn lacks(location: &Location, platform: &Platform, known: Vec<String>) -> Failure {
+    let known: Vec<String> = known.into_iter().map(|known| format!("`{known}`")).collect();
+    Failure::wrong(format!("`{location}` has no image for `{platform}`")).hint(format!("it has {}", known.join(", ")))
 }
 
 fn image(opened: &Opened, raw: &RawManifest) -> Result<InspectedImage, Failure> {

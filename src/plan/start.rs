@@ -91,7 +91,12 @@ impl Checker<'_> {
 
     /// Checks a file that is to be executed; `what` names it and why it matters.
     fn executable(&self, path: &ImagePath, what: &str, depth: usize) -> Result<(), Refusal> {
-        let (path, fact) = self.file(path, what)?;
+        let (path, fact) = self.file(path, what).map_err(|mut refusal| {
+            if depth > 0 && refusal.hint.is_some() {
+                refusal.hint = Some(format!("choose a base that has `{path}`, or add it with a `[[files]]` entry"));
+            }
+            refusal
+        })?;
         self.reachable(&path, what)?;
         let head = self.head(&path, &fact)?;
         let needed = if matches!(head, Head::Script { .. }) { 0o5 } else { 0o1 };

@@ -40,7 +40,7 @@ fn programs_that_could_not_start() {
     for (content, mode, texts) in [
         (crate::project::program(183), 0o755, ["arm64", "linux/amd64"]),
         (crate::project::program(62), 0o644, ["/app", "execut"]),
-        (b"#!/bin/sh\n".to_vec(), 0o755, ["/bin/sh", "/app"]),
+        (b"#!/bin/sh\n".to_vec(), 0o755, ["`/bin/sh`, which is not in the image", "hint: choose a base that has `/bin/sh`"]),
         (b"text".to_vec(), 0o755, ["no program", "#!"]),
     ] {
         let sandbox = Sandbox::new("static = true");
@@ -74,6 +74,10 @@ fn flags_and_places_that_are_wrong() {
     sandbox.run(&["inspect", "oci-archive:nowhere.tar"]).fails(3, &["nowhere.tar", "hint: name a file that exists"]);
     sandbox.run(&["build", "-o", "oci-archve:image"]).fails(2, &["oci-archve:image", "\nhint: or `oci-archive:` is meant"]);
     sandbox.run(&["build", "-q", "-o", "oci:two:first"]).succeeds();
+    let seen = sandbox.run(&["inspect", "oci:two"]).succeeds().out;
+    assert!(seen.contains("\n  annotation: org.opencontainers.image.created=1970-01-01T00:00:00Z\n"), "{seen}");
+    sandbox.run(&["inspect", "oci:two", "--platform", "linux/arm64"]).fails(2, &["`linux/arm64`", "hint: it has `linux/amd64`"]);
+    sandbox.run(&["inspect", "oci:two", "--platform", "arm"]).fails(2, &["`--platform`", "hint: write for example `linux/amd64`"]);
     sandbox.run(&["inspect", "oci:two:last"]).fails(3, &["no image `:last`", "hint: it has `:first`"]);
     sandbox.run(&["init"]).fails(2, &["hardened.toml"]);
     sandbox.write("full/file", b"x");

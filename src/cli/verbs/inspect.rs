@@ -11,8 +11,12 @@ use crate::ops::Failure;
 use crate::ops::inspect::{Inspected, InspectedImage, inspect};
 
 pub(in crate::cli) fn run(arguments: &Inspect, door: &Door) -> Result<String, Failure> {
-    let platform =
-        arguments.platform.as_deref().map(str::parse::<Platform>).transpose().map_err(|fault| Failure::wrong(fault.to_string()))?;
+    let platform = arguments
+        .platform
+        .as_deref()
+        .map(str::parse::<Platform>)
+        .transpose()
+        .map_err(|fault| Failure::wrong(format!("`--platform`: {fault}")).hint("write for example `linux/amd64`"))?;
     let tools = door.tools(None)?;
     let inspected = inspect(&location(&arguments.image)?, platform.as_ref(), &tools)?;
     door.written(&inspected, || text(&inspected))
@@ -50,8 +54,14 @@ fn show(image: &InspectedImage, text: &mut String) -> std::fmt::Result {
             writeln!(text, "  {name}: {}", escaped(value))?;
         }
     }
+    if let Some(test) = settings["Healthcheck"]["Test"].as_array() {
+        writeln!(text, "  health check: {}", escaped(&Value::from(test.clone()).to_string()))?;
+    }
     for (name, value) in settings["Labels"].as_object().into_iter().flatten() {
         writeln!(text, "  label: {}={}", escaped(name), escaped(value.as_str().unwrap_or_default()))?;
+    }
+    for (name, value) in &image.annotations {
+        writeln!(text, "  annotation: {}={}", escaped(name), escaped(value))?;
     }
     for layer in &image.layers {
         writeln!(text, "  layer: {}  {:>10}  {}", layer.digest, bytes(layer.size), escaped(&layer.media_type))?;
