@@ -166,7 +166,10 @@ fn dpkg_deb_reads_packages_as_we_do() {
             let content = &spool[start..start + size];
             let file = fs::read(root.join(std::str::from_utf8(entry.path.as_bytes()).unwrap())).unwrap();
             assert!(content == file, "{name}: the content of {} differs", entry.path);
-            assert_eq!(Head::of(&content[..size.min(4096)]), *head, "{name}: {}", entry.path);
+            // Of larger files not all is kept while they go by.
+            if size <= 8 << 20 {
+                assert_eq!(Head::of(content), *head, "{name}: {}", entry.path);
+            }
             assert_eq!(facts.kept.get(&entry.path).map(|kept| &*kept.0), entry.path.as_bytes().ends_with(b".crt").then_some(content));
         }
         fs::remove_dir_all(&root).unwrap();

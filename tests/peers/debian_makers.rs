@@ -12,10 +12,7 @@ use hardened::base::debian::{
     library_directories, pem_certificates,
 };
 use hardened::layer::deb::DebKind;
-use hardened::rootfs::ImagePath;
-use object::Endianness;
-use object::elf::{DT_SONAME, DT_STRTAB, DynamicTag, EM_386, EM_AARCH64, EM_X86_64, ET_DYN, FileHeader32, FileHeader64, PT_LOAD};
-use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _};
+use hardened::rootfs::{Head, ImagePath};
 
 use crate::debian_deb::{download, read};
 use crate::peer::{Peer, success};
@@ -27,7 +24,6 @@ const PACKAGES: &[&str] = &[
     "libc-bin",
     "libc6",
     "libc6-i386",
-    "libc6-x32",
     "libexpat1",
     "libffi8",
     "libgcc-s1",
@@ -74,7 +70,7 @@ impl Root {
         if path.as_bytes().starts_with(b"etc/ld.so.conf") {
             self.configuration.insert(path.clone(), String::from_utf8(content.to_vec()).unwrap());
         }
-        let object = shared_object(content).map_or(LibraryFile::Other, LibraryFile::Object);
+        let object = SharedObject::of(&Head::of(content)).map_or(LibraryFile::Other, LibraryFile::Object);
         self.files.insert(path.clone(), object);
     }
 
@@ -88,7 +84,7 @@ impl Root {
     /// Puts packages into a folder.
     fn of(packages: &[std::path::PathBuf], folder: &Path) -> Self {
         let mut root = Self::default();
-        for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
+        for name in ["bin", "sbin", "lib", "lib32", "lib64"] {
             fs::create_dir_all(folder.join("usr").join(name)).unwrap();
             root.link(folder, &ImagePath::new(name.as_bytes()).unwrap(), &format!("usr/{name}"));
         }
@@ -117,45 +113,6 @@ impl Root {
     fn cache(&self, abi: LibraryAbi) -> Vec<u8> {
         ld_so_cache(&libraries(&self.files, &library_directories(&self.configuration, abi), abi))
     }
-}
-
-/// Reads what a shared object says of itself.
-fn shared_object(bytes: &[u8]) -> Option<SharedObject> {
-    match bytes.get(..5)? {
-        b"\x7fELF\x01" => dynamic::<FileHeader32<Endianness>>(bytes),
-        b"\x7fELF\x02" => dynamic::<FileHeader64<Endianness>>(bytes),
-        _ => None,
-    }
-}
-
-fn dynamic<Header: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Option<SharedObject> {
-    let header = Header::parse(bytes).ok()?;
-    let endian = header.endian().ok()?;
-    let abi = match (header.e_machine(endian), header.is_class_64()) {
-        (EM_X86_64, true) => LibraryAbi::Amd64,
-        (EM_X86_64, false) => LibraryAbi::X32,
-        (EM_386, false) => LibraryAbi::I386,
-        (EM_AARCH64, true) => LibraryAbi::Arm64,
-        _ => return None,
-    };
-    if header.e_type(endian) != ET_DYN {
-        return None;
-    }
-    let segments = header.program_headers(endian, bytes).ok()?;
-    let entries = segments.iter().find_map(|segment| segment.dynamic(endian, bytes).ok().flatten())?;
-    let value = |tag: DynamicTag| entries.iter().find(|entry| entry.d_tag(endian) == tag).map(|entry| entry.d_val(endian).into());
-    let table: u64 = value(DT_STRTAB)?;
-    let soname = value(DT_SONAME).map(|name: u64| {
-        let load = |segment: &&Header::ProgramHeader| {
-            let start: u64 = segment.p_vaddr(endian).into();
-            segment.p_type(endian) == PT_LOAD && table >= start && table - start < segment.p_filesz(endian).into()
-        };
-        let segment = segments.iter().find(load).unwrap();
-        let place = table - segment.p_vaddr(endian).into() + segment.p_offset(endian).into() + name;
-        let rest = &bytes[usize::try_from(place).unwrap()..];
-        String::from_utf8(rest.split(|byte| *byte == 0).next().unwrap().to_vec()).unwrap()
-    });
-    Some(SharedObject { soname, abi, isa_level: 0 })
 }
 
 /// Returns the part of a cache that says which libraries there are: all before the extensions.
@@ -230,7 +187,6 @@ fn ldconfig_makes_the_cache_that_we_make() {
         "\tlibz.so.1 (libc6,x86-64, hwcap: \"x86-64-v3\") => /lib/x86_64-linux-gnu/glibc-hwcaps/x86-64-v3/libz.so.1.2.3",
         "\tlibc.so.6 (libc6,x86-64) => /lib/x86_64-linux-gnu/libc.so.6",
         "\tlibc.so.6 (libc6) => /lib32/libc.so.6",
-        "\tlibc.so.6 (libc6,x32) => /libx32/libc.so.6",
     ] {
         assert!(list.iter().any(|found| found == line), "{line}\n{}", list.join("\n"));
     }
@@ -327,12 +283,19 @@ fn update_ca_certificates_makes_the_bundle_that_we_make() {
 
     let certificates = pem_certificates(&ours).unwrap();
     assert_eq!(certificates.len(), files.len() + 1);
-    // OpenSSL reads every one of them, and from our bytes.
-    for certificate in &certificates {
-        fs::write(home.join("one.der"), certificate).unwrap();
-        let pem = success(openssl.command(home, 60).args(["x509", "-inform", "DER", "-in", "one.der"]));
-        assert_eq!(pem_certificates(pem.as_bytes()).unwrap(), [certificate.clone()]);
-    }
+    // OpenSSL reads the same certificates from our bytes, and we from its.
+    fs::write(home.join("bundle.pem"), &ours).unwrap();
+    let together = success(openssl.command(home, 60).args(["crl2pkcs7", "-nocrl", "-certfile", "bundle.pem", "-out", "bundle.p7"]));
+    assert!(together.is_empty());
+    let pem = success(openssl.command(home, 60).args(["pkcs7", "-in", "bundle.p7", "-print_certs"]));
+    let theirs = pem_certificates(pem.as_bytes()).unwrap();
+    let sorted = |certificates: &[Vec<u8>]| {
+        let mut sorted = certificates.to_vec();
+        sorted.sort();
+        sorted.dedup();
+        sorted
+    };
+    assert!(sorted(&theirs) == sorted(&certificates));
     let key = success(openssl.command(home, 60).args(["genpkey", "-algorithm", "ed25519"]));
     assert!(pem_certificates(key.as_bytes()).unwrap_err().to_string().contains("private key in line 1"));
 }

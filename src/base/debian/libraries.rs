@@ -5,7 +5,7 @@ use std::ops::Bound;
 use globset::GlobBuilder;
 
 use super::cache::{CachedLibrary, LibraryAbi, compare_names};
-use crate::rootfs::ImagePath;
+use crate::rootfs::{Head, ImagePath, Machine};
 
 /// How many links are followed on the way to a file (Linux, `MAXSYMLINKS`).
 const LINKS: usize = 40;
@@ -33,6 +33,16 @@ pub struct SharedObject {
     pub abi: LibraryAbi,
     /// The level of the x86 instruction set that it asks for: the highest bit's number of `GNU_PROPERTY_X86_ISA_1_NEEDED`, or 0.
     pub isa_level: u8,
+}
+
+impl SharedObject {
+    /// Takes what was learned of an ELF file; `None` for one that is no library for any interface, or linked statically. Libraries of x32 look like
+    /// those of amd64 there, and levels of instruction sets are not known.
+    pub fn of(head: &Head) -> Option<Self> {
+        let Head::Elf { machine: Machine::Architecture(architecture), dynamic: Some(dynamic), .. } = head else { return None };
+        let abi = LibraryAbi::of(architecture)?;
+        Some(Self { soname: dynamic.soname.as_deref().map(str::to_owned), abi, isa_level: 0 })
+    }
 }
 
 /// Returns the folders that `ldconfig` of Debian searches, in its order: those of `/etc/ld.so.conf` and of what it includes, then the
