@@ -36,7 +36,7 @@ pub(super) struct Global {
     /// Says only what is wrong
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = COMMON)]
     pub(super) quiet: bool,
-    /// Says more: which files, requests and credentials were used
+    /// Says more: each layer, transfer and file, and how long it took
     #[arg(short, long, global = true, help_heading = COMMON)]
     pub(super) verbose: bool,
     /// How the result is written to standard output: `text` for people, `json` for programs

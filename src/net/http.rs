@@ -220,6 +220,11 @@ impl Http {
                 self.received(answer, method, target, host)
             }
             Err(HttpFault::Silent { host, waited, .. }) if !heard().contains(&host) => Err(HttpFault::Mute { host, waited }),
+            Err(HttpFault::Connect { host, detail }) => match self.proxies()?.of(&target.url) {
+                // The proxy's address may hold a password: only its host and port are shown.
+                Some(proxy) => Err(HttpFault::Connect { detail: format!("through the proxy `{}`: {detail}", host_of(proxy)), host }),
+                None => Err(HttpFault::Connect { host, detail }),
+            },
             Err(fault) => Err(fault),
         }
     }

@@ -378,3 +378,15 @@ fn a_host_that_takes_connections_and_never_answers_is_given_up() {
     let tries = std::iter::from_fn(|| mute.accept().ok()).count();
     assert!((1..=4).contains(&tries), "{tries} connections");
 }
+
+#[test]
+fn a_proxy_that_is_not_there_is_named_without_its_password() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let proxy = format!("http://user:canary-password@{free}");
+    let environment: Environment = [("HTTPS_PROXY", proxy.as_str())].into_iter().collect();
+    let http = Http::new(Settings { environment, ..settings() });
+    let from = Registry::new(http, Credentials::new(Environment::default())).repository(&name("registry.invalid", "a/b"));
+    let shown = told(&from.read_manifest(&Selector::Tag(tag("1"))).unwrap_err());
+    assert!(shown.contains(&format!("no connection to `registry.invalid`: through the proxy `{free}`")), "{shown}");
+    assert!(!shown.contains("canary"), "{shown}");
+}
