@@ -76,6 +76,54 @@ pub(crate) fn download(folder: &Path, names: &[&str]) -> Option<Vec<PathBuf>> {
     Some(found)
 }
 
+/// Downloads packages of any suite and architecture from the mirror that the machine uses, without a change to its own apt; `None` when there is
+/// no apt or no mirror.
+pub(crate) fn download_of(folder: &Path, suite: &str, architecture: &str, names: &[&str]) -> Option<Vec<PathBuf>> {
+    let apt = Peer::find("apt-get")?;
+    let mirror = std::env::var("HARDENED_DEBIAN_MIRROR").ok().or_else(|| {
+        let targets = success(apt.command(folder, 60).args(["indextargets", "--format", "$(LABEL)|$(SITE)"]));
+        targets.lines().find_map(|line| line.strip_prefix("Debian|").map(str::to_owned))
+    });
+    let Some(mirror) = mirror else {
+        // As for a peer that is not there.
+        writeln!(std::io::stderr(), "skipped: this machine's apt has no Debian mirror").unwrap();
+        return None;
+    };
+    let keys = "/usr/share/keyrings/debian-archive-keyring.gpg";
+    if !Path::new(keys).exists() {
+        writeln!(std::io::stderr(), "skipped: {keys} is not there").unwrap();
+        return None;
+    }
+    let base = folder.join(format!("apt-{suite}-{architecture}"));
+    let packages = base.join("packages");
+    for name in ["state/lists/partial", "cache/archives/partial", "packages"] {
+        fs::create_dir_all(base.join(name)).unwrap();
+    }
+    let source = base.join("sources.list");
+    fs::write(&source, format!("deb [arch={architecture} signed-by={keys}] {mirror} {suite} main\n")).unwrap();
+    let options = [
+        format!("Dir::State={}", base.join("state").display()),
+        format!("Dir::Cache={}", base.join("cache").display()),
+        format!("Dir::Etc::sourcelist={}", source.display()),
+        "Dir::Etc::sourceparts=-".to_owned(),
+        "Dir::State::status=/dev/null".to_owned(),
+        "Acquire::Languages=none".to_owned(),
+        format!("APT::Architecture={architecture}"),
+        format!("APT::Architectures={architecture}"),
+    ];
+    let run = |arguments: &[&str]| {
+        let mut command = apt.command(folder, 300);
+        command.args(options.iter().flat_map(|option| ["-o", option])).args(arguments).current_dir(&packages);
+        success(&mut command);
+    };
+    run(&["update"]);
+    run(&[&["download"], names].concat());
+    let mut found: Vec<_> = fs::read_dir(&packages).unwrap().map(|entry| entry.unwrap().path()).collect();
+    found.sort();
+    assert_eq!(found.len(), names.len(), "{found:?}");
+    Some(found)
+}
+
 /// Returns what was learned of a package, and its plain `data.tar`.
 pub(crate) fn read(deb: &[u8]) -> (DebFacts, Vec<u8>) {
     let mut spool = Vec::new();

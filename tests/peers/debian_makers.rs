@@ -14,7 +14,7 @@ use hardened::base::debian::{
 use hardened::layer::deb::DebKind;
 use hardened::rootfs::{Head, ImagePath};
 
-use crate::debian_deb::{download, read};
+use crate::debian_deb::{download, download_of, read};
 use crate::peer::{Peer, success};
 
 /// Packages with libraries, those of them for other programs, and what `ldconfig` reads.
@@ -207,6 +207,31 @@ fn ldconfig_makes_the_cache_that_we_make() {
     command.args(["--user", "--map-root-user", "chroot"]).arg(&folder);
     let listed = success(command.args(["/lib64/ld-linux-x86-64.so.2", "--list"]).arg(format!("/usr/bin/{python}")));
     assert!(listed.contains("libz.so.1 => /opt/odd/libz.so.1"), "{listed}");
+}
+
+#[test]
+fn ldconfig_of_arm64_makes_the_cache_that_we_make() {
+    let (Some(qemu), Some(ldconfig)) = (Peer::find("qemu-aarch64-static"), Peer::find("ldconfig")) else { return };
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let names =
+        ["libc-bin", "libc6", "libexpat1", "libffi8", "libgcc-s1", "libncursesw6", "libsqlite3-0", "libstdc++6", "libtinfo6", "zlib1g"];
+    for (suite, own) in [("bookworm", "libssl3"), ("trixie", "libssl3t64")] {
+        let names = [&names[..], &[own]].concat();
+        let Some(packages) = download_of(home, suite, "arm64", &names) else { return };
+        let folder = home.join(suite);
+        let root = Root::of(&packages, &folder);
+        fs::create_dir_all(folder.join("var/cache/ldconfig")).unwrap();
+        // Each suite's own program, of the other processor.
+        success(qemu.command(home, 120).arg(folder.join("usr/sbin/ldconfig")).arg("-r").arg(&folder));
+        let theirs = fs::read(folder.join("etc/ld.so.cache")).unwrap();
+        let ours = root.cache(LibraryAbi::Arm64);
+        assert!(before_extensions(&ours) == before_extensions(&theirs), "{suite}");
+        fs::write(home.join("ours"), &ours).unwrap();
+        let list = printed(&ldconfig, home, &home.join("ours"));
+        let line = "\tlibssl.so.3 (libc6,AArch64) => /lib/aarch64-linux-gnu/libssl.so.3";
+        assert!(list.len() > 25 && list.iter().any(|found| found == line), "{list:#?}");
+    }
 }
 
 /// Returns all links of a root, and where they lead.
