@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "these tests start programs and look for them in the environment; the product does not")]
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod apt;
 mod bases;
 mod debian_deb;
 mod debian_makers;
@@ -18,6 +19,9 @@ mod project;
 mod proof;
 mod registry;
 
+mod debian_release;
+mod debian_resolve;
+mod debian_versions;
 mod engines;
 mod examples;
 mod itself;

@@ -1,6 +1,6 @@
 use pgp::composed::{SignedPublicKey, SignedPublicSubKey};
 use pgp::crypto::hash::HashAlgorithm;
-use pgp::packet::{PublicKey, PublicSubkey, RevocationCode, Signature, SignatureType, SubpacketData};
+use pgp::packet::{PublicKey, PublicSubkey, Signature, SignatureType, SubpacketData};
 use pgp::ser::Serialize as _;
 use pgp::types::{EddsaLegacyPublicParams, KeyDetails, KeyVersion, PublicParams, Tag};
 
@@ -28,11 +28,10 @@ pub(super) struct KeyTimes {
     created: i64,
     /// The first second in which it may not.
     pub(super) expires: Option<i64>,
-    /// The first second in which it is revoked; the beginning of time when its secret may be known to others.
-    revoked: Option<i64>,
+    is_revoked: bool,
 }
 
-/// Why a key could not have signed at a time.
+/// Why a key's signature does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TimeFault {
     Before,
@@ -60,16 +59,17 @@ impl Signer {
         verdict.is_ok()
     }
 
-    /// Says why the key could not have signed at a time.
-    pub(super) fn check_time(&self, time: i64) -> Result<(), TimeFault> {
+    /// Says why a signature that was made at a time does not count now. As for apt, a key that has expired since then, or is revoked for
+    /// whatever reason, proves nothing any more: who holds its secret can write any time into a signature.
+    pub(super) fn check_times(&self, made: i64, now: i64) -> Result<(), TimeFault> {
         for times in self.times {
-            if time < times.created {
+            if made < times.created {
                 return Err(TimeFault::Before);
             }
-            if times.revoked.is_some_and(|revoked| time >= revoked) {
+            if times.is_revoked {
                 return Err(TimeFault::Revoked);
             }
-            if let Some(expires) = times.expires.filter(|expires| time >= *expires) {
+            if let Some(expires) = times.expires.filter(|expires| made.max(now) >= *expires) {
                 return Err(TimeFault::Expired(expires));
             }
         }
@@ -138,7 +138,9 @@ pub(super) fn signers(certificate: &SignedPublicKey) -> Result<(Vec<Signer>, Key
     let times = KeyTimes {
         created,
         expires: lifetime.and_then(|signature| expiry(created, signature)),
-        revoked: revocation(&certificate.details.revocation_signatures.iter().collect::<Vec<_>>()),
+        // A revocation counts whoever made it: those of designated revokers can't be verified without their keys, and a key file is the
+        // user's own, so that nobody else can have put one there.
+        is_revoked: !certificate.details.revocation_signatures.is_empty(),
     };
     let may_sign = stated(has_flags).is_none_or(|signature| signature.key_flags().sign());
     let mut signers = Vec::new();
@@ -165,9 +167,8 @@ fn subkey_signer(primary: &PublicKey, owner: &Fingerprint, primary_times: KeyTim
         return None;
     }
     let created = i64::from(subkey.key.created_at().as_secs());
-    let revocations =
-        subkey.signatures.iter().filter(|signature| signature.typ() == Some(SignatureType::SubkeyRevocation)).collect::<Vec<_>>();
-    let times = KeyTimes { created, expires: expiry(created, binding), revoked: revocation(&revocations) };
+    let is_revoked = subkey.signatures.iter().any(|signature| signature.typ() == Some(SignatureType::SubkeyRevocation));
+    let times = KeyTimes { created, expires: expiry(created, binding), is_revoked };
     Some(Signer { part: Part::Subkey(Box::new(subkey.key.clone())), owner: owner.clone(), times: [times, primary_times] })
 }
 
@@ -187,16 +188,4 @@ fn newest<'a>(signatures: &[&'a Signature], has: fn(&Signature) -> bool) -> Opti
 fn expiry(created: i64, signature: &Signature) -> Option<i64> {
     let seconds = signature.key_expiration_time()?.as_secs();
     (seconds > 0).then(|| created + i64::from(seconds))
-}
-
-/// Returns since when a key is revoked. A revocation counts whoever made it: those of designated revokers can't be verified without their keys,
-/// and a key file is the user's own, so that nobody else can have put one there.
-fn revocation(signatures: &[&Signature]) -> Option<i64> {
-    let since = |signature: &&Signature| match signature.revocation_reason_code() {
-        Some(RevocationCode::KeySuperseded | RevocationCode::KeyRetired) => {
-            signature.created().map_or(i64::MIN, |time| i64::from(time.as_secs()))
-        }
-        _ => i64::MIN,
-    };
-    signatures.iter().map(since).min()
 }

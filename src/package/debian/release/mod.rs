@@ -213,8 +213,8 @@ pub enum SignatureProblem {
     /// It was made before the key was.
     #[error("{0} is younger than its signature")]
     BeforeKey(Fingerprint),
-    /// It was made after the key's end.
-    #[error("{key} had expired at {} when it signed", date::shown(*.expires))]
+    /// The key has expired, before it signed or since then.
+    #[error("{key} expired at {}", date::shown(*.expires))]
     KeyExpired {
         /// The primary key.
         key: Fingerprint,

@@ -163,12 +163,12 @@ fn only_good_signatures_of_trusted_keys_count() {
         (one(Signing { more: vec![lifetime(3600)], ..by("archive") }), "archive", "ended at 2026-07-11 11:16:37 UTC"),
         (one(Signing { more: vec![lifetime(0)], ..by("archive") }), "archive", ""),
         (one(Signing { more: vec![lifetime(90_000)], ..by("archive") }), "archive", ""),
-        (one(by("expired")), "expired", "had expired at 2020-12-31 00:00:00 UTC when it signed"),
-        (one(Signing { made: DATE - 6 * YEAR, ..by("expired") }), "expired", ""),
+        (one(by("expired")), "expired", "expired at 2020-12-31 00:00:00 UTC"),
+        (one(Signing { made: DATE - 6 * YEAR, ..by("expired") }), "expired", "expired at 2020-12-31 00:00:00 UTC"),
         (one(by("revoked")), "revoked", "is revoked"),
         (one(Signing { made: DATE - 6 * YEAR, ..by("revoked") }), "revoked", "is revoked"),
         (one(by("retired")), "retired", "is revoked"),
-        (one(Signing { made: DATE - 6 * YEAR, ..by("retired") }), "retired", ""),
+        (one(Signing { made: DATE - 6 * YEAR, ..by("retired") }), "retired", "is revoked"),
         // A signature that is wrong refuses the file also beside a good one.
         (message(TEXT, &[by("archive").sign(TEXT), by("archive").sign("x")]), "archive", "is wrong: the file was changed"),
         (message(TEXT, &[by("archive").sign(TEXT), b"\xc6\x01x".to_vec()]), "archive", "its signature 2 can't be read"),
@@ -177,6 +177,9 @@ fn only_good_signatures_of_trusted_keys_count() {
             "archive",
             "its signature 2 can't be read: it is another kind of packet",
         ),
+        (message(TEXT, &[by("archive").sign(TEXT), vec![0xC2]]), "archive", "its signature 2 can't be read: it is cut, or no packet"),
+        (message(TEXT, &[by("archive").sign(TEXT), vec![0]]), "archive", "its signature 2 can't be read: it is cut, or no packet"),
+        (message(TEXT, &[by("archive").sign(TEXT), b"\xc2\x00".to_vec()]), "archive", "its signature 2 can't be read"),
         (message(TEXT, &vec![by("archive").sign(TEXT); 17]), "archive", "more than 16 signatures"),
     ] {
         match verify(&message, &[trusted]) {
@@ -187,6 +190,20 @@ fn only_good_signatures_of_trusted_keys_count() {
     let cut = by("archive").sign(TEXT);
     assert!(verify(&message(TEXT, &[cut[..cut.len() - 5].to_vec()]), &["archive"]).is_err());
     assert!(matches!(verify(&signed(TEXT), &[]), Err(ReleaseFault::NotTrusted(problems)) if problems.len() == 1));
+}
+
+#[test]
+fn a_key_counts_until_it_expires() {
+    // 2020-07-01 00:00:00 UTC, half a year after the key was made, and half a year before it expires.
+    let made = 1_593_561_600;
+    let text = TEXT.replace("Sat, 11 Jul 2026 10:16:37", "Wed, 01 Jul 2020 00:00:00");
+    let message = message(&text, &[Signing { made, ..by("expired") }.sign(&text)]);
+    let verify = |now| Release::verify(message.as_bytes(), &trusting(&["expired"]), &Expected { now, ..EXPECTED });
+    let end = 1_609_372_800;
+    assert_eq!(verify(end - 1).unwrap().date, made);
+    assert!(
+        matches!(verify(end), Err(ReleaseFault::NotTrusted(problems)) if matches!(problems[0], SignatureProblem::KeyExpired { expires, .. } if expires == end))
+    );
 }
 
 #[test]

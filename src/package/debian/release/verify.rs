@@ -12,16 +12,24 @@ const SIGNATURES: usize = 16;
 pub(super) fn signers(message: &Cleartext, keys: &TrustedKeys, now: i64) -> Result<Vec<Fingerprint>, ReleaseFault> {
     let mut good = Vec::new();
     let mut problems = Vec::new();
-    for (number, packet) in (1..).zip(PacketParser::new(message.signature.as_slice())) {
-        let fault = |problem: String| ReleaseFault::Signature { number, problem: problem.chars().take(120).collect() };
-        let signature = match packet {
-            Ok(Packet::Signature(signature)) => signature,
-            Ok(_) => return Err(fault("it is another kind of packet".to_owned())),
-            Err(error) => return Err(fault(error.to_string())),
-        };
+    let mut rest = message.signature.as_slice();
+    for number in 1.. {
+        if rest.is_empty() {
+            break;
+        }
         if number > SIGNATURES {
             return Err(ReleaseFault::Signatures);
         }
+        let fault = |problem: String| ReleaseFault::Signature { number, problem: problem.chars().take(120).collect() };
+        let end = packet_end(rest).ok_or_else(|| fault("it is cut, or no packet".to_owned()))?;
+        let (packet, after) = rest.split_at(end);
+        rest = after;
+        let signature = match PacketParser::new(packet).next() {
+            Some(Ok(Packet::Signature(signature))) => signature,
+            Some(Ok(_)) => return Err(fault("it is another kind of packet".to_owned())),
+            Some(Err(error)) => return Err(fault(error.to_string())),
+            None => return Err(fault("it is empty".to_owned())),
+        };
         match check(&signature, message, keys, now).map_err(|problem| problem.unwrap_or_else(|problem| fault(problem.to_owned())))? {
             Ok(signer) => good.push(signer),
             Err(problem) => problems.push(problem),
@@ -39,6 +47,20 @@ pub(super) fn signers(message: &Cleartext, keys: &TrustedKeys, now: i64) -> Resu
     good.sort();
     good.dedup();
     Ok(good)
+}
+
+/// Returns where the first packet ends. Packets of unknown or partial length are refused, as signatures have neither (RFC 9580, section 4.2).
+fn packet_end(bytes: &[u8]) -> Option<usize> {
+    let (header, body) = match *bytes {
+        [0xC0..=0xFF, length @ ..=191, ..] => (2, usize::from(length)),
+        [0xC0..=0xFF, high @ 192..=223, low, ..] => (3, (usize::from(high) - 192) * 256 + usize::from(low) + 192),
+        [0xC0..=0xFF, 255, one, two, three, four, ..] => (6, u32::from_be_bytes([one, two, three, four]) as usize),
+        [tag @ 0x80..0xC0, length, ..] if tag & 3 == 0 => (2, usize::from(length)),
+        [tag @ 0x80..0xC0, high, low, ..] if tag & 3 == 1 => (3, usize::from(u16::from_be_bytes([high, low]))),
+        [tag @ 0x80..0xC0, one, two, three, four, ..] if tag & 3 == 2 => (5, u32::from_be_bytes([one, two, three, four]) as usize),
+        _ => return None,
+    };
+    Some(header + body).filter(|end| *end <= bytes.len())
 }
 
 /// A fault of the whole file, or what is wrong with the form of the signature.
@@ -78,7 +100,7 @@ fn check(signature: &Signature, message: &Cleartext, keys: &TrustedKeys, now: i6
             return Ok(Err(SignatureProblem::Expired { key, expires }));
         }
     }
-    Ok(match signer.check_time(made) {
+    Ok(match signer.check_times(made, now) {
         Ok(()) => Ok(key),
         Err(TimeFault::Before) => Err(SignatureProblem::BeforeKey(key)),
         Err(TimeFault::Expired(expires)) => Err(SignatureProblem::KeyExpired { key, expires }),
