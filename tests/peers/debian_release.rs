@@ -53,7 +53,7 @@ impl Judges {
         let is_unchecked = status.lines().any(|line| line.starts_with("[GNUPG:] ERRSIG ") && line.split(' ').nth(7) != Some("9"));
         let lacks_keys = says("NO_PUBKEY") && output.status.code() == Some(2);
         let is_good = says("GOODSIG") && !is_bad && !is_unchecked && (output.status.success() || lacks_keys);
-        (is_good, fs::read_to_string(&text).unwrap_or(told))
+        (is_good, if is_good { fs::read_to_string(&text).unwrap() } else { told })
     }
 
     fn hardened(&self, file: &[u8], suite: &str) -> Result<Release, String> {
@@ -121,6 +121,8 @@ fn packets(bytes: &[u8]) -> Vec<Vec<u8>> {
     found
 }
 
+const NOT_SIGNED: Option<&str> = Some("what follows the signature is not signed, and apt refuses it too");
+
 const ONE_FORM: Option<&str> = Some("only one way to write a message is read, so that no two readers see two texts");
 
 /// Changes of a good file: a name, the file, and why hardened is stricter, where it is.
@@ -144,12 +146,12 @@ fn mutations(good: &str, other: &str) -> Vec<(&'static str, Vec<u8>, Option<&'st
         ("unchanged", good.to_owned(), None),
         ("no line feed at the end", good.trim_end().to_owned(), None),
         ("an empty line at the end", format!("{good}\n"), ONE_FORM),
-        ("text after", format!("{good}Origin: evil\n"), None),
+        ("text after", format!("{good}Origin: evil\n"), NOT_SIGNED),
         ("text before", format!("Origin: evil\n{good}"), ONE_FORM),
         ("an empty line before", format!("\n{good}"), ONE_FORM),
         ("a byte order mark before", format!("\u{feff}{good}"), None),
-        ("the message twice", format!("{good}{good}"), None),
-        ("two different messages", format!("{good}{other}"), None),
+        ("the message twice", format!("{good}{good}"), NOT_SIGNED),
+        ("two different messages", format!("{good}{other}"), NOT_SIGNED),
         ("an unsigned message before", format!("-----BEGIN PGP SIGNED MESSAGE-----\n\nOrigin: evil\n{good}"), None),
         (
             "an unsigned message with padded armor before (CVE-2013-1051)",
@@ -174,7 +176,7 @@ fn mutations(good: &str, other: &str) -> Vec<(&'static str, Vec<u8>, Option<&'st
         ("half of it", good[..good.len() / 2].to_owned(), None),
         ("half of the signature", good[..good.len() - 300].to_owned(), None),
         ("nothing", String::new(), None),
-        ("no end of the armor", good.replace(END, ""), None),
+        ("no end of the armor", good.replace(END, ""), ONE_FORM),
         ("no beginning of the message", good.replacen("-----BEGIN PGP SIGNED MESSAGE-----\n", "", 1), None),
         ("space after the beginning of the message", good.replacen("MESSAGE-----\n", "MESSAGE-----  \n", 1), ONE_FORM),
         ("space after the beginning of the armor", good.replace(BEGIN, "-----BEGIN PGP SIGNATURE----- \n"), ONE_FORM),

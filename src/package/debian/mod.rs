@@ -14,6 +14,8 @@ mod date;
 mod exclude;
 mod explain;
 mod field;
+#[cfg(test)]
+mod hostile;
 mod index;
 mod key;
 mod name;
