@@ -51,13 +51,15 @@ pub(super) fn signers(message: &Cleartext, keys: &TrustedKeys, now: i64) -> Resu
 
 /// Returns where the first packet ends. Packets of unknown or partial length are refused, as signatures have neither (RFC 9580, section 4.2).
 fn packet_end(bytes: &[u8]) -> Option<usize> {
+    // In the old form, the lowest two bits say how many bytes the length has.
+    let form = bytes.first()? % 4;
     let (header, body) = match *bytes {
         [0xC0..=0xFF, length @ ..=191, ..] => (2, usize::from(length)),
         [0xC0..=0xFF, high @ 192..=223, low, ..] => (3, (usize::from(high) - 192) * 256 + usize::from(low) + 192),
         [0xC0..=0xFF, 255, one, two, three, four, ..] => (6, u32::from_be_bytes([one, two, three, four]) as usize),
-        [tag @ 0x80..0xC0, length, ..] if tag & 3 == 0 => (2, usize::from(length)),
-        [tag @ 0x80..0xC0, high, low, ..] if tag & 3 == 1 => (3, usize::from(u16::from_be_bytes([high, low]))),
-        [tag @ 0x80..0xC0, one, two, three, four, ..] if tag & 3 == 2 => (5, u32::from_be_bytes([one, two, three, four]) as usize),
+        [0x80..=0xBF, length, ..] if form == 0 => (2, usize::from(length)),
+        [0x80..=0xBF, high, low, ..] if form == 1 => (3, usize::from(u16::from_be_bytes([high, low]))),
+        [0x80..=0xBF, one, two, three, four, ..] if form == 2 => (5, u32::from_be_bytes([one, two, three, four]) as usize),
         _ => return None,
     };
     Some(header + body).filter(|end| *end <= bytes.len())
