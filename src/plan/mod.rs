@@ -8,11 +8,14 @@
 mod accounts;
 mod parents;
 mod placing;
+mod prove;
 mod request;
+mod script;
 mod settings;
 mod split;
 mod start;
 
+pub use prove::{Finding, Level, Proof, ProofMemory, ProofRequest, ProofWaiver, Tally, WhoHas};
 pub use request::{Fault, PlanRequest, Source, UserRequest};
 pub use settings::Settings;
 pub use split::Split;
@@ -20,7 +23,7 @@ pub use split::Split;
 use crate::base::BaseImage;
 use crate::layer::Compressor;
 use crate::oci::Platform;
-use crate::rootfs::{Changeset, OpenContent, Rootfs};
+use crate::rootfs::{Changeset, OpenContent, Owner, Rootfs};
 
 /// Everything that is decided for one platform.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +36,8 @@ pub struct Plan {
     pub layers: Vec<PlannedLayer>,
     /// What is set in the config.
     pub settings: Settings,
+    /// What was proved of it.
+    pub proof: Proof,
 }
 
 /// A layer that is to be written.
@@ -49,12 +54,14 @@ pub struct PlannedLayer {
 impl Plan {
     /// Decides everything for one platform.
     ///
-    /// `contents` is asked for the first bytes of the programs that the entrypoint leads to, and for nothing else.
+    /// `contents` is asked for the headers of programs and libraries, and for nothing else.
     ///
     /// # Errors
-    /// All faults that were found: entries that exclude each other, a user that cannot be, an entrypoint that could not start.
+    /// All faults that were found: entries that exclude each other, a user that cannot be, an entrypoint that could not start, a library
+    /// that it would not find.
     pub fn new(request: PlanRequest<'_>, contents: &dyn OpenContent) -> Result<Self, Vec<Fault>> {
-        let PlanRequest { platform, base, base_files, user, sources, writable, settings, compressor, split, entrypoint_span } = request;
+        let PlanRequest { platform, base, base_files, user, sources, writable, settings, compressor, split, proof, entrypoint_span } =
+            request;
         let mut faults = Vec::new();
         let mut below = base_files;
         let embedded = base.embedded.clone();
@@ -73,14 +80,20 @@ impl Plan {
         let mut layers: Vec<PlannedLayer> =
             embedded.iter().map(|changeset| planned("the embedded base", changeset.clone(), compressor)).collect();
         layers.extend(groups.into_iter().map(|(name, changeset)| planned(&name, changeset, compressor)));
-        let plan = Self { platform, base, layers, settings };
+        let mut plan = Self { platform, base, layers, settings, proof: Proof::default() };
         let own = embedded.iter().count();
         let view = plan.layers[own..].iter().fold(below.clone(), |mut view: Rootfs<'_>, layer| {
             view.push(&layer.changeset);
             view
         });
-        start::check(&plan, &view, &user, contents, entrypoint_span.as_ref(), &mut faults);
+        let files = prove::Files::new(&view, contents, Owner { uid: user.uid, gid: user.gid });
+        let started = start::check(&plan, &files, entrypoint_span.as_ref(), &mut faults);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let found = prove::prove(&plan, &files, &started, &proof, entrypoint_span.as_ref(), &mut faults);
         drop(view);
+        plan.proof = found;
         if faults.is_empty() { Ok(plan) } else { Err(faults) }
     }
 }

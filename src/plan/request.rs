@@ -4,7 +4,7 @@ use crate::layer::Compressor;
 use crate::oci::Platform;
 use crate::rootfs::{Entry, ImagePath, Rootfs};
 
-use super::{Settings, Split};
+use super::{ProofRequest, Settings, Split};
 
 /// All that a plan is made of.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct PlanRequest<'a> {
     pub compressor: Compressor,
     /// Whether large entries are split into several layers.
     pub split: Split,
+    /// What is proved beside what the entrypoint reaches, and with whose help.
+    pub proof: ProofRequest<'a>,
     /// Where the recipe names the entrypoint.
     pub entrypoint_span: Option<Span>,
 }

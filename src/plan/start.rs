@@ -1,37 +1,31 @@
 use crate::diagnostic::{Diagnostic, Span};
-use crate::rootfs::{EntryKind, Fact, FactKind, Head, ImagePath, Machine, OpenContent, OpenFile, Owner, Resolved, Rootfs};
+use crate::rootfs::{Fact, FactKind, Head, ImagePath, Machine, Resolved};
 
 use super::accounts::may;
-use super::{Fault, Plan, UserRequest};
+use super::prove::{Files, Started, Surroundings};
+use super::script::{EnvLine, env_line};
+use super::{Fault, Plan};
 
 /// How many interpreters may follow one another, as in Linux.
 const INTERPRETERS: usize = 4;
-/// Where programs are sought when the image sets no `PATH`: what runc and crun set.
-const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Checks that the image could start: the program exists, the user may execute it, and it is for the platform,
-/// and so on for the interpreter that its `#!` line or its ELF header names.
-pub(super) fn check(
-    plan: &Plan,
-    view: &Rootfs<'_>,
-    user: &UserRequest,
-    contents: &dyn OpenContent,
-    span: Option<&Span>,
-    faults: &mut Vec<Fault>,
-) {
+/// and so on for the interpreter that its `#!` line or its ELF header names. Returns the programs that are started.
+pub(super) fn check(plan: &Plan, files: &Files<'_>, span: Option<&Span>, faults: &mut Vec<Fault>) -> Vec<Started> {
     let Some(program) = program(plan) else {
         let diagnostic = Diagnostic::error("the image has nothing to start")
             .at(span, "no entrypoint")
             .hint("write `entrypoint = [\"/path/of/the/program\"]` in `[process]`");
         faults.push(Fault::Recipe(diagnostic));
-        return;
+        return Vec::new();
     };
-    let checker = Checker { plan, view, owner: Owner { uid: user.uid, gid: user.gid }, contents };
+    let mut checker = Checker { plan, files, surroundings: Surroundings::of(plan), started: Vec::new() };
     if let Err(Refusal { message, hint }) = checker.program(&program) {
         let mut diagnostic = Diagnostic::error(message).at(span, "could not start");
         diagnostic.hints.extend(hint);
         faults.push(Fault::Start(diagnostic));
     }
+    checker.started
 }
 
 /// Returns what a runtime would execute: the first word of entrypoint and command.
@@ -54,74 +48,108 @@ fn refuse<T>(message: String, hint: Option<String>) -> Result<T, Refusal> {
 
 struct Checker<'a> {
     plan: &'a Plan,
-    view: &'a Rootfs<'a>,
-    owner: Owner,
-    contents: &'a dyn OpenContent,
+    files: &'a Files<'a>,
+    surroundings: Surroundings,
+    started: Vec<Started>,
 }
 
 impl Checker<'_> {
-    fn program(&self, program: &str) -> Result<(), Refusal> {
-        let path = if program.contains('/') { self.absolute(program)? } else { self.on_path(program)? };
-        self.executable(&path, &format!("the entrypoint `{program}`"), 0)
+    fn program(&mut self, program: &str) -> Result<(), Refusal> {
+        let what = format!("the entrypoint `{}`", program.escape_debug());
+        let path = if program.contains('/') { self.absolute(program, &what)? } else { self.on_path(program, &what, None)? };
+        self.executable(&path, &format!("the entrypoint `{program}`"), &[])
     }
 
-    fn absolute(&self, program: &str) -> Result<ImagePath, Refusal> {
-        let directory = self.plan.settings.working_directory.clone();
-        let inherited = || self.plan.base.config.setting("WorkingDir").and_then(|value| value.as_str()).map(str::to_owned);
-        let directory = directory.or_else(inherited).unwrap_or_default();
+    fn absolute(&self, program: &str, what: &str) -> Result<ImagePath, Refusal> {
+        let directory = &self.surroundings.directory;
         let whole = if program.starts_with('/') { program.to_owned() } else { format!("{directory}/{program}") };
         let whole: Vec<&str> = whole.split('/').filter(|part| *part != ".").collect();
-        ImagePath::new(whole.join("/").as_bytes())
-            .or_else(|fault| refuse(format!("the entrypoint `{}` is no path in the image: {fault}", program.escape_debug()), None))
+        ImagePath::new(whole.join("/").as_bytes()).or_else(|fault| refuse(format!("{what} is no path in the image: {fault}"), None))
     }
 
-    fn on_path(&self, program: &str) -> Result<ImagePath, Refusal> {
-        let of_base = self.plan.base.config.texts("Env").into_iter().find_map(|line| line.strip_prefix("PATH=").map(str::to_owned));
-        let path = self.plan.settings.environment.get("PATH").cloned().or(of_base).unwrap_or_else(|| USUAL_PATH.to_owned());
+    fn on_path(&self, program: &str, what: &str, path: Option<&str>) -> Result<ImagePath, Refusal> {
+        let path = path.unwrap_or(&self.surroundings.path);
         let candidates = path.split(':').filter_map(|folder| ImagePath::new(format!("{folder}/{program}").as_bytes()).ok());
-        let mut found = candidates.filter(|path| matches!(self.view.resolve(path), Resolved::File(..)));
+        let mut found = candidates.filter(|path| matches!(self.files.view.resolve(path), Resolved::File(..)));
         found.next().map_or_else(
             || {
                 let hint = "name the program by its absolute path, or check that its file is added".to_owned();
-                refuse(format!("the entrypoint `{}` is in no folder of PATH, `{path}`", program.escape_debug()), Some(hint))
+                refuse(format!("{what} is in no folder of PATH, `{path}`"), Some(hint))
             },
             Ok,
         )
     }
 
-    /// Checks a file that is to be executed; `what` names it and why it matters.
-    fn executable(&self, path: &ImagePath, what: &str, depth: usize) -> Result<(), Refusal> {
+    /// Checks a file that is to be executed; `what` names it and why it matters, `above` the files that lead to it.
+    fn executable(&mut self, path: &ImagePath, what: &str, above: &[ImagePath]) -> Result<(), Refusal> {
         let (path, fact) = self.file(path, what).map_err(|mut refusal| {
-            if depth > 0 && refusal.hint.is_some() {
+            if !above.is_empty() && refusal.hint.is_some() {
                 refusal.hint = Some(format!("choose a base that has `{path}`, or add it with a `[[files]]` entry"));
             }
             refusal
         })?;
         self.reachable(&path, what)?;
-        let head = self.head(&path, &fact)?;
+        let head = self.files.head(&path, &fact).or_else(|reason| refuse(reason, None))?;
         let needed = if matches!(head, Head::Script { .. }) { 0o5 } else { 0o1 };
-        if !may(&fact, self.owner, needed) {
+        let owner = self.files.owner;
+        if !may(&fact, owner, needed) {
             let message = format!(
                 "{what} may not be executed by the user {}:{}: `{path}` has the mode {:04o} and belongs to {}:{}",
-                self.owner.uid, self.owner.gid, fact.mode, fact.uid, fact.gid
+                owner.uid, owner.gid, fact.mode, fact.uid, fact.gid
             );
             return refuse(message, Some("make the file executable, or write `mode = \"0755\"` in its `[[files]]` entry".to_owned()));
         }
-        match head {
-            Head::Elf { machine, interpreter, .. } => self.elf(&path, what, &machine, interpreter.as_deref()),
-            Head::Script { interpreter, .. } if depth < INTERPRETERS => {
-                let next = ImagePath::absolute(&interpreter).or_else(|_| {
-                    refuse(
-                        format!("{what}: `{path}` begins with `#!` and `{}`, which is no absolute path", interpreter.escape_debug()),
-                        None,
-                    )
-                })?;
-                self.executable(&next, &format!("{what} needs the interpreter `{}`, which", interpreter.escape_debug()), depth + 1)
+        let chain = [above, std::slice::from_ref(&path)].concat();
+        match &head {
+            Head::Elf { machine, interpreter, .. } => {
+                self.elf(&path, what, machine, interpreter.as_deref())?;
+                self.started.push(Started { chain, head });
+                Ok(())
             }
-            Head::Script { .. } => refuse(format!("{what} leads through more than {INTERPRETERS} interpreters"), None),
+            Head::Script { .. } if above.len() >= INTERPRETERS => {
+                refuse(format!("{what} leads through more than {INTERPRETERS} interpreters"), None)
+            }
+            Head::Script { interpreter, argument } => self.script(&path, what, interpreter, argument.as_deref(), &chain),
             Head::Other | Head::Unread | Head::LoaderCache(_) => {
                 let hint = "an entrypoint is an ELF program, or a script whose first line is `#!` and an interpreter that is in the image";
                 refuse(format!("{what} is no program: `{path}` is neither ELF nor begins with `#!`"), Some(hint.to_owned()))
+            }
+        }
+    }
+
+    fn script(
+        &mut self,
+        path: &ImagePath,
+        what: &str,
+        interpreter: &str,
+        argument: Option<&str>,
+        chain: &[ImagePath],
+    ) -> Result<(), Refusal> {
+        if interpreter.ends_with('\r') {
+            let hint = "save the script with line ends of Unix".to_owned();
+            return refuse(
+                format!(
+                    "{what}: the first line of `{path}` ends with a carriage return, which is taken for a part of the interpreter's name"
+                ),
+                Some(hint),
+            );
+        }
+        let shown = interpreter.escape_debug();
+        let next = ImagePath::absolute(interpreter)
+            .or_else(|_| refuse(format!("{what}: `{path}` begins with `#!` and `{shown}`, which is no absolute path"), None))?;
+        self.executable(&next, &format!("{what} needs the interpreter `{shown}`, which"), chain)?;
+        if next.name() != b"env" {
+            return Ok(());
+        }
+        match env_line(argument) {
+            EnvLine::Wrong(reason) => {
+                let hint = "write `#!/usr/bin/env -S` and the program with its arguments, or name the program by its path".to_owned();
+                refuse(format!("{what}: the first line of `{path}` {reason}"), Some(hint))
+            }
+            EnvLine::Starts { name, path } => {
+                let what = format!("{what} is started by `env` with the program `{}`, which", name.escape_debug());
+                let program = if name.contains('/') { self.absolute(&name, &what)? } else { self.on_path(&name, &what, path.as_deref())? };
+                self.executable(&program, &what, chain)
             }
         }
     }
@@ -144,7 +172,7 @@ impl Checker<'_> {
             refuse(message, hint.clone())
         };
         let Ok(loader) = ImagePath::absolute(interpreter) else { return missing("is no absolute path") };
-        match self.view.resolve(&loader) {
+        match self.files.view.resolve(&loader) {
             Resolved::File(_, Fact { kind: FactKind::File { .. }, .. }) => Ok(()),
             _ => missing("is not in the image"),
         }
@@ -152,7 +180,7 @@ impl Checker<'_> {
 
     fn file(&self, path: &ImagePath, what: &str) -> Result<(ImagePath, Fact), Refusal> {
         let hint = Some("check `to` of the `[[files]]` entry that adds it".to_owned());
-        match self.view.resolve(path) {
+        match self.files.view.resolve(path) {
             Resolved::File(real, fact @ Fact { kind: FactKind::File { .. }, .. }) => Ok((real, fact)),
             Resolved::File(real, _) => refuse(format!("{what} is no file: `{real}`"), hint),
             Resolved::Missing(real) if real == *path => refuse(format!("{what} is not in the image"), hint),
@@ -164,24 +192,15 @@ impl Checker<'_> {
     /// Checks that the user may pass through every folder above.
     fn reachable(&self, path: &ImagePath, what: &str) -> Result<(), Refusal> {
         for folder in path.parents() {
-            if let Some(fact) = self.view.entry(&folder).filter(|fact| !may(fact, self.owner, 0o1)) {
+            if let Some(fact) = self.files.view.entry(&folder).filter(|fact| !may(fact, self.files.owner, 0o1)) {
                 let hint = Some("write `dir-mode = \"0755\"` in its `[[files]]` entry".to_owned());
-                let message =
-                    format!("{what} is out of reach of the user {}: the folder `{folder}` has the mode {:04o}", self.owner.uid, fact.mode);
+                let message = format!(
+                    "{what} is out of reach of the user {}: the folder `{folder}` has the mode {:04o}",
+                    self.files.owner.uid, fact.mode
+                );
                 return refuse(message, hint);
             }
         }
         Ok(())
-    }
-
-    fn head(&self, path: &ImagePath, fact: &Fact) -> Result<Head, Refusal> {
-        let FactKind::File { head, .. } = &fact.kind else { return Ok(Head::Other) };
-        if *head != Head::Unread {
-            return Ok(head.clone());
-        }
-        let Some((path, entry)) = self.view.own_entry(path) else { return Ok(Head::Other) };
-        let EntryKind::File(content) = &entry.kind else { return Ok(Head::Other) };
-        let file = OpenFile { content, path: &path, contents: self.contents };
-        Head::read(&file, content.size()).or_else(|fault| refuse(format!("could not read the file for `{path}`: {fault}"), None))
     }
 }

@@ -23,7 +23,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 
 pub use model::{
     Base, DirectoryEntry, FilesEntry, FilesSource, Healthcheck, Inherit, Landing, Layers, LinkEntry, PlatformRecipe, Port, Process, Recipe,
-    Replaces, Spanned, Symlinks, UserChoice,
+    Replaces, Spanned, Symlinks, UnprovedEntry, UserChoice,
 };
 pub use parse::RecipeText;
 pub use placeholder::{PlaceholderFault, Placeholders};

@@ -142,6 +142,8 @@ pub struct PlatformRecipe {
     pub directories: Vec<DirectoryEntry>,
     /// What is started, and how.
     pub process: Process,
+    /// What programs and libraries may miss.
+    pub unproved: Vec<UnprovedEntry>,
     /// Labels of the config: `[metadata]` and its free labels.
     pub labels: BTreeMap<String, String>,
     /// Annotations of the manifest: `[metadata]` and its free annotations.
@@ -238,6 +240,17 @@ pub struct DirectoryEntry {
     pub mode: u16,
     /// Who owns it.
     pub owner: Owner,
+}
+
+/// One `[[unproved]]` entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnprovedEntry {
+    /// The files, a glob over paths in the image.
+    pub path: String,
+    /// What they may miss, a glob.
+    pub needs: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// What is started, and how. `None` leaves it to the base.

@@ -72,6 +72,9 @@ impl<'a> Rootfs<'a> {
                     if let FactKind::Symlink(ImageText(target)) = &fact.kind {
                         self.held += target.len() as u64;
                     }
+                    if let FactKind::File { head, .. } = &fact.kind {
+                        self.held += head.weight() as u64;
+                    }
                     let landing = self.landing(&entry.path);
                     self.add(&landing, fact.clone());
                 }
@@ -160,9 +163,24 @@ impl<'a> Rootfs<'a> {
         self.walk(path, false).0
     }
 
+    /// Follows an absolute path as a program would write it: through all links, and with `..` where it leads up from what was reached.
+    pub fn follow(&self, path: &[u8]) -> Resolved {
+        let names = path.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b"."));
+        self.step(names.map(<[u8]>::to_vec).collect(), true).0
+    }
+
+    /// Returns all paths: those of the layers, then those of the changesets. A path may come more than once.
+    pub fn paths(&self) -> impl Iterator<Item = &ImagePath> {
+        let own = self.changesets.iter().flat_map(|changeset| changeset.entries()).map(|(path, _)| path);
+        self.layers.keys().chain(own)
+    }
+
     /// Returns where a path leads, and how many names were passed on the way.
     fn walk(&self, path: &ImagePath, last: bool) -> (Resolved, u64) {
-        let mut todo: VecDeque<Vec<u8>> = path.names().map(<[u8]>::to_vec).collect();
+        self.step(path.names().map(<[u8]>::to_vec).collect(), last)
+    }
+
+    fn step(&self, mut todo: VecDeque<Vec<u8>>, last: bool) -> (Resolved, u64) {
         let mut here = ImagePath::root();
         let (mut links, mut steps) = (0, 0);
         let mut missing = false;

@@ -10,7 +10,7 @@ use crate::host::rfc3339;
 use crate::image::{History, Image, ImageLayer, assemble, index};
 use crate::layer::Layer;
 use crate::oci::{BlobSource, Descriptor, Digest, RawManifest, StoreError, StoreFault};
-use crate::plan::{Fault, Plan, PlanRequest, PlannedLayer, Settings, Split, UserRequest};
+use crate::plan::{Fault, Plan, PlanRequest, PlannedLayer, ProofRequest, Settings, Split, UserRequest};
 use crate::recipe::{PlatformRecipe, Recipe};
 use crate::store::Location;
 use crate::store::publish::{Place, Queue, upload};
@@ -209,6 +209,7 @@ impl Job {
             settings: self.settings(part),
             compressor: lock::compressor(&self.open)?,
             split: if self.open.recipe.layers.split { Split::Auto } else { Split::Off },
+            proof: ProofRequest::default(),
             entrypoint_span: part.process.entrypoint.as_ref().or(part.process.command.as_ref()).and_then(|words| words.span.clone()),
         };
         let plan = Plan::new(request, &self.project).map_err(|faults| refused(&faults))?;

@@ -5,6 +5,7 @@ mod files;
 mod image;
 mod metadata;
 mod process;
+mod unproved;
 mod user;
 
 use std::collections::BTreeMap;
@@ -84,6 +85,7 @@ impl Check<'_> {
                 links: self.links(at.key("links"), keys.links.as_deref()),
                 directories: self.directories(at.key("directories"), keys.directories.as_deref(), user.owner),
                 process,
+                unproved: self.unproved(at.key("unproved"), keys.unproved.as_deref()),
                 labels,
                 annotations,
             });

@@ -13,7 +13,7 @@ use serde::Deserialize;
 pub(super) use files::{DirectoryKeys, FilesKeys, LinkKeys, SymlinksKey};
 pub use json::{json_schema, json_schema_text};
 pub(super) use metadata::MetadataKeys;
-pub(super) use process::{HealthcheckKeys, PortKey, ProcessKeys};
+pub(super) use process::{HealthcheckKeys, PortKey, ProcessKeys, UnprovedKeys};
 
 /// What goes into a hardened container image.
 ///
@@ -46,6 +46,9 @@ pub(super) struct RecipeKeys {
     /// What is started, and how.
     #[schemars(example = serde_json::json!({"entrypoint": ["/app/server"]}))]
     pub(super) process: Option<ProcessKeys>,
+    /// What programs and libraries may miss: a build fails when what the image starts would not find a library that it is linked to.
+    #[schemars(example = serde_json::json!([{"path": "/app/**", "needs": "libcuda.so.*", "reason": "the host's driver is mounted"}]))]
+    pub(super) unproved: Option<Vec<UnprovedKeys>>,
     /// What is said about the image, in its labels and annotations.
     #[schemars(example = serde_json::json!({"title": "Shop API", "licenses": "Apache-2.0"}))]
     pub(super) metadata: Option<MetadataKeys>,

@@ -66,3 +66,18 @@ pub(in crate::recipe) struct HealthcheckKeys {
     #[schemars(example = 3, range(min = 1, max = 1000))]
     pub(in crate::recipe) retries: Option<i64>,
 }
+
+/// Something that need not be in the image, because somebody knows better.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(in crate::recipe) struct UnprovedKeys {
+    /// The files that may miss it: an absolute path in the image, or a glob (`*`, `?`, `[…]`, `**`) of such.
+    #[schemars(example = &"/app/**")]
+    pub(in crate::recipe) path: Option<String>,
+    /// What they may miss, or a glob of it: a library (`libcuda.so.*`), a version (`GLIBC_2.38`) or an interpreter (`/bin/sh`).
+    #[schemars(example = &"libcuda.so.*")]
+    pub(in crate::recipe) needs: Option<String>,
+    /// Why that is right. The build reports it.
+    #[schemars(example = &"the host's driver is mounted there")]
+    pub(in crate::recipe) reason: Option<String>,
+}

@@ -1,8 +1,8 @@
 use super::header::{Form, Segment};
 use super::{Dynamic, Gap, NeededVersions, Source, Stop, cache};
 
-/// The longest name or search path that is read, in bytes; Linux takes no longer path.
-const TEXT: usize = 4096;
+/// The longest name or search path that is read, in bytes: search paths that build systems write are long.
+const TEXT: usize = 32 << 10;
 /// The most entries of a dynamic table.
 const ENTRIES: u64 = 4096;
 /// The most needed libraries, and the most libraries or definitions with versions.
@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
         let left = size.checked_sub(at).filter(|left| *left > 0).ok_or(Gap::Broken)?;
         let offset = start.checked_add(at).ok_or(Gap::Broken)?;
         // A few bytes first: most names are short, and at a gap's border every byte counts.
-        for length in [64, 512, TEXT as u64 + 1] {
+        for length in [64, 1024, TEXT as u64 + 1] {
             let length = length.min(left).min(self.source.size().saturating_sub(offset));
             let bytes = self.source.bytes(offset, usize::try_from(length).unwrap_or_default())?;
             if let Some(end) = bytes.iter().position(|byte| *byte == 0) {

@@ -85,7 +85,7 @@ fn tables_that_lead_back_or_go_on_forever_have_an_end() {
     assert_eq!(dynamic(&Elf { versions: &versions, ..FULL }.write()).gap, Some(Gap::Limit));
     assert_eq!(dynamic(&Elf { defines: &many, ..FULL }.write()).gap, Some(Gap::Limit));
     assert_eq!(dynamic(&Elf { needed: &many, ..FULL }.write()).gap, Some(Gap::Limit));
-    let long = "x".repeat(5000);
+    let long = "x".repeat(40_000);
     assert_eq!(dynamic(&Elf { soname: Some(&long), ..FULL }.write()).gap, Some(Gap::Limit));
     let long = vec!["y".repeat(4000); 400];
     let long: Vec<&str> = long.iter().map(String::as_str).collect();

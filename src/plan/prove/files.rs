@@ -1,0 +1,108 @@
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::plan::accounts::may;
+use crate::rootfs::{
+    Content, Dynamic, Entry, EntryKind, Fact, FactKind, Head, ImagePath, Machine, OpenContent, OpenFile, Owner, ReadAt, Resolved, Rootfs,
+};
+
+/// The longest file that is read as text, in bytes.
+const TEXT: u64 = 64 << 10;
+
+/// The image's files, and what they are; files of the host are read when they are asked for.
+pub(in crate::plan) struct Files<'a> {
+    pub(in crate::plan) view: &'a Rootfs<'a>,
+    contents: &'a dyn OpenContent,
+    pub(in crate::plan) owner: Owner,
+    heads: RefCell<BTreeMap<ImagePath, Head>>,
+}
+
+/// What stands where the loader looks for a library.
+pub(super) enum Looked {
+    /// Nothing, or nothing that can be opened.
+    Nothing,
+    /// Something that is no library.
+    NoLibrary(ImagePath),
+    /// A library that the user may not read.
+    Closed(ImagePath),
+    /// A library.
+    Library(ImagePath, Machine, Arc<Dynamic>),
+}
+
+impl<'a> Files<'a> {
+    pub(in crate::plan) fn new(view: &'a Rootfs<'a>, contents: &'a dyn OpenContent, owner: Owner) -> Self {
+        Self { view, contents, owner, heads: RefCell::default() }
+    }
+
+    /// Returns what a file is; an error says why it could not be read.
+    pub(in crate::plan) fn head(&self, path: &ImagePath, fact: &Fact) -> Result<Head, String> {
+        let FactKind::File { head, .. } = &fact.kind else { return Ok(Head::Other) };
+        if *head != Head::Unread {
+            return Ok(head.clone());
+        }
+        if let Some(head) = self.heads.borrow().get(path) {
+            return Ok(head.clone());
+        }
+        let Some((real, entry)) = self.view.own_entry(path) else { return Ok(Head::Other) };
+        let EntryKind::File(content) = &entry.kind else { return Ok(Head::Other) };
+        let file = OpenFile { content, path: &real, contents: self.contents };
+        let head = Head::read(&file, content.size()).map_err(|fault| format!("could not read the file for `{path}`: {fault}"))?;
+        self.heads.borrow_mut().insert(path.clone(), head.clone());
+        Ok(head)
+    }
+
+    /// Returns a small file's text.
+    pub(super) fn text(&self, path: &ImagePath) -> Option<String> {
+        let Resolved::File(real, fact) = self.view.resolve(path) else { return None };
+        let FactKind::File { size, content, .. } = fact.kind else { return None };
+        if let Some(text) = content {
+            return Some(text.into());
+        }
+        let (real, Entry { kind: EntryKind::File(content), .. }) = self.view.own_entry(&real)? else { return None };
+        let mut bytes = vec![0; usize::try_from(size.min(TEXT)).ok()?];
+        OpenFile { content, path: &real, contents: self.contents }.read_at(0, &mut bytes).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Says whether a regular file is at an absolute path.
+    pub(super) fn has(&self, path: &[u8]) -> bool {
+        matches!(self.view.follow(path), Resolved::File(_, Fact { kind: FactKind::File { .. }, .. }))
+    }
+
+    /// Looks for a library as the loader would open it.
+    pub(super) fn library(&self, path: &[u8]) -> Looked {
+        let Resolved::File(real, fact) = self.view.follow(path) else { return Looked::Nothing };
+        if !matches!(fact.kind, FactKind::File { .. }) {
+            return Looked::Nothing;
+        }
+        let closed = |folder: ImagePath| self.view.entry(&folder).is_some_and(|fact| !may(&fact, self.owner, 0o1));
+        if !may(&fact, self.owner, 0o4) || real.parents().any(closed) {
+            return Looked::Closed(real);
+        }
+        match self.head(&real, &fact) {
+            Ok(Head::Elf { machine, dynamic: Some(dynamic), .. }) => Looked::Library(real, machine, dynamic),
+            _ => Looked::NoLibrary(real),
+        }
+    }
+
+    /// Returns where else in the image a library of this name is, for this machine.
+    pub(super) fn elsewhere(&self, name: &[u8], architecture: &str) -> Option<ImagePath> {
+        let paths = self.view.paths().filter(|path| path.name() == name);
+        let is_library = |path: &ImagePath| matches!(self.library(&absolute(path)), Looked::Library(_, machine, _) if super::finding::is_for(&machine, architecture));
+        paths.take(16).find(|path| is_library(path)).cloned()
+    }
+
+    /// Returns the content of one of our own files that is in memory.
+    pub(super) fn inline(entry: &Entry) -> Option<&[u8]> {
+        match &entry.kind {
+            EntryKind::File(Content::Inline(bytes)) => Some(bytes),
+            _ => None,
+        }
+    }
+}
+
+/// Returns a path as programs write it.
+pub(super) fn absolute(path: &ImagePath) -> Vec<u8> {
+    [b"/", path.as_bytes()].concat()
+}

@@ -1,0 +1,359 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::base::BaseImage;
+use crate::layer::Compressor;
+use crate::oci::{Compression, Config, Platform};
+use crate::plan::{PlanRequest, Settings, Source, Split, UserRequest};
+use crate::rootfs::writer::Elf;
+use crate::rootfs::{Content, ContentFault, Entry, EntryKind, OpenContent, Owner, Rootfs, Stat, TreeId};
+
+struct Nothing;
+
+impl OpenContent for Nothing {
+    fn read(&self, _: TreeId, _: &[u8], _: Stat, _: u64, _: &mut [u8]) -> Result<(), ContentFault> {
+        Err(ContentFault::Changed)
+    }
+}
+
+const GLIBC: &str = "/lib64/ld-linux-x86-64.so.2";
+const MUSL: &str = "/lib/ld-musl-x86_64.so.1";
+
+fn program<'a>(needed: &'a [&'a str]) -> Elf<'a> {
+    Elf { machine: 62, interpreter: Some(GLIBC), needed, ..Elf::default() }
+}
+
+fn library<'a>(soname: &'a str, needed: &'a [&'a str]) -> Elf<'a> {
+    Elf { machine: 62, soname: Some(soname), needed, ..Elf::default() }
+}
+
+/// Files of an image, each a file with its content, or a link where the content begins with `>`.
+struct Image {
+    entries: Vec<(ImagePath, Entry)>,
+    environment: BTreeMap<String, String>,
+    waivers: Vec<ProofWaiver>,
+    package_files: Vec<ImagePath>,
+}
+
+#[derive(Debug)]
+struct Packages;
+
+impl WhoHas for Packages {
+    fn package_with(&self, name: &str) -> Option<String> {
+        (name == "libssl.so.3").then(|| "libssl3t64".to_owned())
+    }
+}
+
+impl Image {
+    /// An image with glibc as Debian has it.
+    fn glibc() -> Self {
+        let mut loader = library("ld-linux-x86-64.so.2", &[]).write();
+        loader.extend(b"\0/lib/x86_64-linux-gnu/\0/usr/lib/x86_64-linux-gnu/\0/lib/\0/usr/lib/\0");
+        let libc = Elf { defines: &["GLIBC_2.2.5", "GLIBC_2.34", "GLIBC_2.36"], ..library("libc.so.6", &["ld-linux-x86-64.so.2"]) };
+        let empty = Self { entries: Vec::new(), environment: BTreeMap::new(), waivers: Vec::new(), package_files: Vec::new() };
+        empty
+            .with("usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", &loader)
+            .with("lib64/ld-linux-x86-64.so.2", b">../lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
+            .with("lib", b">usr/lib")
+            .with("usr/lib/x86_64-linux-gnu/libc.so.6", &libc.write())
+    }
+
+    fn musl() -> Self {
+        let empty = Self { entries: Vec::new(), environment: BTreeMap::new(), waivers: Vec::new(), package_files: Vec::new() };
+        empty.with("lib/ld-musl-x86_64.so.1", &library("libc.musl-x86_64.so.1", &[]).write())
+    }
+
+    fn with(mut self, path: &str, content: &[u8]) -> Self {
+        let kind = match content.strip_prefix(b">") {
+            Some(target) => EntryKind::Symlink(target.into()),
+            None => EntryKind::File(Content::Inline(content.into())),
+        };
+        self.entries.push((ImagePath::new(path.as_bytes()).unwrap(), Entry { kind, mode: 0o755, owner: Owner::default() }));
+        self
+    }
+
+    fn elf(self, path: &str, elf: &Elf<'_>) -> Self {
+        self.with(path, &elf.write())
+    }
+
+    fn set(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn waive(mut self, path: &str, needs: &str) -> Self {
+        self.waivers.push(ProofWaiver { path: path.to_owned(), needs: needs.to_owned(), reason: "known".to_owned() });
+        self
+    }
+
+    fn prove(&self) -> Result<Proof, Vec<String>> {
+        let platform = Platform::default_target();
+        let config = Config::new(&platform);
+        let source = Source { name: "files".to_owned(), span: None, layer: None, replace: false, entries: self.entries.clone() };
+        let home = ImagePath::new(b"home/nonroot").unwrap();
+        let (name, group) = ("nonroot".to_owned(), "nonroot".to_owned());
+        let request = PlanRequest {
+            base: BaseImage { config, layers: vec![], embedded: None, annotations: BTreeMap::new() },
+            platform,
+            base_files: Rootfs::new(),
+            user: UserRequest { name, uid: 65532, group, gid: 65532, home, span: None },
+            sources: vec![source],
+            writable: vec![],
+            settings: Settings {
+                entrypoint: Some(vec!["/app/run".to_owned()]),
+                environment: self.environment.clone(),
+                ..Settings::default()
+            },
+            split: Split::Off,
+            compressor: Compressor::new(Compression::Gzip, None).unwrap(),
+            proof: ProofRequest {
+                waivers: self.waivers.clone(),
+                who_has: Some(&Packages),
+                package_files: self.package_files.clone(),
+                memory: None,
+            },
+            entrypoint_span: None,
+        };
+        let shown = |fault: &Fault| {
+            let diagnostic = fault.diagnostic();
+            std::iter::once(diagnostic.message.as_str()).chain(diagnostic.hints.iter().map(String::as_str)).collect::<Vec<_>>().join(" | ")
+        };
+        Plan::new(request, &Nothing).map(|plan| plan.proof).map_err(|faults| faults.iter().map(shown).collect())
+    }
+
+    /// Checks that the image is proved, and that these are among what is reached.
+    fn reaches(&self, expected: &[&str]) -> Proof {
+        let proof = self.prove().unwrap_or_else(|faults| panic!("{}", faults.join("\n")));
+        for path in expected {
+            assert!(proof.reached.iter().any(|reached| reached == path), "{path} is not in {:?}", proof.reached);
+        }
+        proof
+    }
+
+    /// Checks that the image is refused, with these texts in the only message.
+    fn refused(&self, expected: &[&str]) {
+        let faults = self.prove().expect_err("it is refused");
+        assert_eq!(faults.len(), 1, "{faults:#?}");
+        for text in expected {
+            assert!(faults[0].contains(text), "`{text}` is not in {}", faults[0]);
+        }
+    }
+}
+
+#[test]
+fn libraries_are_found_where_the_loader_looks() {
+    let image = |elf: &Elf<'_>| Image::glibc().elf("app/run", elf);
+    let x = library("libx.so.1", &["libc.so.6"]);
+    let needs_x = program(&["libx.so.1", "libc.so.6"]);
+    let libc = "/usr/lib/x86_64-linux-gnu/libc.so.6";
+    image(&program(&["libc.so.6"])).reaches(&["/app/run", libc, "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"]);
+    image(&needs_x).refused(&["`/app/run` needs the library `libx.so.1`, which is not in the image", "[[unproved]]"]);
+    image(&needs_x).elf("usr/lib/libx.so.1", &x).reaches(&["/usr/lib/libx.so.1"]);
+    image(&needs_x).elf("app/libx.so.1", &x).refused(&["it is at `/app/libx.so.1`, where the loader does not look"]);
+    image(&needs_x).elf("app/libx.so.1", &x).set("LD_LIBRARY_PATH", "/opt:/app").reaches(&["/app/libx.so.1"]);
+    let origin = |path| Elf { runpath: Some(path), ..needs_x.clone() };
+    image(&origin("$ORIGIN/../own/${LIB}")).elf("own/lib/x86_64-linux-gnu/libx.so.1", &x).reaches(&["/own/lib/x86_64-linux-gnu/libx.so.1"]);
+    image(&origin("${ORIGIN}/$PLATFORM")).elf("app/x86_64/libx.so.1", &x).reaches(&["/app/x86_64/libx.so.1"]);
+    image(&origin("$ORIGINAL")).elf("app/libx.so.1", &x).refused(&["libx.so.1"]);
+    // Lists of older and newer loaders, and `$ORIGIN` of a link is the link's folder.
+    let linked = image(&origin("/opt")).with("opt/libx.so.1", b">../real/libx.so.1.2");
+    let runpath = Elf { runpath: Some("$ORIGIN"), ..library("libx.so.1", &["liby.so.1"]) };
+    linked
+        .elf("real/libx.so.1.2", &runpath)
+        .elf("opt/liby.so.1", &library("liby.so.1", &[]))
+        .reaches(&["/opt/liby.so.1", "/real/libx.so.1.2"]);
+}
+
+#[test]
+fn a_run_path_is_for_itself_and_an_r_path_for_all_below() {
+    let chain = |elf: &Elf<'_>| {
+        let x = library("libx.so.1", &["liby.so.1"]);
+        Image::glibc().elf("app/run", elf).elf("own/libx.so.1", &x).elf("own/liby.so.1", &library("liby.so.1", &[]))
+    };
+    let main = program(&["libx.so.1"]);
+    chain(&Elf { rpath: Some("/own"), ..main.clone() }).reaches(&["/own/liby.so.1"]);
+    chain(&Elf { runpath: Some("/own"), ..main.clone() }).refused(&[
+        "`/own/libx.so.1` needs the library `liby.so.1`, which is not in the image (`/app/run` → `/own/libx.so.1`)",
+        "it is at `/own/liby.so.1`",
+    ]);
+    // With both, the older is as if it were not there.
+    chain(&Elf { runpath: Some("/nothing"), rpath: Some("/own"), ..main.clone() }).refused(&["libx.so.1"]);
+    // A name that is loaded already is not looked for again.
+    chain(&Elf { runpath: Some("/own"), ..program(&["libx.so.1", "liby.so.1"]) }).reaches(&["/own/liby.so.1"]);
+}
+
+#[test]
+fn a_library_for_another_machine_is_passed_by() {
+    let other = Elf { machine: 183, ..library("libx.so.1", &[]) };
+    let main = Elf { runpath: Some("/first:/second"), ..program(&["libx.so.1"]) };
+    let image = Image::glibc().elf("app/run", &main).elf("first/libx.so.1", &other);
+    image.refused(&["is of no use where it is found: `/first/libx.so.1` is for arm64"]);
+    let image = Image::glibc().elf("app/run", &main).elf("first/libx.so.1", &other).elf("second/libx.so.1", &library("libx.so.1", &[]));
+    image.reaches(&["/second/libx.so.1"]);
+    // A linker script in a library's place ends the search.
+    let image =
+        Image::glibc().elf("app/run", &main).with("first/libx.so.1", b"GROUP ( x )").elf("second/libx.so.1", &library("libx.so.1", &[]));
+    image.refused(&["`/first/libx.so.1` is no library"]);
+    // musl takes whatever it can open.
+    let main = Elf { interpreter: Some(MUSL), ..main };
+    let image = Image::musl().elf("app/run", &main).elf("first/libx.so.1", &other).elf("second/libx.so.1", &library("libx.so.1", &[]));
+    image.refused(&["`/first/libx.so.1` is for arm64"]);
+}
+
+#[test]
+fn versions_must_be_defined() {
+    let main = |versions| Elf { versions, ..program(&["libc.so.6"]) };
+    let image = |elf: &Elf<'_>| Image::glibc().elf("app/run", elf);
+    image(&main(&[("libc.so.6", &["GLIBC_2.34", "?GLIBC_2.99"])])).reaches(&[]);
+    image(&main(&[("libc.so.6", &["GLIBC_2.34", "GLIBC_2.38"])])).refused(&[
+        "`/app/run` needs the version `GLIBC_2.38` of `libc.so.6`, which `/usr/lib/x86_64-linux-gnu/libc.so.6` does not define",
+        "the newest that it defines is `GLIBC_2.36`",
+    ]);
+    // A library without any versions is taken with a word on standard error.
+    let x = Elf { versions: &[("libx.so.1", &["X_1"])], ..program(&["libx.so.1"]) };
+    let proof = image(&x).elf("usr/lib/libx.so.1", &library("libx.so.1", &[])).reaches(&[]);
+    assert_eq!(proof.tallies(Level::Unproved).len(), 1, "{proof:?}");
+    // musl does not compare.
+    let musl = Elf { interpreter: Some(MUSL), ..x };
+    Image::musl().elf("app/run", &musl).elf("usr/lib/libx.so.1", &Elf { defines: &["X_0"], ..library("libx.so.1", &[]) }).reaches(&[]);
+}
+
+#[test]
+fn musl_looks_where_its_file_says() {
+    let main = Elf { interpreter: Some(MUSL), ..program(&["libx.so.1", "libc.musl-x86_64.so.1", "libpthread.so.0"]) };
+    let image = || Image::musl().elf("app/run", &main);
+    let x = library("libx.so.1", &[]);
+    image().elf("usr/local/lib/libx.so.1", &x).reaches(&["/usr/local/lib/libx.so.1", "/lib/ld-musl-x86_64.so.1"]);
+    image().elf("opt/libx.so.1", &x).refused(&["libx.so.1"]);
+    image().elf("opt/libx.so.1", &x).with("etc/ld-musl-x86_64.path", b"/lib\n/opt\n").reaches(&["/opt/libx.so.1"]);
+}
+
+#[test]
+fn the_loaders_list_goes_before_its_folders() {
+    let list = |name: &str, path: &str| {
+        let strings = format!("{name}\0{path}\0");
+        let word = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
+        let entry = [word(0x303), word(72), word(72 + name.len() + 1), word(0), word(0), word(0)].concat();
+        [
+            b"glibc-ld.so.cache1.1".to_vec(),
+            word(1).to_vec(),
+            word(strings.len()).to_vec(),
+            vec![2, 0, 0, 0],
+            vec![0; 16],
+            entry,
+            strings.into(),
+        ]
+        .concat()
+    };
+    let image = || Image::glibc().elf("app/run", &program(&["libx.so.1"])).elf("opt/x/libx.so.1", &library("libx.so.1", &[]));
+    image().refused(&["libx.so.1"]);
+    image().with("etc/ld.so.cache", &list("libx.so.1", "/opt/x/libx.so.1")).reaches(&["/opt/x/libx.so.1"]);
+    // What `ldconfig` would read is not what the loader reads.
+    image().with("etc/ld.so.conf", b"/opt/x\n").refused(&["libx.so.1"]);
+    image().with("etc/ld.so.cache", &list("libx.so.1", "/gone/libx.so.1")).refused(&["libx.so.1"]);
+}
+
+#[test]
+fn scripts_lead_on_through_env() {
+    let image = |line: &str| {
+        let image = Image::glibc().with("app/run", line.as_bytes()).elf("usr/bin/env", &program(&["libc.so.6"]));
+        image.elf("opt/bin/node", &program(&["libssl.so.3"])).set("PATH", "/usr/bin:/opt/bin")
+    };
+    let missing = &["`/opt/bin/node` needs the library `libssl.so.3`", "(`/app/run` → `/opt/bin/node`)", "the package `libssl3t64` has it"];
+    image("#!/usr/bin/env node\n").refused(missing);
+    image("#!/usr/bin/env -S node --x\n").refused(missing);
+    image("#!/opt/bin/node\n").refused(missing);
+    image("#!/usr/bin/env node --x\n").refused(&["a program called `node --x`"]);
+    image("#!/usr/bin/env python3\n").refused(&["`python3`, which is in no folder of PATH, `/usr/bin:/opt/bin`"]);
+    image("#!/usr/bin/env -S PATH=/bin node\n").refused(&["is in no folder of PATH, `/bin`"]);
+    image("#!/opt/bin/node\r\n").refused(&["carriage return"]);
+    let proof =
+        image("#!/usr/bin/env node\n").elf("usr/lib/libssl.so.3", &library("libssl.so.3", &[])).reaches(&["/usr/bin/env", "/opt/bin/node"]);
+    assert_eq!(proof.opening, ["/opt/bin/node"]);
+}
+
+#[test]
+fn packages_are_proved_and_their_libraries_may_rely_on_others() {
+    let mut image = Image::glibc().elf("app/run", &program(&["libc.so.6"]));
+    image = image
+        .elf("usr/bin/tool", &program(&["libmissing.so.1"]))
+        .elf("usr/lib/jvm/libjava.so", &library("libjava.so", &["libjvm.so", "libgone.so"]));
+    image = image
+        .elf("usr/lib/jvm/server/libjvm.so", &library("libjvm.so", &[]))
+        .elf("usr/lib/arm.so", &Elf { machine: 183, ..library("arm.so", &[]) });
+    image = image.with("usr/bin/ldd", b"#!/bin/bash\n");
+    let warnings = image.reaches(&[]).tallies(Level::Warning).iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        warnings,
+        [
+            "`/bin/bash` is not in the image; needed by `/usr/bin/ldd`",
+            "`libgone.so` is not in the image; needed by `/usr/lib/jvm/libjava.so`",
+            "`libmissing.so.1` is not in the image; needed by `/usr/bin/tool`",
+        ]
+    );
+    let names = ["usr/bin/tool", "usr/lib/jvm/libjava.so", "usr/lib/jvm/server/libjvm.so", "usr/lib/arm.so", "usr/bin/ldd", "gone"];
+    image.package_files = names.iter().map(|path| ImagePath::new(path.as_bytes()).unwrap()).collect();
+    let faults = image.prove().unwrap_err();
+    let starts = [
+        "`/usr/bin/tool` needs the library `libmissing.so.1`",
+        "`/usr/lib/jvm/libjava.so` needs the library `libgone.so`",
+        "`/usr/lib/arm.so` is for arm64",
+    ];
+    assert_eq!(faults.len(), 3, "{faults:#?}");
+    for (fault, start) in faults.iter().zip(starts) {
+        assert!(fault.starts_with(start), "{fault}");
+    }
+    let image = image.waive("/usr/**", "lib*.so*").waive("/usr/lib/arm.so", "*").waive("/nothing", "*");
+    let proof = image.reaches(&[]);
+    assert_eq!(
+        (proof.tallies(Level::Waived).len(), proof.idle_waivers.as_slice()),
+        (4, &["/nothing needs *".to_owned()][..]),
+        "{proof:#?}"
+    );
+}
+
+#[test]
+fn addons_are_told_apart_from_those_of_other_platforms() {
+    let musl = library("m.node", &["libc.musl-x86_64.so.1"]);
+    let mut image = Image::glibc().elf("app/run", &program(&["libc.so.6"])).elf("app/m.node", &musl);
+    image = image.elf("app/arm.node", &Elf { machine: 183, ..library("arm.node", &["libc.so.6"]) });
+    image = image.elf("app/good.node", &library("good.node", &["libc.so.6"])).with("app/data.so", b"no ELF");
+    for number in 0..5 {
+        image = image.elf(&format!("app/{number}.node"), &library("x.node", &["libnone.so"]));
+    }
+    let proof = image.reaches(&[]);
+    let lines = |level| proof.tallies(level).iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        lines(Level::Warning),
+        ["`libnone.so` is not in the image; needed by `/app/0.node`, `/app/1.node`, `/app/2.node` and 2 more"]
+    );
+    assert_eq!(
+        lines(Level::Information),
+        ["`/app/arm.node` is for arm64, and the image for linux/amd64", "`/app/m.node` is for musl, and the image has glibc"]
+    );
+}
+
+#[test]
+fn hostile_files_end() {
+    // A thousand libraries that each need the next and ask in a thousand folders.
+    let folders = (0..3000).map(|number| format!("/{number}")).collect::<Vec<_>>().join(":");
+    let names: Vec<String> = (0..1000).map(|number| format!("lib{number}.so")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let main = Elf { runpath: Some(&folders), ..program(&names) };
+    let image = Image::glibc().elf("app/run", &main);
+    let faults = image.prove().unwrap_err();
+    assert!(faults.len() <= 64, "{}", faults.len());
+    // One that needs itself, and two that need each other.
+    let image = Image::glibc().elf("app/run", &program(&["liba.so", "libb.so"]));
+    image
+        .elf("usr/lib/liba.so", &library("liba.so", &["liba.so", "libb.so"]))
+        .elf("usr/lib/libb.so", &library("libb.so", &["liba.so"]))
+        .reaches(&["/usr/lib/libb.so"]);
+    // Headers that lie.
+    let good = program(&["libc.so.6"]).write();
+    for place in 0..good.len() {
+        let mut bytes = good.clone();
+        bytes[place] ^= 0xff;
+        let _ = Image::glibc().with("app/run", &bytes).prove();
+    }
+}

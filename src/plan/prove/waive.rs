@@ -1,0 +1,63 @@
+use globset::{GlobBuilder, GlobMatcher};
+
+use super::finding::{Finding, Level, Problem, Proof};
+
+/// Something that need not be proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProofWaiver {
+    /// The files, a glob over paths in the image: `/app/**`.
+    pub path: String,
+    /// What they may miss, a glob: a library, a version (`GLIBC_2.38`) or an interpreter.
+    pub needs: String,
+    /// Why.
+    pub reason: String,
+}
+
+struct Matching<'a> {
+    waiver: &'a ProofWaiver,
+    path: GlobMatcher,
+    needs: GlobMatcher,
+    used: bool,
+}
+
+impl Matching<'_> {
+    fn takes(&mut self, path: &str, needs: [Option<&str>; 2]) -> bool {
+        let takes = self.path.is_match(path) && needs.into_iter().flatten().any(|needs| self.needs.is_match(needs));
+        self.used |= takes;
+        takes
+    }
+}
+
+/// Takes out what is waived, and notes it; returns the rest.
+pub(super) fn apply(waivers: &[ProofWaiver], problems: Vec<Problem>, proof: &mut Proof) -> Vec<Problem> {
+    let mut matching: Vec<Matching<'_>> = waivers.iter().filter_map(matching).collect();
+    let waived = |reason: &str, waiver: &ProofWaiver| format!("{reason}, which is waived: {}", waiver.reason);
+    let mut rest = Vec::new();
+    for problem in problems {
+        let path = problem.path.to_string();
+        let taken = matching.iter_mut().find_map(|one| {
+            one.takes(&path, [Some(&problem.needs), problem.library.as_deref()]).then(|| waived(&problem.reason, one.waiver))
+        });
+        match taken {
+            Some(reason) => proof.findings.push(Finding { level: Level::Waived, path, needs: problem.needs, reason }),
+            None => rest.push(problem),
+        }
+    }
+    for finding in proof.findings.iter_mut().filter(|finding| matches!(finding.level, Level::Warning | Level::Unproved)) {
+        let taken = matching
+            .iter_mut()
+            .find_map(|one| one.takes(&finding.path, [Some(&finding.needs), None]).then(|| waived(&finding.reason, one.waiver)));
+        if let Some(reason) = taken {
+            (finding.level, finding.reason) = (Level::Waived, reason);
+        }
+    }
+    let idle = matching.iter().filter(|one| !one.used);
+    proof.idle_waivers = idle.map(|one| format!("{} needs {}", one.waiver.path, one.waiver.needs)).collect();
+    rest
+}
+
+fn matching(waiver: &ProofWaiver) -> Option<Matching<'_>> {
+    // The recipe's check has refused what is no glob.
+    let glob = |text: &str| GlobBuilder::new(text).literal_separator(true).build().ok().map(|glob| glob.compile_matcher());
+    Some(Matching { waiver, path: glob(&waiver.path)?, needs: glob(&waiver.needs)?, used: false })
+}
