@@ -3,7 +3,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{Cache, FACTS, RECORDS};
+use super::{Cache, FACTS, PROOFS, RECORDS};
 use crate::oci::{Digest, Hasher};
 
 /// How old a file must be before it is pruned: a build that began just now may count on it.
@@ -76,7 +76,7 @@ impl Cache {
         for blob in files(&self.folder().join("blobs/sha256"))? {
             found.note(&blob.path, named(&blob.path).is_some_and(|expected| digest_of(&blob.path).is_ok_and(|actual| actual == expected)));
         }
-        for kind in [FACTS, RECORDS] {
+        for kind in [FACTS, RECORDS, PROOFS] {
             for kept in files(&self.folder().join(kind))? {
                 let good = super::checked(&kept.path).is_some();
                 found.note(&kept.path, good);
@@ -96,7 +96,7 @@ impl Cache {
         #[expect(clippy::disallowed_methods, reason = "the age of cached files; it reaches no digest")]
         let now = SystemTime::now();
         let mut kept = files(&self.folder().join("blobs/sha256"))?;
-        for kind in [FACTS, RECORDS] {
+        for kind in [FACTS, RECORDS, PROOFS] {
             kept.extend(files(&self.folder().join(kind))?);
         }
         kept.sort_by(|one, other| one.used.cmp(&other.used).then_with(|| one.path.cmp(&other.path)));

@@ -26,6 +26,8 @@ pub use writer::CacheWriter;
 const FACTS: &str = "facts-2";
 /// The folder of what is remembered of our own layers.
 const RECORDS: &str = "layers-1";
+/// The folder of what was found of files that programs may load.
+const PROOFS: &str = "proofs-1";
 /// A file's time is set anew at most so often, to know what is used.
 const TOUCH: Duration = Duration::from_hours(24);
 
@@ -154,6 +156,16 @@ impl Cache {
     /// Remembers one of our own layers.
     pub fn write_record(&self, key: &Digest, record: &[u8]) {
         self.keep(RECORDS, key, record);
+    }
+
+    /// Returns what was found of files that programs may load.
+    pub fn proof(&self, key: &Digest) -> Option<Vec<u8>> {
+        self.kept(PROOFS, key)
+    }
+
+    /// Keeps what was found of files that programs may load. Where that fails it is found again next time.
+    pub fn write_proof(&self, key: &Digest, proof: &[u8]) {
+        self.keep(PROOFS, key, proof);
     }
 
     /// Returns the newest records, at most `most` of them.

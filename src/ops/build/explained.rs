@@ -7,7 +7,7 @@ use serde_json::json;
 use super::BuiltSkip;
 use super::outcome::skip;
 use crate::ops::sources::Gathered;
-use crate::plan::Plan;
+use crate::plan::{Level, Plan, Proof};
 
 /// What a build would do for one platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,6 +33,8 @@ pub struct Explained {
     pub labels: BTreeMap<String, String>,
     /// Files that are left out, and why.
     pub skipped: Vec<BuiltSkip>,
+    /// What was proved, and what was not.
+    pub proof: Proof,
 }
 
 /// A layer of the base.
@@ -83,6 +85,7 @@ impl Explained {
             env: settings.environment.clone(),
             labels: settings.labels.clone(),
             skipped: gathered.skipped.iter().map(skip).collect(),
+            proof: plan.proof.clone(),
         }
     }
 }
@@ -110,6 +113,17 @@ impl fmt::Display for Explained {
         }
         for BuiltSkip { path, why } in &self.skipped {
             writeln!(out, "  left out {path} ({why})")?;
+        }
+        for path in &self.proof.reached {
+            writeln!(out, "  proved {path}")?;
+        }
+        for path in &self.proof.opening {
+            writeln!(out, "  not proved: libraries that {path} opens by name")?;
+        }
+        for (level, word) in [(Level::Warning, "warning"), (Level::Unproved, "not proved"), (Level::Waived, "waived")] {
+            for tally in self.proof.tallies(level) {
+                writeln!(out, "  {word}: {tally}")?;
+            }
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::host::rfc3339;
 use crate::image::{History, Image, ImageLayer, assemble, index};
 use crate::layer::Layer;
 use crate::oci::{BlobSource, Descriptor, Digest, RawManifest, StoreError, StoreFault};
-use crate::plan::{Fault, Plan, PlanRequest, PlannedLayer, ProofRequest, Settings, Split, UserRequest};
+use crate::plan::{Fault, Plan, PlanRequest, PlannedLayer, Proof, ProofRequest, Settings, Split, UserRequest};
 use crate::recipe::{PlatformRecipe, Recipe};
 use crate::store::Location;
 use crate::store::publish::{Place, Queue, upload};
@@ -31,6 +31,7 @@ pub use outcome::{Built, BuiltLayer, BuiltPlatform, BuiltSkip, BuiltUpload, Time
 
 mod explained;
 mod outcome;
+mod proof;
 
 /// How often files are found anew when they change while they are read.
 const TRIES: usize = 3;
@@ -115,6 +116,8 @@ struct Work {
     tar_sizes: BTreeMap<Digest, u64>,
     /// The names of our own layers, by platform.
     names: Vec<Vec<String>>,
+    /// What was proved, by platform.
+    proofs: Vec<Proof>,
     /// Layers that another platform may have as well.
     known: Vec<(PlannedLayer, CachedLayer)>,
     skipped: Gathered,
@@ -181,6 +184,8 @@ impl Job {
                     if number == 0 {
                         work.skipped = gathered;
                     }
+                    proof::tell(&plan.proof, observer);
+                    work.proofs.push(plan.proof.clone());
                     return self.assemble(number, &plan, &layers, queue, work, tools);
                 }
                 Err(LayerFailure::Failed(failure)) => return Err(failure),
@@ -199,6 +204,7 @@ impl Job {
         let (part, base) = (&self.open.recipe.parts()[number], &self.base.images[number]);
         let base_files = self.base.files(base, tools, observer)?;
         let mut gathered = sources::gather(part, &self.project, observer)?;
+        let memory = proof::Remembering(&tools.cache);
         let request = PlanRequest {
             platform: part.platform.clone(),
             base: base.clone(),
@@ -209,7 +215,7 @@ impl Job {
             settings: self.settings(part),
             compressor: lock::compressor(&self.open)?,
             split: if self.open.recipe.layers.split { Split::Auto } else { Split::Off },
-            proof: ProofRequest::default(),
+            proof: ProofRequest { waivers: proof::waivers(part), memory: Some(&memory), ..ProofRequest::default() },
             entrypoint_span: part.process.entrypoint.as_ref().or(part.process.command.as_ref()).and_then(|words| words.span.clone()),
         };
         let plan = Plan::new(request, &self.project).map_err(|faults| refused(&faults))?;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{Job, Work};
 use crate::host::project::{Skipped, Why};
 use crate::ops::outputs::{Made, Outputs};
+use crate::plan::Proof;
 use crate::recipe::Healthcheck;
 use crate::store::publish::Sent;
 
@@ -49,6 +50,8 @@ pub struct BuiltPlatform {
     pub size: u64,
     /// The layers, bottom first.
     pub layers: Vec<BuiltLayer>,
+    /// What was proved of it, and what was not.
+    pub proof: Proof,
 }
 
 /// One layer.
@@ -158,6 +161,7 @@ fn platform(work: &Work, number: usize) -> BuiltPlatform {
         config: image.config().digest().to_string(),
         size: image.layers().iter().fold(0, |size, layer| size.saturating_add(layer.descriptor.size)),
         layers: image.layers().iter().enumerate().map(layer).collect(),
+        proof: work.proofs.get(number).cloned().unwrap_or_default(),
     }
 }
 

@@ -182,7 +182,7 @@ impl Problem {
         let mut message = self.message;
         if self.chain.len() > 1 {
             let names: Vec<String> = self.chain.iter().map(|path| format!("`{path}`")).collect();
-            message.push_str(&format!(" ({})", names.join(" → ")));
+            message = format!("{message} ({})", names.join(" → "));
         }
         let mut diagnostic = Diagnostic::error(message).at(span, "could not start");
         let package = who_has.and_then(|who_has| who_has.package_with(self.library.as_deref().unwrap_or(&self.needs)));

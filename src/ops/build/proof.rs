@@ -1,0 +1,63 @@
+use crate::diagnostic::Diagnostic;
+use crate::host::cache::Cache;
+use crate::oci::Digest;
+use crate::ops::Observer;
+use crate::plan::{Level, Proof, ProofMemory, ProofWaiver};
+use crate::recipe::PlatformRecipe;
+
+/// How many findings of a kind are told; all of them are in the JSON result.
+const TOLD: usize = 5;
+
+/// What was found of files that did not change since, in the cache.
+#[derive(Debug)]
+pub(super) struct Remembering<'a>(pub(super) &'a Cache);
+
+impl ProofMemory for Remembering<'_> {
+    fn recall(&self, key: &Digest) -> Option<Vec<u8>> {
+        self.0.proof(key)
+    }
+
+    fn keep(&self, key: &Digest, found: &[u8]) {
+        self.0.write_proof(key, found);
+    }
+}
+
+pub(super) fn waivers(part: &PlatformRecipe) -> Vec<ProofWaiver> {
+    let waiver = |entry: &crate::recipe::UnprovedEntry| ProofWaiver {
+        path: entry.path.clone(),
+        needs: entry.needs.clone(),
+        reason: entry.reason.clone(),
+    };
+    part.unproved.iter().map(waiver).collect()
+}
+
+/// Tells what a proof could not prove: warnings and notes in a few lines, the rest to those who ask for more.
+pub(super) fn tell(proof: &Proof, observer: &dyn Observer) {
+    let warnings = proof.tallies(Level::Warning);
+    for tally in warnings.iter().take(TOLD) {
+        observer.warn(&Diagnostic::warning(tally.to_string()));
+    }
+    if warnings.len() > TOLD {
+        observer.note(&format!(
+            "{} more warnings about files that the entrypoint does not reach; `--format json` has all",
+            warnings.len() - TOLD
+        ));
+    }
+    for (level, title) in [(Level::Unproved, "not proved"), (Level::Waived, "waived")] {
+        let tallies = proof.tallies(level);
+        tallies.iter().take(TOLD).for_each(|tally| observer.note(&format!("{title}: {tally}")));
+        if tallies.len() > TOLD {
+            observer.note(&format!("{title}: {} more; `--format json` has all", tallies.len() - TOLD));
+        }
+    }
+    for idle in &proof.idle_waivers {
+        observer.note(&format!("an `[[unproved]]` entry waives nothing: {}", idle.escape_debug()));
+    }
+    observer.detail(&format!("proved: {} files, {} of them reached by the entrypoint", proof.proved, proof.reached.len()));
+    for path in &proof.opening {
+        observer.detail(&format!("not proved: libraries that `{path}` opens by name"));
+    }
+    for tally in proof.tallies(Level::Information) {
+        observer.detail(&tally.to_string());
+    }
+}
