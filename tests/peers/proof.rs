@@ -2,9 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use hardened::rootfs::{Dynamic, Head};
+use hardened::base::BaseImage;
+use hardened::layer::Compressor;
+use hardened::oci::{Compression, Config, Digest, Platform};
+use hardened::plan::{Fault, Plan, PlanRequest, Proof, ProofRequest, Settings, Split, UserRequest};
+use hardened::rootfs::{
+    ContentFault, Dynamic, Fact, FactKind, Head, ImagePath, ImageText, LayerEntry, LayerFact, LayerFacts, OpenContent, ReadAt, ReadFault,
+    Rootfs, Stat, TreeId,
+};
 
 use crate::peer::{Peer, success};
 
@@ -103,4 +112,223 @@ fn readelf_reads_the_same() {
     assert!(different.is_empty(), "{} of {} differ:\n{}", different.len(), seen.len(), different.join("\n"));
     assert!(openers.len() == 2, "{openers:?}");
     println!("{} files", seen.len());
+}
+
+/// A file of this machine, read where it is asked for.
+struct Opened(fs::File);
+
+impl ReadAt for Opened {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadFault> {
+        self.0.read_exact_at(buffer, offset).map_err(|error| ReadFault::Content(error.into()))
+    }
+}
+
+struct Nothing;
+
+impl OpenContent for Nothing {
+    fn read(&self, _: TreeId, _: &[u8], _: Stat, _: u64, _: &mut [u8]) -> Result<(), ContentFault> {
+        Err(ContentFault::Changed)
+    }
+}
+
+/// Adds a file, link or folder of this machine, and what a folder holds.
+fn add(path: &Path, depth: usize, entries: &mut Vec<LayerFact>) {
+    let Ok(found) = fs::symlink_metadata(path) else { return };
+    let kind = if found.is_symlink() {
+        FactKind::Symlink(ImageText(fs::read_link(path).unwrap().as_os_str().as_bytes().into()))
+    } else if found.is_dir() {
+        for entry in fs::read_dir(path).into_iter().flatten().filter(|_| depth > 0) {
+            add(&entry.unwrap().path(), depth - 1, entries);
+        }
+        FactKind::Directory
+    } else {
+        let Ok(file) = fs::File::open(path) else { return };
+        let head = Head::read(&Opened(file), found.len()).unwrap();
+        FactKind::File { size: found.len(), head, content: None }
+    };
+    let fact = Fact { kind, mode: u16::try_from(found.mode() & 0o7777).unwrap(), uid: found.uid(), gid: found.gid() };
+    entries.push(LayerFact { path: ImagePath::new(path.as_os_str().as_bytes()).unwrap(), fact: LayerEntry::Add(fact) });
+}
+
+/// This machine's libraries, as the layer of a base, and more folders.
+fn machine(more: &[&Path]) -> LayerFacts {
+    let mut entries = Vec::new();
+    for folder in ["/lib", "/lib64", "/bin", "/sbin", "/usr/local/lib", "/etc/ld.so.cache"] {
+        add(Path::new(folder), 2, &mut entries);
+    }
+    add(Path::new("/usr/lib"), 4, &mut entries);
+    more.iter().for_each(|path| add(path, 8, &mut entries));
+    LayerFacts { diff_id: Digest::of(b""), size: 0, entries }
+}
+
+fn prove(facts: &LayerFacts, program: &Path) -> Result<Proof, Vec<String>> {
+    let platform = Platform::default_target();
+    let mut base_files = Rootfs::new();
+    base_files.apply(facts);
+    let home = ImagePath::new(b"root").unwrap();
+    let request = PlanRequest {
+        base: BaseImage { config: Config::new(&platform), layers: vec![], embedded: None, annotations: BTreeMap::new() },
+        platform,
+        base_files,
+        user: UserRequest { name: "root".to_owned(), uid: 0, group: "root".to_owned(), gid: 0, home, span: None },
+        sources: vec![],
+        writable: vec![],
+        settings: Settings { entrypoint: Some(vec![program.to_str().unwrap().to_owned()]), ..Settings::default() },
+        compressor: Compressor::new(Compression::Gzip, None).unwrap(),
+        split: Split::Off,
+        proof: ProofRequest::default(),
+        entrypoint_span: None,
+    };
+    let told = |faults: Vec<Fault>| faults.iter().map(|fault| fault.diagnostic().message.clone()).collect();
+    Plan::new(request, &Nothing).map(|plan| plan.proof).map_err(told)
+}
+
+/// What the loader says that it would load: the files it found, and the names it did not.
+fn ldd(peer: &Peer, home: &Path, program: &Path) -> (BTreeSet<String>, BTreeSet<String>) {
+    let output = peer.command(home, 60).arg(program).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    let (mut found, mut missing) = (BTreeSet::new(), BTreeSet::new());
+    for line in text.lines() {
+        if let Some((name, "not found")) = line.trim().split_once(" => ") {
+            missing.insert(name.to_owned());
+        } else if let Some((_, version)) = line.split_once("version `") {
+            missing.insert(version.split('\'').next().unwrap().to_owned());
+        } else if let Some(path) = line.split_whitespace().find(|word| word.starts_with('/') && !word.ends_with(':')) {
+            found.insert(fs::canonicalize(path).unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    found.insert(fs::canonicalize(program).unwrap().to_str().unwrap().to_owned());
+    (found, missing)
+}
+
+#[test]
+fn the_loader_finds_the_same_libraries() {
+    let Some(peer) = Peer::find("ldd") else { return };
+    let home = tempfile::TempDir::new().unwrap();
+    let names = [
+        "node",
+        "openssl",
+        "git",
+        "curl",
+        "gcc",
+        "perl",
+        "ssh",
+        "xz",
+        "tar",
+        "gpg",
+        "gdb",
+        "podman",
+        "skopeo",
+        "buildah",
+        "cmake",
+        "make",
+        "python3",
+        "java",
+        "bash",
+        "ls",
+        "grep",
+        "as",
+        "ld",
+        "qemu-aarch64-static",
+        "zstd",
+        "file",
+        "ps",
+        "systemctl",
+        "apt-get",
+        "dpkg",
+        "nginx",
+        "sqlite3",
+        "wget",
+        "rsync",
+        "less",
+        "gpgv",
+        "strace",
+        "jq",
+        "tclsh",
+        "mksquashfs",
+    ];
+    let is_elf = |path: &PathBuf| path.starts_with("/usr") && fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"\x7fELF"));
+    let found = names.iter().filter_map(|name| fs::canonicalize(Path::new("/usr/bin").join(name)).ok()).filter(is_elf);
+    let programs: BTreeSet<PathBuf> = found.collect();
+    assert!(programs.len() >= 15, "{programs:?}");
+    let facts = machine(&programs.iter().map(PathBuf::as_path).collect::<Vec<_>>());
+    let mut libraries = 0;
+    for program in &programs {
+        let (expected, missing) = ldd(&peer, home.path(), program);
+        assert!(missing.is_empty(), "{}: {missing:?}", program.display());
+        let proof = prove(&facts, program).unwrap_or_else(|faults| panic!("{}: {faults:#?}", program.display()));
+        let reached: BTreeSet<String> = proof.reached.iter().cloned().collect();
+        assert_eq!(reached, expected, "{}", program.display());
+        libraries += reached.len();
+    }
+    println!("{} programs, {libraries} files", programs.len());
+}
+
+#[test]
+fn the_loader_gives_the_same_verdict_on_what_gcc_links() {
+    let (Some(gcc), Some(peer)) = (Peer::find("gcc"), Peer::find("ldd")) else { return };
+    let home = tempfile::TempDir::new().unwrap();
+    let folder = fs::canonicalize(home.path()).unwrap().join("work");
+    let at = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    for name in ["lib/deep", "other"] {
+        fs::create_dir_all(folder.join(name)).unwrap();
+    }
+    let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
+    write("deep.c", "int deep(void) { return 1; }");
+    write("shared.c", "int deep(void); int shared(void) { return deep(); }");
+    write("main.c", "int shared(void); int main(void) { return shared() - 1; }");
+    write("one.map", "SHARED_1.0 { global: shared; local: *; };");
+    write("two.map", "SHARED_1.0 { }; SHARED_2.0 { global: shared; local: *; };");
+    let link = |arguments: &[&str]| gcc.run(home.path(), arguments);
+    let build = |map: &str, own: &str| {
+        link(&["-shared", "-fPIC", "-Wl,-soname,libdeep.so.1", "-o", &at("lib/deep/libdeep.so.1"), &at("deep.c")]);
+        let map = format!("-Wl,--version-script={}", at(map));
+        let (soname, deep) = ("-Wl,-soname,libshared.so.1", at("lib/deep/libdeep.so.1"));
+        link(&["-shared", "-fPIC", soname, &map, own, "-o", &at("lib/libshared.so.1"), &at("shared.c"), &deep]);
+    };
+    let run_path = "-Wl,--enable-new-dtags,-rpath,$ORIGIN";
+    let main = |path: &str| {
+        let (shared, deep) = (at("lib/libshared.so.1"), format!("-Wl,-rpath-link,{}", at("lib/deep")));
+        link(&["-o", &at("main"), &at("main.c"), &shared, &deep, path]);
+    };
+    let mut verdicts = Vec::new();
+    let mut compare = |what: &str| {
+        let program = folder.join("main");
+        let (expected, missing) = ldd(&peer, home.path(), &program);
+        match prove(&machine(&[&folder]), &program) {
+            Ok(proof) => {
+                assert!(missing.is_empty(), "{what}: ldd misses {missing:?}");
+                assert_eq!(proof.reached.into_iter().collect::<BTreeSet<_>>(), expected, "{what}");
+            }
+            Err(faults) => {
+                assert_eq!(faults.len(), missing.len(), "{what}: {faults:?} {missing:?}");
+                for name in &missing {
+                    assert!(faults.iter().any(|fault| fault.contains(&format!("`{name}`"))), "{what}: {faults:?} {missing:?}");
+                }
+            }
+        }
+        verdicts.push(missing.is_empty());
+    };
+    build("two.map", &format!("{run_path}/deep"));
+    main(&format!("{run_path}/lib"));
+    compare("each has a run path");
+    build("two.map", "-g");
+    compare("the run path of the program is not for its libraries");
+    main("-Wl,--disable-new-dtags,-rpath,$ORIGIN/lib:$ORIGIN/lib/deep");
+    compare("its older path is");
+    main("-Wl,--enable-new-dtags,-rpath,$ORIGIN/nowhere");
+    compare("nothing is there");
+    main(&format!("{run_path}/lib"));
+    build("one.map", &format!("{run_path}/deep"));
+    compare("the version of the library is too old");
+    build("two.map", &format!("{run_path}/../lib/deep"));
+    fs::rename(folder.join("lib/libshared.so.1"), folder.join("other/real.so")).unwrap();
+    std::os::unix::fs::symlink("../other/real.so", folder.join("lib/libshared.so.1")).unwrap();
+    compare("a link, and `..`");
+    let mut other = fs::read(folder.join("lib/deep/libdeep.so.1")).unwrap();
+    other[18] = 183;
+    fs::write(folder.join("lib/libdeep.so.1"), &other).unwrap();
+    build("two.map", "-Wl,--enable-new-dtags,-rpath,$ORIGIN:$ORIGIN/deep:$ORIGIN/../lib/deep");
+    compare("one for another processor comes first");
+    assert_eq!(verdicts, [true, false, true, false, false, true, true]);
 }

@@ -6,11 +6,14 @@
 mod again;
 mod bases;
 mod building;
+#[path = "../support/elf.rs"]
+mod elf;
 mod images;
 mod input;
 mod locking;
 #[path = "../support/project.rs"]
 mod project;
+mod proof;
 #[path = "../support/registry.rs"]
 mod registry;
 mod sandbox;

@@ -16,6 +16,8 @@ pub(crate) struct Elf<'a> {
     pub(crate) defines: &'a [&'a str],
     /// Symbols that others must define.
     pub(crate) imports: &'a [&'a str],
+    /// Bytes before all tables.
+    pub(crate) lead: usize,
     /// Bytes behind everything else, before the dynamic table.
     pub(crate) filling: usize,
 }
@@ -28,6 +30,7 @@ impl Elf<'_> {
         let headers = 2 + u64::from(self.interpreter.is_some());
         let mut body = Body { start: 64 + 56 * headers, ..Body::default() };
         let interpreter = self.interpreter.map(|name| body.part(&[name.as_bytes(), b"\0"].concat()));
+        body.part(&vec![0; self.lead]);
         let mut strings = Strings { bytes: vec![0] };
         let mut table: Vec<(u64, u64)> = self.needed.iter().map(|name| (1, strings.add(name))).collect();
         for (tag, text) in [(14, self.soname), (15, self.rpath), (29, self.runpath)] {

@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ pub(in crate::plan) struct Files<'a> {
     contents: &'a dyn OpenContent,
     pub(in crate::plan) owner: Owner,
     heads: RefCell<BTreeMap<ImagePath, Head>>,
+    /// Libraries by their file names; made when one is missed.
+    libraries: OnceCell<BTreeMap<Vec<u8>, Vec<ImagePath>>>,
 }
 
 /// What stands where the loader looks for a library.
@@ -32,7 +34,7 @@ pub(super) enum Looked {
 
 impl<'a> Files<'a> {
     pub(in crate::plan) fn new(view: &'a Rootfs<'a>, contents: &'a dyn OpenContent, owner: Owner) -> Self {
-        Self { view, contents, owner, heads: RefCell::default() }
+        Self { view, contents, owner, heads: RefCell::default(), libraries: OnceCell::new() }
     }
 
     /// Returns what a file is; an error says why it could not be read.
@@ -88,9 +90,18 @@ impl<'a> Files<'a> {
 
     /// Returns where else in the image a library of this name is, for this machine.
     pub(super) fn elsewhere(&self, name: &[u8], architecture: &str) -> Option<ImagePath> {
-        let paths = self.view.paths().filter(|path| path.name() == name);
-        let is_library = |path: &ImagePath| matches!(self.library(&absolute(path)), Looked::Library(_, machine, _) if super::finding::is_for(&machine, architecture));
-        paths.take(16).find(|path| is_library(path)).cloned()
+        let by_name = || {
+            let mut libraries: BTreeMap<Vec<u8>, Vec<ImagePath>> = BTreeMap::new();
+            for path in self.view.paths().filter(|path| path.name().windows(3).any(|part| part == b".so")) {
+                libraries.entry(path.name().to_vec()).or_default().push(path.clone());
+            }
+            libraries
+        };
+        let paths = self.libraries.get_or_init(by_name).get(name)?;
+        let is_library = |path: &ImagePath| {
+            matches!(self.library(&absolute(path)), Looked::Library(_, machine, _) if super::finding::is_for(&machine, architecture))
+        };
+        paths.iter().take(16).find(|path| is_library(path)).cloned()
     }
 
     /// Returns the content of one of our own files that is in memory.

@@ -14,6 +14,7 @@ const FULL: Elf<'static> = Elf {
     versions: &[("libc.so.6", &["GLIBC_2.34", "?GLIBC_2.99"]), ("libm.so.6", &["GLIBC_2.29"])],
     defines: &["FULL_1.0", "FULL_1.1"],
     imports: &["printf", "dlopen"],
+    lead: 0,
     filling: 0,
 };
 
