@@ -232,6 +232,13 @@ impl<'a> Rootfs<'a> {
             self.remove(path, true);
         }
         self.layers.insert(path.clone(), fact);
+        // Layers need not name the folders above their files: whoever unpacks them makes these as they usually are.
+        let mut above = path.parent();
+        while let Some(folder) = above.filter(|folder| !folder.is_root() && !self.layers.contains_key(folder)) {
+            self.held += folder.as_bytes().len() as u64;
+            above = folder.parent();
+            self.layers.insert(folder, Fact { kind: FactKind::Directory, mode: 0o755, uid: 0, gid: 0 });
+        }
     }
 
     fn remove(&mut self, path: &ImagePath, itself: bool) {

@@ -153,7 +153,7 @@ fn add(path: &Path, depth: usize, entries: &mut Vec<LayerFact>) {
 /// This machine's libraries, as the layer of a base, and more folders.
 fn machine(more: &[&Path]) -> LayerFacts {
     let mut entries = Vec::new();
-    for folder in ["/lib", "/lib64", "/bin", "/sbin", "/usr/local/lib", "/etc/ld.so.cache"] {
+    for folder in ["/lib", "/lib64", "/bin", "/sbin", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache"] {
         add(Path::new(folder), 2, &mut entries);
     }
     add(Path::new("/usr/lib"), 4, &mut entries);

@@ -255,7 +255,7 @@ not TOML: unclosed array, expected `]`
   write `--label no.example.team=shop`
 unknown key `a]` in the recipe
   --set:1:1 <a]> not a key here
-  the recipe has the keys `base`, `directories`, `files`, `image`, `layers`, `links`, `metadata`, `process`, `root`, `user`
+  the recipe has the keys `base`, `directories`, `files`, `image`, `layers`, `links`, `metadata`, `process`, `root`, `unproved`, `user`
 unknown key `nam` in `[image]`
   --set:1:7 <nam> not a key here
   write `name`

@@ -98,9 +98,7 @@ impl<'a> Files<'a> {
             libraries
         };
         let paths = self.libraries.get_or_init(by_name).get(name)?;
-        let is_library = |path: &ImagePath| {
-            matches!(self.library(&absolute(path)), Looked::Library(_, machine, _) if super::finding::is_for(&machine, architecture))
-        };
+        let is_library = |path: &ImagePath| matches!(self.library(&absolute(path)), Looked::Library(_, machine, _) if super::finding::is_for(&machine, architecture));
         paths.iter().take(16).find(|path| is_library(path)).cloned()
     }
 
