@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`cli`] | the door: arguments, the terminal, exit codes |
 //! | [`ops`] | the verbs: one file each, a request in, an outcome out |
+//! | [`feed`] | what is fetched from archives of packages: signed lists, indexes, packages |
 //! | [`store`] | where images are kept: registries, layouts, archives; publishing to several at once |
 //! | [`net`] | HTTP: limits, retries, credentials, redaction, the ledger of hosts |
 //! | [`host`] | this machine: the user's files, the cache, the clock, the environment, the few programs that are started |
@@ -16,7 +17,7 @@
 //! | [`base`] | where an image starts: every kind becomes one type · [`layer`] a changeset as a compressed tar; foreign tars and Debian packages read under limits |
 //! | [`lock`] | `hardened.lock`: the choices that the recipe leaves open, written down |
 //! | [`recipe`] | `hardened.toml`: every key, how it is read, what it means |
-//! | [`package`] | packages of others: archives verified, indexes read, and which ones an image needs |
+//! | [`package`] | packages of others: archives verified, indexes read, which ones an image needs, and ready-made choices |
 //! | [`rootfs`] | paths, entries, changesets, the merged view, accounts |
 //! | [`diagnostic`] | faults in what the user wrote · [`oci`] digests, descriptors, documents, references, the store's interface |
 //!
@@ -33,6 +34,7 @@
 pub mod base;
 pub mod cli;
 pub mod diagnostic;
+pub mod feed;
 pub mod host;
 pub mod image;
 pub mod layer;

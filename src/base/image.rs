@@ -12,10 +12,19 @@ pub struct BaseImage {
     pub config: Config,
     /// The layers, bottom first.
     pub layers: Vec<BaseLayer>,
-    /// Files that are part of the program instead of a registry's blob: the embedded base.
-    pub embedded: Option<Changeset>,
+    /// Layers that are written anew instead of taken as a registry's blobs: those of the embedded base and of Debian packages.
+    pub written: Vec<WrittenLayer>,
     /// The annotations that say what the base was.
     pub annotations: BTreeMap<String, String>,
+}
+
+/// A layer of a base that we write ourselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenLayer {
+    /// What it holds, for people.
+    pub name: String,
+    /// Its files.
+    pub changeset: Changeset,
 }
 
 /// One layer of a base.
@@ -161,14 +170,16 @@ impl BaseImage {
             (crate::oci::ANNOTATION_BASE_NAME.to_owned(), name.to_owned()),
             (crate::oci::ANNOTATION_BASE_DIGEST.to_owned(), root.to_string()),
         ]);
-        Ok(Self { config: inherited(config, inherit), layers: layers.collect::<Result<_, _>>()?, embedded: None, annotations })
+        Ok(Self { config: inherited(config, inherit), layers: layers.collect::<Result<_, _>>()?, written: Vec::new(), annotations })
     }
 
-    /// Returns the base that is part of the program.
-    pub fn embedded(platform: &Platform, changeset: Changeset, environment: &[(&str, &str)]) -> Self {
+    /// Returns a base whose layers we write ourselves, with its environment in order, and the program that it starts when nothing else is said.
+    pub fn written(platform: &Platform, layers: Vec<WrittenLayer>, environment: &[(String, String)], entrypoint: &[String]) -> Self {
         let environment: Vec<Value> = environment.iter().map(|(name, value)| format!("{name}={value}").into()).collect();
         let config = Config::new(platform).with_setting("Env", Some(environment.into())).with_setting("WorkingDir", Some("/".into()));
-        Self { config, layers: Vec::new(), embedded: Some(changeset), annotations: BTreeMap::new() }
+        let entrypoint = (!entrypoint.is_empty()).then(|| entrypoint.to_vec().into());
+        let config = config.with_setting("Entrypoint", entrypoint);
+        Self { config, layers: Vec::new(), written: layers, annotations: BTreeMap::new() }
     }
 }
 

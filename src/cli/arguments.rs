@@ -16,8 +16,8 @@ Exit codes:
   3         the world failed: network, disk, registry
   130, 143  interrupted, terminated
 
-Settings: ~/.config/hardened/settings.toml, with `insecure = [\"HOST\"]`, `ca-files = [\"FILE\"]`
-and, under `[token-realms]`, `\"REGISTRY\" = \"HOST\"`
+Settings: ~/.config/hardened/settings.toml, with `insecure = [\"HOST\"]`, `ca-files = [\"FILE\"]`,
+`debian-mirrors = [\"URL\"]` and, under `[token-realms]`, `\"REGISTRY\" = \"HOST\"`
 
 Examples:
   hardened init --template node
@@ -67,6 +67,12 @@ pub(super) struct Global {
         help_heading = "Network"
     )]
     pub(super) token_realm: Vec<String>,
+    /// A mirror of Debian's archive: the folder that holds `dists`. That of security updates is looked for beside it, with `-security`
+    #[arg(long, global = true, value_name = "URL", env = "HARDENED_DEBIAN_MIRROR", hide_env_values = true, help_heading = "Network")]
+    pub(super) debian_mirror: Vec<String>,
+    /// Where `hardened vendor` copied what a lock names: oci:DIR or a registry reference; it is asked first
+    #[arg(long, global = true, value_name = "PLACE", env = "HARDENED_VENDORED", hide_env_values = true, help_heading = "Network")]
+    pub(super) vendored: Option<String>,
 }
 
 /// How a result is written.
@@ -90,6 +96,8 @@ pub(super) enum Verb {
     Init(Init),
     Lock(Lock),
     Build(Box<Build>),
+    Explain(Explain),
+    Vendor(Vendor),
     Push(Push),
     Inspect(Inspect),
     Login(Login),
@@ -127,13 +135,47 @@ pub(super) struct RecipeArguments {
 
 /// Pins the base in hardened.lock
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  hardened lock\n  hardened lock --update")]
+#[command(after_help = "Examples:\n  hardened lock\n  hardened lock --update\n  hardened lock --update libssl3t64")]
 pub(super) struct Lock {
     #[command(flatten)]
     pub(super) recipe: RecipeArguments,
-    /// Moves what is locked to what the base's tag points to now
-    #[arg(long)]
-    pub(super) update: bool,
+    /// Moves what is locked to what the base's tag points to now, or the archives have now; only these packages when some are named
+    #[arg(long, value_name = "PACKAGE", num_args = 0.., value_delimiter = ',')]
+    pub(super) update: Option<Vec<String>>,
+}
+
+/// Says why something is in the image, or is not
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  hardened explain package libssl3t64\n  hardened explain package perl-base --format json")]
+pub(super) struct Explain {
+    #[command(subcommand)]
+    pub(super) subject: ExplainSubject,
+}
+
+/// What is explained.
+#[derive(Debug, Subcommand)]
+pub(super) enum ExplainSubject {
+    /// Why a Debian package is in the image or was left out, and who wanted it
+    Package {
+        /// The package
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        recipe: RecipeArguments,
+    },
+}
+
+/// Copies all that the lock names to a folder or a registry, so that a build needs nothing else
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A build takes it from there:\n  hardened build --locked --offline --vendored oci:vendor -o oci:image\n\nExamples:\n  hardened vendor vendor\n  hardened vendor registry.example.no/shop/inputs"
+)]
+pub(super) struct Vendor {
+    /// A folder, oci:DIR, or a registry reference; in a registry, a package's digest is the digest of its blob
+    #[arg(value_name = "PLACE")]
+    pub(super) place: String,
+    #[command(flatten)]
+    pub(super) recipe: RecipeArguments,
 }
 
 /// Builds the image, and writes or pushes it

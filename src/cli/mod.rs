@@ -67,6 +67,8 @@ fn answer(arguments: Arguments, environment: Environment, screen: Screen) -> Res
         Verb::Init(arguments) => verbs::init::run(&arguments, &door),
         Verb::Lock(arguments) => verbs::lock::run(&arguments, &door),
         Verb::Build(arguments) => verbs::build::run(&arguments, &door),
+        Verb::Explain(arguments) => verbs::explain::run(&arguments, &door),
+        Verb::Vendor(arguments) => verbs::vendor::run(&arguments, &door),
         Verb::Push(arguments) => verbs::push::run(&arguments, &door),
         Verb::Inspect(arguments) => verbs::inspect::run(&arguments, &door),
         Verb::Login(arguments) => verbs::login::run(&arguments, &door),

@@ -5,12 +5,14 @@ use super::arguments::{Format, Global};
 use super::screen::{Bars, Screen};
 use super::settings_file::SettingsFile;
 use crate::diagnostic::is_hostile;
+use crate::feed::{Feed, Place};
 use crate::host::Environment;
 use crate::host::cache::{Cache, CacheFault};
 use crate::net::credentials::Credentials;
 use crate::net::{Http, Network, Settings};
 use crate::oci::{StoreError, StoreFault};
 use crate::ops::{Failure, Observer, Tools};
+use crate::store::Location;
 use crate::store::registry::Registry;
 
 /// What came in through the door: settings, the environment, and the screen.
@@ -71,9 +73,32 @@ impl Door {
     }
 
     pub(super) fn tools(&self, threads: Option<NonZeroUsize>) -> Result<Tools, Failure> {
-        let registry = Registry::new(self.http()?, Credentials::new(self.environment.clone()));
+        let http = self.http()?;
+        let registry = Registry::new(http.clone(), Credentials::new(self.environment.clone()));
         let threads = threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-        Ok(Tools { environment: self.environment.clone(), cache: self.cache()?, registry, threads })
+        let cache = self.cache()?;
+        let feed = Feed::new(http, cache.clone());
+        let (debian_mirrors, vendored) = (self.debian_mirrors()?, self.vendored()?);
+        Ok(Tools { environment: self.environment.clone(), cache, registry, feed, debian_mirrors, vendored, threads })
+    }
+
+    fn debian_mirrors(&self) -> Result<Vec<String>, Failure> {
+        let words = self.global.debian_mirror.iter().flat_map(|text| text.split([',', ' ', '\n'])).filter(|word| !word.is_empty());
+        let mirror = |word: &str| match Place::new(word) {
+            Some(place) => Ok(place.to_string()),
+            None => Err(Failure::wrong("a mirror of Debian's archive is no address of a folder")
+                .hint("write the folder that holds `dists`: `--debian-mirror https://HOST/debian`")),
+        };
+        let named: Vec<String> = words.map(mirror).collect::<Result<_, _>>()?;
+        if !named.is_empty() {
+            return Ok(named);
+        }
+        SettingsFile::read(&self.environment)?.debian_mirrors.iter().map(|word| mirror(word)).collect()
+    }
+
+    fn vendored(&self) -> Result<Option<Location>, Failure> {
+        let Some(text) = &self.global.vendored else { return Ok(None) };
+        super::verbs::vendor::vendored_place(text).map(Some)
     }
 }
 

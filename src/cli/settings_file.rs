@@ -19,6 +19,8 @@ pub(super) struct SettingsFile {
     pub(super) insecure: Vec<String>,
     /// Files with further CA certificates.
     pub(super) ca_files: Vec<PathBuf>,
+    /// Mirrors of Debian's archive.
+    pub(super) debian_mirrors: Vec<String>,
     /// Hosts that may be sent a registry's credentials, by registry.
     pub(super) token_realms: BTreeMap<String, String>,
 }
@@ -31,7 +33,7 @@ impl SettingsFile {
         let Some(folder) = environment.path("XDG_CONFIG_HOME").filter(absolute).or_else(home) else { return Ok(Self::default()) };
         let path = folder.join("hardened/settings.toml");
         let failed = |cause: String| {
-            let hint = "it has `insecure = [\"HOST\"]`, `ca-files = [\"FILE\"]` and, under `[token-realms]`, `\"REGISTRY\" = \"HOST\"`";
+            let hint = "it has `insecure = [\"HOST\"]`, `ca-files = [\"FILE\"]`, `debian-mirrors = [\"URL\"]` and, under `[token-realms]`, `\"REGISTRY\" = \"HOST\"`";
             let message = format!("could not read the settings in `{}`: {cause}", path.display());
             Failure::from(Diagnostic::error(message).hint(hint))
         };

@@ -16,4 +16,4 @@ pub use clock::{now, rfc3339, seconds_since};
 pub use environment::Environment;
 pub use git::ProjectPlaceholders;
 pub use program::{Program, ProgramFault, ProgramOutput};
-pub use text::{read_text, write_whole, write_with};
+pub use text::{read_bytes, read_text, write_whole, write_with};

@@ -310,6 +310,14 @@ fn describe(path: &[u8], entry: &Entry, text: &mut Vec<u8>) -> bool {
         }
         EntryKind::File(Content::Tail { stat, .. }) => stat,
         EntryKind::File(Content::At(found)) => &found.stat,
+        EntryKind::File(Content::Packed(file)) => {
+            // A package never changes: its digest is what it is.
+            field(b"packed");
+            field(file.package.as_bytes());
+            field(&file.offset.to_le_bytes());
+            field(&file.size.to_le_bytes());
+            return true;
+        }
     };
     field(b"file");
     field(&stat.size.to_le_bytes());

@@ -340,6 +340,9 @@ fn read(path: &ImagePath, content: &Content, offset: u64, contents: &dyn OpenCon
             buffer.copy_from_slice(&bytes[start..start + buffer.len()]);
             Ok(())
         }
+        (Content::Packed(file), _) => contents
+            .read_packed(&file.package, file.offset + offset, buffer)
+            .map_err(|fault| LayerFault::Content { path: path.clone(), fault }),
         (_, Some((tree, host_path, stat))) => {
             contents.read(tree, host_path, stat, offset, buffer).map_err(|fault| LayerFault::Content { path: path.clone(), fault })
         }

@@ -4,6 +4,7 @@
 //! **Invariants.** Equal locks have equal texts: tables and platforms are sorted, and no time or machine is mentioned. A lock is stale only
 //! when the base, its platforms or the format change. Nothing here does input or output.
 
+mod debian;
 mod read;
 mod stale;
 
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use crate::oci::{Digest, ImageReference, MediaType, Platform};
 
+pub use debian::{DebianRequest, LeftOutPackage, LockedArchive, LockedDebian, LockedPackage, LockedPackages};
 pub use stale::Stale;
 
 /// The format that this program writes and reads. Equal formats mean equal bytes of an image, across releases, threads and machines.
@@ -51,6 +53,8 @@ pub enum LockedChoice {
         /// What it held.
         pin: Pin,
     },
+    /// Debian packages.
+    Debian(LockedDebian),
 }
 
 /// An image pinned by digest.
@@ -65,10 +69,10 @@ pub struct Pin {
 }
 
 impl LockedChoice {
-    /// Returns the pinned image; the base inside the program has none.
+    /// Returns the pinned image; the base inside the program and packages have none.
     pub fn pin(&self) -> Option<&Pin> {
         match self {
-            Self::Static { .. } => None,
+            Self::Static { .. } | Self::Debian(_) => None,
             Self::Image { pin, .. } | Self::Layout { pin, .. } => Some(pin),
         }
     }
@@ -95,6 +99,7 @@ impl Lock {
             LockedChoice::Static { data } => writeln!(text, "kind = \"static\"\ndata = {}", quoted(data))?,
             LockedChoice::Image { reference, .. } => writeln!(text, "kind = \"image\"\nreference = {}", quoted(&reference.to_string()))?,
             LockedChoice::Layout { path, .. } => writeln!(text, "kind = \"layout\"\npath = {}", quoted(path))?,
+            LockedChoice::Debian(locked) => locked.write(text)?,
         }
         let Some(pin) = self.base.pin() else { return Ok(()) };
         writeln!(text, "digest = \"{}\"\nmedia-type = {}", pin.digest, quoted(&pin.media_type.to_string()))?;

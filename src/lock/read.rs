@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{FORMAT, Lock, LockedChoice, Pin};
+use super::debian::{self, ArchiveKeys, PackagesKeys};
+use super::{DebianRequest, FORMAT, Lock, LockedChoice, Pin};
 use crate::diagnostic::{Diagnostic, SourceText, Span};
 use crate::oci::MediaType;
 
@@ -43,6 +44,13 @@ enum BaseKeys {
         media_type: String,
         #[serde(default)]
         platforms: Vec<PlatformKeys>,
+    },
+    Debian {
+        request: DebianRequest,
+        #[serde(default)]
+        archives: Vec<ArchiveKeys>,
+        #[serde(default)]
+        platforms: Vec<PackagesKeys>,
     },
 }
 
@@ -86,7 +94,7 @@ impl Lock {
 }
 
 /// A value and what is wrong with it.
-type Wrong = (String, String);
+pub(super) type Wrong = (String, String);
 
 fn choice(keys: BaseKeys) -> Result<LockedChoice, Wrong> {
     Ok(match keys {
@@ -97,6 +105,7 @@ fn choice(keys: BaseKeys) -> Result<LockedChoice, Wrong> {
         BaseKeys::Layout { path, digest, media_type, platforms } => {
             LockedChoice::Layout { path, pin: pin(&digest, &media_type, &platforms)? }
         }
+        BaseKeys::Debian { request, archives, platforms } => LockedChoice::Debian(debian::read(request, archives, platforms)?),
     })
 }
 
@@ -110,7 +119,7 @@ fn pin(digest: &str, media_type: &str, platforms: &[PlatformKeys]) -> Result<Pin
     Ok(Pin { digest: value(digest)?, media_type: MediaType::from(media_type), platforms: pinned })
 }
 
-fn value<T: FromStr>(text: &str) -> Result<T, Wrong>
+pub(super) fn value<T: FromStr>(text: &str) -> Result<T, Wrong>
 where
     T::Err: Display,
 {

@@ -1,4 +1,4 @@
-use super::{Lock, LockedChoice};
+use super::{DebianRequest, Lock, LockedChoice};
 use crate::oci::Platform;
 use crate::recipe::Base;
 
@@ -22,12 +22,18 @@ impl Lock {
             }
             (LockedChoice::Image { reference, .. }, Base::Image(wanted)) => (reference != wanted).then(|| changed(reference)),
             (LockedChoice::Layout { path, .. }, Base::Layout(wanted)) => (path != wanted).then(|| changed(path)),
+            (LockedChoice::Debian(locked), Base::Debian(wanted)) => locked.request.changed(&DebianRequest::of(wanted)),
             (LockedChoice::Static { .. }, _) => Some(changed(&"static")),
+            (LockedChoice::Debian(_), _) => Some(changed(&"debian")),
             (LockedChoice::Image { reference, .. }, _) => Some(changed(reference)),
             (LockedChoice::Layout { path, .. }, _) => Some(changed(path)),
         };
-        let without_pin = |platform: &&Platform| self.base.pin().is_some_and(|pin| !pin.platforms.keys().any(|locked| locked.is(platform)));
-        let absent = || platforms.into_iter().find(without_pin).map(|platform| format!("it has no digest for platform `{platform}`"));
+        let lacks = |platform: &&Platform| match &self.base {
+            LockedChoice::Static { .. } => false,
+            LockedChoice::Image { pin, .. } | LockedChoice::Layout { pin, .. } => !pin.platforms.keys().any(|locked| locked.is(platform)),
+            LockedChoice::Debian(locked) => locked.packages(platform).is_none(),
+        };
+        let absent = || platforms.into_iter().find(lacks).map(|platform| format!("it has nothing for platform `{platform}`"));
         reason.or_else(absent).map(|reason| Stale { reason })
     }
 }
@@ -37,6 +43,7 @@ fn shown(base: &Base) -> String {
         Base::Static => "static".to_owned(),
         Base::Image(reference) => reference.to_string(),
         Base::Layout(path) => path.clone(),
+        Base::Debian(_) => "debian".to_owned(),
     }
 }
 
@@ -57,7 +64,7 @@ mod tests {
                 Some("the lock is stale: the base was `gcr.io/distroless/cc:nonroot`, and is now `gcr.io/distroless/cc:debug`"),
             ),
             (Base::Static, &amd64, Some("the lock is stale: the base was `gcr.io/distroless/cc:nonroot`, and is now `static`")),
-            (image("gcr.io/distroless/cc:nonroot"), &riscv64, Some("the lock is stale: it has no digest for platform `linux/riscv64`")),
+            (image("gcr.io/distroless/cc:nonroot"), &riscv64, Some("the lock is stale: it has nothing for platform `linux/riscv64`")),
         ] {
             assert_eq!(lock.staleness(&base, [platform], "1").map(|stale| stale.to_string()).as_deref(), expected);
         }

@@ -2,10 +2,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use crate::base::{BaseFault, BaseImage, BaseLayer, Inherit, embedded, select_platform};
+use crate::base::{BaseFault, BaseImage, BaseLayer, Inherit, WrittenLayer, embedded, select_platform};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::layer::{Limits, read_facts};
-use crate::lock::{LockedChoice, Pin};
+use crate::lock::{LockedChoice, LockedDebian, Pin};
 use crate::oci::{
     BlobSource, Config, Descriptor, DocumentFault, ImageName, ImageReference, Index, MANIFEST_LIMIT, Manifest, MediaType, Parsed, Platform,
     RawManifest, Selector, Store, StoreError, StoreFault,
@@ -14,6 +14,7 @@ use crate::recipe::{Base, Recipe};
 use crate::rootfs::{Group, LayerFacts, Rootfs, User};
 use crate::store::layout::Layout;
 
+use super::debian::{self, DebianOutcome, Packages, PackagesProof};
 use super::recipe::OpenRecipe;
 use super::source;
 use super::{Failure, Observer, TaskKind, Tools};
@@ -26,6 +27,12 @@ pub(super) struct FoundBase {
     pub(super) images: Vec<BaseImage>,
     /// Where the layers are.
     source: Option<Arc<Source>>,
+    /// The packages that its layers are written from.
+    pub(super) packages: Option<Arc<Packages>>,
+    /// What is told of bases that were assembled.
+    pub(super) assembled: Vec<DebianOutcome>,
+    /// What is proved of these, for each platform.
+    pub(super) proofs: Vec<PackagesProof>,
 }
 
 /// Where a base's layers are.
@@ -34,14 +41,36 @@ struct Source {
     name: Option<ImageName>,
 }
 
-/// Finds the base of a recipe: what the lock says, or else what its name means now.
-pub(super) fn find(open: &OpenRecipe, pin: Option<&Pin>, tools: &Tools) -> Result<FoundBase, Failure> {
+/// What the lock says of a base, and how far it holds.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Before<'a> {
+    /// What was locked, whether it still holds or not.
+    pub(super) locked: Option<&'a LockedChoice>,
+    /// Whether it holds.
+    pub(super) holds: bool,
+    /// The packages that are to move; all of them when none is named.
+    pub(super) only: &'a [String],
+}
+
+impl Before<'_> {
+    fn debian(&self) -> Option<&LockedDebian> {
+        if let Some(LockedChoice::Debian(locked)) = self.locked { Some(locked) } else { None }
+    }
+}
+
+/// Finds the base of a recipe: what the lock says, or else what its name means now. Packages are chosen, and not yet fetched.
+pub(super) fn find(open: &OpenRecipe, before: Before<'_>, tools: &Tools, observer: &dyn Observer) -> Result<FoundBase, Failure> {
     let recipe = &open.recipe;
     let span = recipe.base.span.as_ref();
+    // A lock that lacks a platform still says which index it is of.
+    let pin = before.locked.filter(|_| before.holds).and_then(LockedChoice::pin);
     match &recipe.base.value {
         Base::Static => Ok(static_base(recipe)),
         Base::Image(reference) => {
-            let source = Source { store: Box::new(tools.registry.repository(&reference.name)), name: Some(reference.name.clone()) };
+            let source = match debian::vendored(tools)?.filter(|_| pin.is_some()) {
+                Some(store) => Source { store, name: None },
+                None => Source { store: Box::new(tools.registry.repository(&reference.name)), name: Some(reference.name.clone()) },
+            };
             let root = match (pin, reference.digest) {
                 (Some(pin), _) => pinned(tools, &*source.store, pin)?,
                 (None, Some(digest)) => source.store.read_manifest(&Selector::Digest(digest))?,
@@ -64,6 +93,20 @@ pub(super) fn find(open: &OpenRecipe, pin: Option<&Pin>, tools: &Tools) -> Resul
             let choice = |pin| LockedChoice::Layout { path: path.clone(), pin };
             open_base(recipe, source, &root, &format!("oci:{path}"), tools, span, choice)
         }
+        Base::Debian(base) => {
+            let locked = match before.debian().filter(|_| before.holds && before.only.is_empty()) {
+                Some(locked) => locked.clone(),
+                None => debian::choose(open, base, before.debian(), before.only, tools, observer)?,
+            };
+            Ok(FoundBase {
+                choice: LockedChoice::Debian(locked),
+                images: Vec::new(),
+                source: None,
+                packages: None,
+                assembled: Vec::new(),
+                proofs: Vec::new(),
+            })
+        }
     }
 }
 
@@ -77,9 +120,18 @@ fn static_base(recipe: &Recipe) -> FoundBase {
     let user = User { name: recipe.user.name.value.clone(), uid: owner.uid, gid: owner.gid, home: recipe.user.home.value.to_string() };
     let group = Group { name: recipe.user.group.clone(), gid: owner.gid };
     let changeset = embedded::changeset(&embedded::accounts(&user, &group), &user);
-    let image = |platform: &Platform| BaseImage::embedded(platform, changeset.clone(), &embedded::environment());
+    let layer = WrittenLayer { name: "the embedded base".to_owned(), changeset };
+    let environment = embedded::environment().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let image = |platform: &Platform| BaseImage::written(platform, vec![layer.clone()], &environment, &[]);
     let images = recipe.platforms.iter().map(|platform| image(&platform.value)).collect();
-    FoundBase { choice: LockedChoice::Static { data: embedded::DATA_VERSION.to_owned() }, images, source: None }
+    FoundBase {
+        choice: LockedChoice::Static { data: embedded::DATA_VERSION.to_owned() },
+        images,
+        source: None,
+        packages: None,
+        assembled: Vec::new(),
+        proofs: Vec::new(),
+    }
 }
 
 fn open_base(
@@ -119,7 +171,7 @@ fn open_base(
         images.push(image.map_err(|fault| refused(&fault, platform.span.as_ref().or(span)))?);
         pin.platforms.insert(platform.value.clone(), manifest.digest());
     }
-    Ok(FoundBase { choice: choice(pin), images, source: Some(Arc::new(source)) })
+    Ok(FoundBase { choice: choice(pin), images, source: Some(Arc::new(source)), packages: None, assembled: Vec::new(), proofs: Vec::new() })
 }
 
 fn inherited(recipe: &Recipe) -> Vec<Inherit> {
@@ -184,6 +236,13 @@ fn remember(tools: &Tools, raw: &RawManifest) {
 }
 
 impl FoundBase {
+    /// Fetches packages and assembles the base of them, where it is one of packages.
+    pub(super) fn assembled(self, open: &OpenRecipe, tools: &Tools, observer: &dyn Observer) -> Result<Self, Failure> {
+        let (Base::Debian(base), LockedChoice::Debian(locked)) = (&open.recipe.base.value, &self.choice) else { return Ok(self) };
+        let debian::DebianImages { images, packages, outcomes, proofs } = debian::images(open, base, locked, tools, observer)?;
+        Ok(Self { images, packages: Some(packages), assembled: outcomes, proofs, ..self })
+    }
+
     /// Returns the merged files of a base, and reads the layers of which nothing is known yet.
     pub(super) fn files(&self, image: &BaseImage, tools: &Tools, observer: &dyn Observer) -> Result<Rootfs<'static>, Failure> {
         let mut rootfs = Rootfs::new();

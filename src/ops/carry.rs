@@ -29,7 +29,7 @@ const ARTIFACT: &str = "application/vnd.hardened.cache.v1";
 /// The type of its first layer.
 const MEMORY: &str = "application/vnd.hardened.cache.memory.v1+json";
 /// The type of a config that says nothing (image-spec, `manifest.md`, "Guidance for an Empty Descriptor").
-const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+pub(super) const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 /// The largest memory that is read, in bytes.
 const MEMORY_LIMIT: u64 = 256 << 20;
 /// The largest document of a base that is carried, in bytes, and how many of them.
@@ -104,7 +104,8 @@ pub fn export(to: &Location, tools: &Tools, observer: &dyn Observer) -> Result<C
     Ok(carried)
 }
 
-fn write(
+/// Writes an artifact to a place, and its tag last.
+pub(super) fn write(
     to: &Location,
     blobs: BTreeMap<Digest, (Descriptor, Arc<dyn BlobSource>)>,
     root: RawManifest,
@@ -122,11 +123,11 @@ fn write(
         Location::Registry(reference) => {
             let tag = reference.tag.clone().filter(|_| reference.digest.is_none());
             let tag =
-                tag.ok_or_else(|| Failure::wrong(format!("`{to}` names no tag")).hint(format!("write `{}:cache`", reference.name)))?;
+                tag.ok_or_else(|| Failure::wrong(format!("`{to}` names no tag")).hint(format!("write one: `{}:TAG`", reference.name)))?;
             (Box::new(tools.registry.repository(&reference.name)), tag)
         }
         Location::DockerArchive(_) | Location::DockerDaemon => {
-            return Err(Failure::wrong(format!("`{to}` cannot hold a cache")).hint("name a file, `oci:DIR` or a registry reference"));
+            return Err(Failure::wrong(format!("`{to}` cannot hold this")).hint("name a file, `oci:DIR` or a registry reference"));
         }
     };
     upload(&[Place { store: &*store, name: None }], &Watched(observer), |queue| {

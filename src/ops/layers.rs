@@ -140,6 +140,12 @@ impl OpenContent for Counted<'_> {
         self.task.advance(buffer.len() as u64);
         Ok(())
     }
+
+    fn read_packed(&self, package: &Digest, offset: u64, buffer: &mut [u8]) -> Result<(), ContentFault> {
+        self.inner.read_packed(package, offset, buffer)?;
+        self.task.advance(buffer.len() as u64);
+        Ok(())
+    }
 }
 
 /// A blob that we made, in the cache. It is held open, so that pruning meanwhile takes nothing away.

@@ -9,8 +9,10 @@ use crate::host::{read_text, write_whole};
 use crate::layer::Compressor;
 use crate::lock::{Lock, LockedChoice, lock_path};
 use crate::oci::{StoreError, StoreFault};
+use crate::recipe::Base;
 
-use super::base::{self, FoundBase};
+use super::base::{self, Before, FoundBase};
+use super::debian::{self, PackageChange};
 use super::recipe::{self, OpenRecipe};
 use super::{Failure, Observer, RecipeRequest, Tools};
 
@@ -38,19 +40,32 @@ pub struct Locked {
     pub before: Option<String>,
     /// What the base is now.
     pub after: String,
+    /// The packages that changed, when they were to be updated.
+    pub packages: Vec<PackageChange>,
 }
 
 /// Pins the base of a recipe.
 ///
 /// # Errors
 /// When the recipe is wrong or the base cannot be found.
-pub fn lock(request: &RecipeRequest, how: LockUse, tools: &Tools, observer: &dyn Observer) -> Result<Locked, Failure> {
+pub fn lock(request: &RecipeRequest, how: LockUse, only: &[String], tools: &Tools, observer: &dyn Observer) -> Result<Locked, Failure> {
     let open = recipe::open(request, &tools.environment, observer)?;
-    settle(&open, &request.file, how, tools).map(|(_, locked)| locked)
+    if let Some(name) = only.first().filter(|_| !matches!(open.recipe.base.value, Base::Debian(_))) {
+        let message = format!("the package `{}` cannot be updated: the base is none of Debian packages", name.escape_debug());
+        return Err(Failure::wrong(message).hint("leave its name out: `hardened lock --update`"));
+    }
+    settle(&open, &request.file, how, only, tools, observer).map(|(_, locked)| locked)
 }
 
 /// Finds the base by the lock, and brings the lock up to date.
-pub(super) fn settle(open: &OpenRecipe, file: &Path, how: LockUse, tools: &Tools) -> Result<(FoundBase, Locked), Failure> {
+pub(super) fn settle(
+    open: &OpenRecipe,
+    file: &Path,
+    how: LockUse,
+    only: &[String],
+    tools: &Tools,
+    observer: &dyn Observer,
+) -> Result<(FoundBase, Locked), Failure> {
     let path = lock_path(file);
     let before = read(&path)?;
     let platforms = open.recipe.platforms.iter().map(|platform| &platform.value);
@@ -65,9 +80,8 @@ pub(super) fn settle(open: &OpenRecipe, file: &Path, how: LockUse, tools: &Tools
         }
     }
     let holds = how != LockUse::Update && stale.is_none();
-    // A lock that lacks a platform still says which index it is of.
-    let pin = before.as_ref().filter(|_| holds).and_then(|(_, lock)| lock.base.pin());
-    let mut found = base::find(open, pin, tools)?;
+    let known = before.as_ref().map(|(_, lock)| &lock.base);
+    let mut found = base::find(open, Before { locked: known, holds, only }, tools, observer)?;
     keep_platforms(&mut found.choice, before.as_ref().map(|(_, lock)| &lock.base));
     let lock = Lock { compressors: compressors(open)?, base: found.choice.clone() };
     let text = lock.to_text();
@@ -77,7 +91,13 @@ pub(super) fn settle(open: &OpenRecipe, file: &Path, how: LockUse, tools: &Tools
             Failure::from(StoreError::new(StoreFault::Disk, format!("could not write `{}`", path.display())).caused_by(error))
         })?;
     }
-    let locked = Locked { path, changed, before: before.map(|(_, lock)| shown(&lock.base)), after: shown(&found.choice) };
+    let packages = match (known, &found.choice) {
+        (Some(LockedChoice::Debian(old)), LockedChoice::Debian(new)) if changed && how == LockUse::Update => {
+            debian::changes(Some(old), new, tools, observer)
+        }
+        _ => Vec::new(),
+    };
+    let locked = Locked { path, changed, before: known.map(shown), after: shown(&found.choice), packages };
     Ok((found, locked))
 }
 
@@ -91,6 +111,14 @@ fn read(path: &Path) -> Result<Option<(String, Lock)>, Failure> {
 
 /// Keeps what was locked for platforms that this run does not build, while they are of the same index.
 fn keep_platforms(choice: &mut LockedChoice, before: Option<&LockedChoice>) {
+    if let (LockedChoice::Debian(new), Some(LockedChoice::Debian(old))) = (&mut *choice, before)
+        && new.request == old.request
+        && new.archives == old.archives
+    {
+        for (platform, packages) in &old.platforms {
+            new.platforms.entry(platform.clone()).or_insert_with(|| packages.clone());
+        }
+    }
     let Some(old) = before.and_then(LockedChoice::pin) else { return };
     if let LockedChoice::Image { pin, .. } | LockedChoice::Layout { pin, .. } = choice
         && pin.digest == old.digest
@@ -116,5 +144,9 @@ fn shown(choice: &LockedChoice) -> String {
         LockedChoice::Static { data } => format!("static {data}"),
         LockedChoice::Image { reference, pin } => format!("{reference} {}", pin.digest),
         LockedChoice::Layout { path, pin } => format!("{path} {}", pin.digest),
+        LockedChoice::Debian(locked) => {
+            let archives: Vec<String> = locked.archives.iter().map(|archive| format!("{} of {}", archive.suite, archive.date)).collect();
+            format!("{} packages from {}", locked.all_packages().len(), archives.join(", "))
+        }
     }
 }

@@ -7,6 +7,8 @@
 mod base;
 pub mod build;
 pub mod carry;
+pub mod debian;
+pub mod explain;
 mod failure;
 pub mod init;
 pub mod inspect;
@@ -20,6 +22,7 @@ mod recipe;
 mod source;
 mod sources;
 mod tools;
+pub mod vendor;
 mod watched;
 
 pub use failure::Failure;

@@ -1,7 +1,9 @@
 use std::num::NonZeroUsize;
 
+use crate::feed::Feed;
 use crate::host::Environment;
 use crate::host::cache::Cache;
+use crate::store::Location;
 use crate::store::registry::Registry;
 
 /// What the verbs work with: the cache, the network, and what was read of this machine at the door.
@@ -12,6 +14,12 @@ pub struct Tools {
     pub cache: Cache,
     /// The registries.
     pub registry: Registry,
+    /// Archives of packages.
+    pub feed: Feed,
+    /// Mirrors of Debian's archive that the user named: the folders that hold `dists`. That of security updates has `-security` at the end.
+    pub debian_mirrors: Vec<String>,
+    /// Where all that a lock names was copied to, if the user named such a place.
+    pub vendored: Option<Location>,
     /// How many threads compress.
     pub threads: NonZeroUsize,
 }

@@ -64,9 +64,9 @@ impl Plan {
             request;
         let mut faults = Vec::new();
         let mut below = base_files;
-        let embedded = base.embedded.clone();
-        if let Some(changeset) = &embedded {
-            below.push(changeset);
+        let written = base.written.clone();
+        for layer in &written {
+            below.push(&layer.changeset);
         }
         let mut placed = placing::place(&below, sources, &mut faults);
         let generated = accounts::generate(&below, &user, &writable, &settings, &mut faults);
@@ -77,11 +77,10 @@ impl Plan {
         let groups = placing::group(placed);
         let groups = if split == Split::Auto { split::split(groups) } else { groups };
         let groups = parents::complete(&below, groups);
-        let mut layers: Vec<PlannedLayer> =
-            embedded.iter().map(|changeset| planned("the embedded base", changeset.clone(), compressor)).collect();
+        let mut layers: Vec<PlannedLayer> = written.iter().map(|layer| planned(&layer.name, layer.changeset.clone(), compressor)).collect();
         layers.extend(groups.into_iter().map(|(name, changeset)| planned(&name, changeset, compressor)));
         let mut plan = Self { platform, base, layers, settings, proof: Proof::default() };
-        let own = embedded.iter().count();
+        let own = written.len();
         let view = plan.layers[own..].iter().fold(below.clone(), |mut view: Rootfs<'_>, layer| {
             view.push(&layer.changeset);
             view

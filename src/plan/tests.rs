@@ -61,7 +61,7 @@ fn request<'a>(sources: Vec<Source>, entrypoint: &[&str]) -> PlanRequest<'a> {
     base_files.apply(&base_layer());
     let config = Config::new(&platform).with_setting("Env", Some(serde_json::json!(["PATH=/usr/bin"])));
     PlanRequest {
-        base: BaseImage { config, layers: vec![], embedded: None, annotations: BTreeMap::new() },
+        base: BaseImage { config, layers: vec![], written: vec![], annotations: BTreeMap::new() },
         platform,
         base_files,
         user: UserRequest {

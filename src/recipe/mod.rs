@@ -22,8 +22,8 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Severity};
 
 pub use model::{
-    Base, DirectoryEntry, FilesEntry, FilesSource, Healthcheck, Inherit, Landing, Layers, LinkEntry, PlatformRecipe, Port, Process, Recipe,
-    Replaces, Spanned, Symlinks, UnprovedEntry, UserChoice,
+    Base, DebianArchive, DebianBase, DirectoryEntry, FilesEntry, FilesSource, Healthcheck, Inherit, Landing, Layers, LinkEntry,
+    PlatformRecipe, Port, Process, Recipe, Replaces, Spanned, Symlinks, UnprovedEntry, UserChoice,
 };
 pub use parse::RecipeText;
 pub use placeholder::{PlaceholderFault, Placeholders};

@@ -86,6 +86,50 @@ pub enum Base {
     Image(ImageReference),
     /// An OCI image layout in a folder, relative to the recipe's.
     Layout(String),
+    /// Debian packages.
+    Debian(Box<DebianBase>),
+}
+
+/// A base that is assembled from Debian packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DebianBase {
+    /// The suite of Debian's own archive, when that is used.
+    pub suite: Option<String>,
+    /// The wanted packages, those of the flavour included, and the version where one is asked for.
+    pub wanted: BTreeMap<String, Option<String>>,
+    /// Where the recipe names them.
+    pub spans: BTreeMap<String, Option<Span>>,
+    /// Packages, or patterns of them, that are left out. Sorted.
+    pub exclude: Vec<String>,
+    /// Packages that are kept although a rule leaves them out. Sorted.
+    pub keep: Vec<String>,
+    /// Whether more is left out of packages than documentation.
+    pub slim: bool,
+    /// Files with further CA certificates, relative to the recipe.
+    pub certificates: Vec<Spanned<String>>,
+    /// Further archives.
+    pub archives: Vec<DebianArchive>,
+    /// How many layers they become at most.
+    pub layers: u8,
+    /// The program that is started when the recipe names none; empty where the flavour has none.
+    pub entrypoint: Vec<String>,
+    /// The flavour's variables.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// An archive of Debian packages that the recipe names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DebianArchive {
+    /// The folder that holds `dists`, without a slash at the end.
+    pub url: String,
+    /// The suite.
+    pub suite: String,
+    /// The components.
+    pub components: Vec<String>,
+    /// Files with the keys, relative to the recipe.
+    pub keys: Vec<Spanned<String>>,
+    /// Where the recipe names it.
+    pub span: Option<Span>,
 }
 
 /// A part of the base's configuration that is dropped unless it is named.

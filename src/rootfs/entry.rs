@@ -1,7 +1,8 @@
 use std::io;
 use std::sync::Arc;
 
-use super::{ImagePath, ReadAt, ReadFault};
+use super::{Head, ImagePath, ReadAt, ReadFault};
+use crate::oci::Digest;
 
 /// Who owns a file, numerically.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -53,6 +54,21 @@ pub enum Content {
     },
     /// In a folder of the host, under another name than in the image.
     At(Box<FoundFile>),
+    /// In a package: a part of its uncompressed `data.tar`.
+    Packed(Box<PackedFile>),
+}
+
+/// A file of a package.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackedFile {
+    /// The digest of the package as it is published: it tells all its files from any others.
+    pub package: Digest,
+    /// Where the file begins in the package's uncompressed `data.tar`.
+    pub offset: u64,
+    /// The size in bytes.
+    pub size: u64,
+    /// What its first bytes say.
+    pub head: Head,
 }
 
 /// A folder of the host that files are taken from.
@@ -105,13 +121,14 @@ impl Content {
             Self::Inline(bytes) => bytes.len() as u64,
             Self::Tail { stat, .. } => stat.size,
             Self::At(found) => found.stat.size,
+            Self::Packed(file) => file.size,
         }
     }
 
     /// Returns the host's folder, the path in it, and the state, for a file of the host whose path in the image is `path`.
     pub fn found<'a>(&'a self, path: &'a ImagePath) -> Option<(TreeId, &'a [u8], Stat)> {
         match self {
-            Self::Inline(_) => None,
+            Self::Inline(_) | Self::Packed(_) => None,
             Self::Tail { tree, tail, stat } => {
                 let bytes = path.as_bytes();
                 Some((*tree, &bytes[bytes.len().saturating_sub(usize::from(*tail))..], *stat))
@@ -132,13 +149,22 @@ pub enum ContentFault {
     Io(#[from] io::Error),
 }
 
-/// Reads files of the host.
+/// Reads files of the host, and those of packages.
 pub trait OpenContent: Sync {
     /// Fills `buffer` with the bytes of a file from `offset` on.
     ///
     /// # Errors
     /// [`ContentFault::Changed`] when the file, before or after reading, is not in the state `stat`.
     fn read(&self, tree: TreeId, path: &[u8], stat: Stat, offset: u64, buffer: &mut [u8]) -> Result<(), ContentFault>;
+
+    /// Fills `buffer` with the bytes of a package's uncompressed `data.tar` from `offset` on.
+    ///
+    /// # Errors
+    /// When the package is not at hand, as where there are none.
+    fn read_packed(&self, package: &Digest, offset: u64, buffer: &mut [u8]) -> Result<(), ContentFault> {
+        let _ = (offset, buffer);
+        Err(io::Error::new(io::ErrorKind::NotFound, format!("the package {package} is not at hand")).into())
+    }
 }
 
 /// A regular file of a changeset, read at any offset.
@@ -155,6 +181,9 @@ impl ReadAt for OpenFile<'_> {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadFault> {
         if let Content::Inline(bytes) = self.content {
             return (&**bytes).read_at(offset, buffer);
+        }
+        if let Content::Packed(file) = self.content {
+            return Ok(self.contents.read_packed(&file.package, file.offset + offset, buffer)?);
         }
         let Some((tree, path, stat)) = self.content.found(self.path) else { return Err(ReadFault::Unkept) };
         Ok(self.contents.read(tree, path, stat, offset, buffer)?)

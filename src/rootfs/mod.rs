@@ -21,7 +21,7 @@ pub(crate) mod writer;
 pub use accounts::{Accounts, Group, User};
 pub use changeset::Changeset;
 pub use elf::{CachedLibrary, Dynamic, Gap, NeededVersions, ReadAt, ReadFault, dynamic_range};
-pub use entry::{Content, ContentFault, Entry, EntryKind, FoundFile, OpenContent, OpenFile, Owner, Stat, TreeId};
+pub use entry::{Content, ContentFault, Entry, EntryKind, FoundFile, OpenContent, OpenFile, Owner, PackedFile, Stat, TreeId};
 pub use facts::{Fact, FactKind, ImageText, LayerEntry, LayerFact, LayerFacts};
 pub use head::{Head, Machine};
 pub use path::{ImagePath, PathFault};

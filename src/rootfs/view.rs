@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
-use super::{Changeset, Entry, EntryKind, Fact, FactKind, Head, ImagePath, ImageText, LayerEntry, LayerFacts};
+use super::{Changeset, Content, Entry, EntryKind, Fact, FactKind, Head, ImagePath, ImageText, LayerEntry, LayerFacts};
 
 /// How many symbolic links one path may lead through, as in Linux.
 const LINKS: usize = 40;
@@ -262,7 +262,10 @@ impl<'a> Rootfs<'a> {
 fn fact_of(entry: &Entry) -> Option<Fact> {
     let kind = match &entry.kind {
         EntryKind::Directory => FactKind::Directory,
-        EntryKind::File(content) => FactKind::File { size: content.size(), head: Head::Unread, content: None },
+        EntryKind::File(content) => {
+            let head = if let Content::Packed(file) = content { file.head.clone() } else { Head::Unread };
+            FactKind::File { size: content.size(), head, content: None }
+        }
         EntryKind::Symlink(target) => FactKind::Symlink(ImageText(target.clone())),
         EntryKind::HardLink(_) => return None,
     };

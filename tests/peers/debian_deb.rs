@@ -6,7 +6,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use hardened::layer::Limits;
-use hardened::layer::deb::{DebEntry, DebFacts, DebKind, control_stanza, read_deb};
+use hardened::layer::deb::{control_stanza, read_deb};
+use hardened::package::{DebEntry, DebFacts, DebKind};
 use hardened::rootfs::Head;
 
 use crate::peer::{Peer, success};

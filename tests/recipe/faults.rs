@@ -212,7 +212,7 @@ fn an_empty_recipe_lacks_a_base() {
         "",
         r#"the recipe has no `[base]`
   r:1:1 <> no base
-  write `[base]` with `static = true`, `image = "gcr.io/distroless/cc-debian13:nonroot"` or `layout = "vendor/base"`"#,
+  write `[base]` with `static = true`, `debian = { flavour = "python3" }`, `image = "gcr.io/distroless/cc-debian13:nonroot"` or `layout = "vendor/base"`"#,
     );
 }
 

@@ -2,12 +2,14 @@ use super::recipe;
 use crate::cli::arguments::Lock;
 use crate::cli::settings::Door;
 use crate::ops::Failure;
+use crate::ops::debian::PackageChange;
 use crate::ops::lock::{self, LockUse};
 
 pub(in crate::cli) fn run(arguments: &Lock, door: &Door) -> Result<String, Failure> {
-    let how = if arguments.update { LockUse::Update } else { LockUse::Keep };
+    let how = if arguments.update.is_some() { LockUse::Update } else { LockUse::Keep };
+    let only = arguments.update.as_deref().unwrap_or_default();
     let tools = door.tools(None)?;
-    let locked = lock::lock(&recipe(&arguments.recipe), how, &tools, door.observer())?;
+    let locked = lock::lock(&recipe(&arguments.recipe), how, only, &tools, door.observer())?;
     let path = locked.path.display();
     match (&locked.before, locked.changed) {
         (_, false) => door.screen.say(&format!("{path} holds already")),
@@ -16,5 +18,23 @@ pub(in crate::cli) fn run(arguments: &Lock, door: &Door) -> Result<String, Failu
         }
         _ => door.screen.say(&format!("wrote {path}")),
     }
-    door.written(&locked, || locked.after.clone())
+    door.written(&locked, || if locked.packages.is_empty() { locked.after.clone() } else { table(&locked.packages) })
+}
+
+/// Writes what changed as a table: package, old version, new version, vulnerabilities.
+fn table(changes: &[PackageChange]) -> String {
+    let shown = |version: &Option<String>, otherwise: &str| version.clone().unwrap_or_else(|| otherwise.to_owned());
+    let mut rows = vec![["package".to_owned(), "old".to_owned(), "new".to_owned(), "fixes".to_owned()]];
+    rows.extend(
+        changes.iter().map(|change| {
+            [change.name.clone(), shown(&change.before, "-"), shown(&change.after, "gone"), change.vulnerabilities.join(" ")]
+        }),
+    );
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or_default();
+    let widths = [width(0), width(1), width(2)];
+    let line = |row: &[String; 4]| {
+        let [name, old, new, fixes] = row;
+        format!("{name:<0$}  {old:<1$}  {new:<2$}  {fixes}", widths[0], widths[1], widths[2]).trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -2,12 +2,14 @@
 
 pub(super) mod build;
 pub(super) mod cache;
+pub(super) mod explain;
 pub(super) mod init;
 pub(super) mod inspect;
 pub(super) mod lock;
 pub(super) mod login;
 pub(super) mod pages;
 pub(super) mod push;
+pub(super) mod vendor;
 
 use super::arguments::RecipeArguments;
 use crate::ops::{Failure, RecipeRequest};

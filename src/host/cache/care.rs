@@ -3,7 +3,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{Cache, FACTS, PROOFS, RECORDS};
+use super::{Cache, FACTS, KINDS, PACKAGES, RECORDS};
 use crate::oci::{Digest, Hasher};
 
 /// How old a file must be before it is pruned: a build that began just now may count on it.
@@ -16,7 +16,7 @@ pub struct CacheStatistics {
     pub blobs: u64,
     /// The bytes in them.
     pub bytes: u64,
-    /// Foreign layers of which something is known.
+    /// Foreign layers and packages of which something is known.
     pub facts: u64,
     /// Layers of our own that are remembered.
     pub layers: u64,
@@ -62,7 +62,7 @@ impl Cache {
     /// When it cannot be read.
     pub fn statistics(&self) -> io::Result<CacheStatistics> {
         let blobs = files(&self.folder().join("blobs/sha256"))?;
-        let facts = files(&self.folder().join(FACTS))?.len() as u64;
+        let facts = (files(&self.folder().join(FACTS))?.len() + files(&self.folder().join(PACKAGES))?.len()) as u64;
         let layers = files(&self.folder().join(RECORDS))?.len() as u64;
         Ok(CacheStatistics { layers, blobs: blobs.len() as u64, bytes: blobs.iter().map(|blob| blob.size).sum(), facts })
     }
@@ -76,7 +76,7 @@ impl Cache {
         for blob in files(&self.folder().join("blobs/sha256"))? {
             found.note(&blob.path, named(&blob.path).is_some_and(|expected| digest_of(&blob.path).is_ok_and(|actual| actual == expected)));
         }
-        for kind in [FACTS, RECORDS, PROOFS] {
+        for kind in KINDS {
             for kept in files(&self.folder().join(kind))? {
                 let good = super::checked(&kept.path).is_some();
                 found.note(&kept.path, good);
@@ -96,7 +96,7 @@ impl Cache {
         #[expect(clippy::disallowed_methods, reason = "the age of cached files; it reaches no digest")]
         let now = SystemTime::now();
         let mut kept = files(&self.folder().join("blobs/sha256"))?;
-        for kind in [FACTS, RECORDS, PROOFS] {
+        for kind in KINDS {
             kept.extend(files(&self.folder().join(kind))?);
         }
         kept.sort_by(|one, other| one.used.cmp(&other.used).then_with(|| one.path.cmp(&other.path)));

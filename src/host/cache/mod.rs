@@ -28,6 +28,10 @@ const FACTS: &str = "facts-2";
 const RECORDS: &str = "layers-1";
 /// The folder of what was found of files that programs may load.
 const PROOFS: &str = "proofs-1";
+/// The folder of what was learned of packages.
+const PACKAGES: &str = "packages-1";
+/// All folders of what was learned.
+const KINDS: [&str; 4] = [FACTS, RECORDS, PROOFS, PACKAGES];
 /// A file's time is set anew at most so often, to know what is used.
 const TOUCH: Duration = Duration::from_hours(24);
 
@@ -130,6 +134,14 @@ impl Cache {
         CacheWriter::new(self.clone())
     }
 
+    /// Makes a file without a name beside the content, for what does not fit into memory. It is gone with its last handle.
+    ///
+    /// # Errors
+    /// When none can be made.
+    pub fn scratch(&self) -> io::Result<File> {
+        tempfile::tempfile_in(self.inner.folder.join("tmp"))
+    }
+
     /// Opens content to read parts of it; nothing of it is checked.
     ///
     /// # Errors
@@ -146,6 +158,21 @@ impl Cache {
     /// Keeps what was learned of a foreign layer. Where that fails it is learned again next time.
     pub fn write_facts(&self, digest: &Digest, facts: &[u8]) {
         self.keep(FACTS, digest, facts);
+    }
+
+    /// Returns what was learned of a package; `None` when nothing is known, or what is there is damaged.
+    pub fn package(&self, digest: &Digest) -> Option<Vec<u8>> {
+        self.kept(PACKAGES, digest)
+    }
+
+    /// Says whether something is known of a package, without reading it.
+    pub fn has_package(&self, digest: &Digest) -> bool {
+        self.kept_path(PACKAGES, digest).is_file()
+    }
+
+    /// Keeps what was learned of a package. Where that fails it is learned again next time.
+    pub fn write_package(&self, digest: &Digest, facts: &[u8]) {
+        self.keep(PACKAGES, digest, facts);
     }
 
     /// Returns what is remembered of one of our own layers.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::{Cache, FACTS, Inner, PROOFS, RECORDS};
+use super::{Cache, Inner, KINDS};
 use crate::host::Environment;
 
 /// Why there can be no cache.
@@ -92,7 +92,7 @@ fn prepare(folder: &Path) -> Result<Option<File>, Trouble> {
     if foreign || (metadata.mode() & 0o022 != 0 && metadata.uid() != own) {
         return Err(Trouble::Foreign);
     }
-    for part in ["tmp", "blobs/sha256", FACTS, RECORDS, PROOFS] {
+    for part in ["tmp", "blobs/sha256"].iter().chain(&KINDS) {
         fs::create_dir_all(folder.join(part))?;
     }
     let lock = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(folder.join("lock"))?;

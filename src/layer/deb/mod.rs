@@ -6,7 +6,6 @@
 mod ar;
 mod control;
 mod data;
-mod facts;
 mod unpack;
 
 use std::io::{self, Read, Write};
@@ -17,8 +16,8 @@ use super::decompress::Limits;
 use super::strict::ArchiveFault;
 use crate::rootfs::ImagePath;
 
+use crate::package::DebFacts;
 pub use control::{ControlStanza, control_stanza};
-pub use facts::{DebEntry, DebFacts, DebKind};
 
 /// The one version of the format (deb(5)).
 const FORMAT: &[u8] = b"2.0\n";

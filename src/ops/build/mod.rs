@@ -16,6 +16,7 @@ use crate::store::Location;
 use crate::store::publish::{Place, Queue, upload};
 
 use super::base::FoundBase;
+use super::debian::{Contents, DebianNames};
 use super::layers::{CachedLayer, LayerFailure, Remembered};
 use super::lock::{self, LockUse};
 use super::outputs::{self, Made, Outputs};
@@ -146,7 +147,8 @@ impl Job {
     fn open(request: &RecipeRequest, how: LockUse, tools: &Tools, observer: &dyn Observer) -> Result<Self, Failure> {
         let open = recipe::open(request, &tools.environment, observer)?;
         let created = created(&open.recipe, tools)?;
-        let (base, locked) = lock::settle(&open, &request.file, how, tools)?;
+        let (base, locked) = lock::settle(&open, &request.file, how, &[], tools, observer)?;
+        let base = base.assembled(&open, tools, observer)?;
         if locked.changed {
             observer.detail(&format!("wrote {}", locked.path.display()));
         }
@@ -205,6 +207,13 @@ impl Job {
         let base_files = self.base.files(base, tools, observer)?;
         let mut gathered = sources::gather(part, &self.project, observer)?;
         let memory = proof::Remembering(&tools.cache);
+        let packaged = self.base.proofs.get(number);
+        let archive = packaged.and_then(|packaged| packaged.archive.as_ref());
+        let names = DebianNames {
+            left_out: packaged.map_or(&[][..], |packaged| &packaged.left_out),
+            archive: archive.map(|(suite, architecture)| (suite.as_str(), *architecture, tools)),
+            indexes: std::sync::OnceLock::new(),
+        };
         let request = PlanRequest {
             platform: part.platform.clone(),
             base: base.clone(),
@@ -215,10 +224,19 @@ impl Job {
             settings: self.settings(part),
             compressor: lock::compressor(&self.open)?,
             split: if self.open.recipe.layers.split { Split::Auto } else { Split::Off },
-            proof: ProofRequest { waivers: proof::waivers(part), memory: Some(&memory), ..ProofRequest::default() },
+            proof: ProofRequest {
+                package_files: packaged.map(|packaged| packaged.files.clone()).unwrap_or_default(),
+                who_has: Some(&names),
+                waivers: proof::waivers(part)
+                    .into_iter()
+                    .chain(packaged.into_iter().flat_map(|packaged| packaged.waivers.clone()))
+                    .collect(),
+                memory: Some(&memory),
+            },
             entrypoint_span: part.process.entrypoint.as_ref().or(part.process.command.as_ref()).and_then(|words| words.span.clone()),
         };
-        let plan = Plan::new(request, &self.project).map_err(|faults| refused(&faults))?;
+        let contents = Contents { project: &self.project, packages: self.base.packages.as_deref() };
+        let plan = Plan::new(request, &contents).map_err(|faults| refused(&faults))?;
         Ok((plan, gathered, &self.project))
     }
 
@@ -264,6 +282,7 @@ impl Job {
     ) -> Result<Vec<Layer>, LayerFailure> {
         let mut layers = Vec::new();
         let place = format!("{}\0{}", project.root().display(), plan.platform);
+        let contents = Contents { project, packages: self.base.packages.as_deref() };
         for planned in &plan.layers {
             if queue.has_failed() {
                 // Why is said by the upload that failed.
@@ -278,7 +297,7 @@ impl Job {
                     made
                 } else {
                     work.release(queue);
-                    remembered.make(project, tools, observer)?
+                    remembered.make(&contents, tools, observer)?
                 }
             };
             work.add(queue, &made.layer.descriptor, &made.source);

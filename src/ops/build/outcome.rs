@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Job, Work};
 use crate::host::project::{Skipped, Why};
+use crate::ops::debian::DebianOutcome;
 use crate::ops::outputs::{Made, Outputs};
 use crate::plan::Proof;
 use crate::recipe::Healthcheck;
@@ -24,6 +25,9 @@ pub struct Built {
     pub tags: Vec<String>,
     /// The images.
     pub platforms: Vec<BuiltPlatform>,
+    /// What the base of Debian packages is made of, for each platform.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub debian: Vec<DebianOutcome>,
     /// The values of placeholders that were used.
     pub inputs: BTreeMap<String, String>,
     /// Files that were left out, and why; at most 100 for each reason.
@@ -127,6 +131,7 @@ impl Job {
             references,
             tags: recipe.references.iter().map(|reference| reference.value.to_string()).collect(),
             platforms: (0..work.images.len()).map(|number| platform(work, number)).collect(),
+            debian: self.base.assembled.clone(),
             inputs: recipe.inputs.clone(),
             skipped: work.skipped.skipped.iter().map(skip).collect(),
             skipped_count: work.skipped.skipped_count,

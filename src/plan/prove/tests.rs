@@ -93,7 +93,7 @@ impl Image {
         let home = ImagePath::new(b"home/nonroot").unwrap();
         let (name, group) = ("nonroot".to_owned(), "nonroot".to_owned());
         let request = PlanRequest {
-            base: BaseImage { config, layers: vec![], embedded: None, annotations: BTreeMap::new() },
+            base: BaseImage { config, layers: vec![], written: vec![], annotations: BTreeMap::new() },
             platform,
             base_files: Rootfs::new(),
             user: UserRequest { name, uid: 65532, group, gid: 65532, home, span: None },

@@ -8,7 +8,7 @@ use crate::recipe::node::At;
 use crate::recipe::schema::{BaseKeys, InheritKey};
 
 /// The keys that name a kind of base: exactly one is written.
-const KINDS: &[&str] = &["static", "image", "layout"];
+const KINDS: &[&str] = &["static", "image", "layout", "debian"];
 
 impl Check<'_> {
     pub(super) fn base(&mut self, at: At<'_>, keys: Option<&BaseKeys>) -> Option<(Spanned<Base>, BTreeSet<Inherit>)> {
@@ -22,8 +22,7 @@ impl Check<'_> {
             self.push(fault, Missing::No);
         } else if written.is_empty() {
             let message = if at.is_written() { "`[base]` names no base" } else { "the recipe has no `[base]`" };
-            let hint =
-                "write `[base]` with `static = true`, `image = \"gcr.io/distroless/cc-debian13:nonroot\"` or `layout = \"vendor/base\"`";
+            let hint = "write `[base]` with `static = true`, `debian = { flavour = \"python3\" }`, `image = \"gcr.io/distroless/cc-debian13:nonroot\"` or `layout = \"vendor/base\"`";
             self.missing(at.span(), message.to_owned(), "no base", hint.to_owned());
         }
         let keys = keys?;
@@ -40,6 +39,8 @@ impl Check<'_> {
             Base::Static
         } else if let Some(image) = &keys.image {
             Base::Image(self.base_image(at.key("image"), image)?)
+        } else if let Some(debian) = &keys.debian {
+            Base::Debian(Box::new(self.debian(at.key("debian"), debian)?))
         } else {
             Base::Layout(self.layout(at.key("layout"), keys.layout.as_ref()?)?)
         };
@@ -85,10 +86,10 @@ impl Check<'_> {
 
     fn inherit(&mut self, at: At<'_>, keys: &BaseKeys) -> BTreeSet<Inherit> {
         let Some(written) = &keys.inherit else { return BTreeSet::new() };
-        if keys.static_base.is_some() {
+        if let Some(kind) = [("static", keys.static_base.is_some()), ("debian", keys.debian.is_some())].iter().find(|(_, is)| *is) {
             self.fault(
                 at.key("inherit").span(),
-                "`base.inherit` beside `static`".to_owned(),
+                format!("`base.inherit` beside `{}`", kind.0),
                 "nothing to inherit",
                 "leave `inherit` out: this base has none of it",
             );

@@ -1,6 +1,7 @@
 //! From well-formed keys to their meaning: one file per table of the recipe.
 
 mod base;
+mod debian;
 mod files;
 mod image;
 mod metadata;

@@ -2,6 +2,7 @@
 //!
 //! All keys are optional for serde: what is missing or senseless is said by `check`, together with everything else.
 
+mod debian;
 mod files;
 mod json;
 mod metadata;
@@ -10,6 +11,7 @@ mod process;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(super) use debian::{ArchiveKeys, DebianKeys};
 pub(super) use files::{DirectoryKeys, FilesKeys, LinkKeys, SymlinksKey};
 pub use json::{json_schema, json_schema_text};
 pub(super) use metadata::MetadataKeys;
@@ -28,7 +30,7 @@ pub(super) struct RecipeKeys {
     /// What the image is called, and what it is for.
     #[schemars(example = serde_json::json!({"name": "registry.example.no/shop/api", "tags": ["1.4.2"]}))]
     pub(super) image: Option<ImageKeys>,
-    /// What the image starts from: exactly one of `static`, `image` and `layout`.
+    /// What the image starts from: exactly one of `static`, `image`, `layout` and `debian`.
     #[schemars(example = serde_json::json!({"static": true}))]
     pub(super) base: Option<BaseKeys>,
     /// Who the process runs as: `nonroot`, 65532, when nothing is said.
@@ -102,7 +104,10 @@ pub(super) struct BaseKeys {
     /// The folder of an OCI image layout, relative to the recipe.
     #[schemars(example = &"vendor/base")]
     pub(super) layout: Option<String>,
-    /// What is kept of the base's configuration, besides environment, working folder and stop signal. Not for `static`.
+    /// A base assembled from signed Debian packages.
+    #[schemars(example = serde_json::json!({"flavour": "python3"}))]
+    pub(super) debian: Option<DebianKeys>,
+    /// What is kept of the base's configuration, besides environment, working folder and stop signal. Not for `static` and `debian`.
     #[schemars(example = ["labels", "healthcheck"])]
     pub(super) inherit: Option<Vec<InheritKey>>,
 }

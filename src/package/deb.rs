@@ -7,7 +7,7 @@ use crate::rootfs::{Head, ImagePath, ImageText, Owner};
 /// What was learned of a package by reading it once. It is kept by the package's digest, so that the package need not be read again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DebFacts {
-    /// The control file as it is: one stanza that [`super::control_stanza`] reads.
+    /// The control file as it is: one stanza.
     pub control: String,
     /// The `md5sums` of the control files, as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,0 +1,399 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::filter::{FilterUse, Filters, globs, path_text};
+use super::layers::{Group, group};
+use super::make::{self, MakeFault};
+use super::needs::{Need, OptionalLibrary, fits, needs};
+use super::scripts::unexplained;
+use super::status::status_stanza;
+use crate::base::{WrittenLayer, embedded};
+use crate::oci::Digest;
+use crate::package::{DebEntry, DebFacts, DebKind};
+use crate::rootfs::{Changeset, Content, Entry, EntryKind, Group as AccountGroup, ImagePath, Owner, PackedFile, User};
+
+/// The folders that Debian has merged into `/usr` (the `UsrMerge` of Debian; trixie's base-files has them as links).
+pub(super) const MERGED: &[&str] = &["bin", "lib", "lib32", "lib64", "libx32", "sbin"];
+/// Where scanners find the packages of an image without a package manager.
+const STATUS: &str = "var/lib/dpkg/status.d";
+/// The bits of a mode that give a program the rights of its owner or group.
+const SET_ID: u16 = 0o6000;
+
+/// What a base is assembled from.
+pub struct AssemblyRequest<'a> {
+    /// The architecture, by the name that images have for it.
+    pub architecture: &'a str,
+    /// The packages, by name.
+    pub packages: &'a [AssemblyPackage<'a>],
+    /// How much is left out of them.
+    pub extent: Extent,
+    /// Files with further CA certificates, PEM.
+    pub certificates: &'a [Vec<u8>],
+    /// The user that the process runs as, and its group.
+    pub user: (&'a User, &'a AccountGroup),
+    /// How many layers it becomes at most, at least 2.
+    pub layers: usize,
+    /// Variables of the packages' programs.
+    pub environment: &'a BTreeMap<String, String>,
+}
+
+/// How much of a package an image gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All but what no container has a use for.
+    Whole,
+    /// What programs need at run time.
+    Slim,
+}
+
+/// A package to assemble from.
+pub struct AssemblyPackage<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// The source package.
+    pub source: &'a str,
+    /// The digest of the `.deb`.
+    pub digest: Digest,
+    /// What was learned of it.
+    pub facts: &'a DebFacts,
+}
+
+/// A base, assembled.
+#[derive(Debug)]
+pub struct Assembled {
+    /// The layers, bottom first.
+    pub layers: Vec<WrittenLayer>,
+    /// The environment, in order.
+    pub environment: Vec<(String, String)>,
+    /// What was left out of packages, by filter.
+    pub left_out: Vec<FilterUse>,
+    /// What was made because packages need it: each a reason.
+    pub needs: Vec<String>,
+    /// Scripts of packages that nothing stands in for.
+    pub unexplained: Vec<UnexplainedScript>,
+    /// The paths of the packages' own files.
+    pub package_files: Vec<ImagePath>,
+    /// Libraries that these may miss.
+    pub optional: Vec<OptionalLibrary>,
+}
+
+/// A maintainer script that does something which nothing here stands in for.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct UnexplainedScript {
+    /// The package.
+    pub package: String,
+    /// The script: `postinst`.
+    pub script: String,
+    /// The first of its commands that is more than bookkeeping.
+    pub command: String,
+}
+
+/// Why a base cannot be assembled.
+#[derive(Debug, thiserror::Error)]
+pub enum AssemblyFault {
+    /// Two packages have different files at one path.
+    #[error("the packages `{one}` and `{other}` both have `{path}`")]
+    Conflict {
+        /// The path.
+        path: ImagePath,
+        /// The one package.
+        one: String,
+        /// The other.
+        other: String,
+    },
+    /// Something could not be made of the packages' files.
+    #[error(transparent)]
+    Make(#[from] MakeFault),
+    /// A file of this program is wrong.
+    #[error("a rule of this program is broken: {0}")]
+    Rule(String),
+}
+
+/// An entry of the image and the package that it comes from.
+pub(super) struct Placed {
+    pub(super) entry: Entry,
+    /// The package's number; `None` for what we make.
+    pub(super) package: Option<usize>,
+}
+
+/// The files of the image so far.
+pub(super) type Tree = BTreeMap<ImagePath, Placed>;
+
+/// Assembles a base of packages: their files below a merged `/usr`, and what their scripts would have made.
+///
+/// # Errors
+/// When packages contradict each other, or a certificate is none.
+pub fn assemble(request: &AssemblyRequest<'_>) -> Result<Assembled, AssemblyFault> {
+    let names: Vec<&str> = request.packages.iter().map(|package| package.name).collect();
+    let needs = needs(&names).map_err(AssemblyFault::Rule)?;
+    let filters = Filters::new(request.extent == Extent::Slim).map_err(AssemblyFault::Rule)?;
+    let mut assembly = Assembly { request, tree: Tree::new(), merged: BTreeSet::new(), dropped: BTreeMap::new() };
+    let left_out = assembly.place_packages(&needs, filters)?;
+    let is_file = |placed: &Placed| matches!(placed.entry.kind, EntryKind::File(Content::Packed(_)));
+    let package_files = assembly.tree.iter().filter(|(_, placed)| is_file(placed)).map(|(path, _)| path.clone()).collect();
+    assembly.fill_needs(&needs)?;
+    assembly.alternatives();
+    assembly.accounts(&needs);
+    assembly.folders();
+    for need in &needs {
+        for make in &need.make {
+            make::make(*make, request, &mut assembly.tree)?;
+        }
+    }
+    let covered = |name: &str| needs.iter().any(|need| need.covers.iter().any(|pattern| fits(pattern, name)));
+    let scripts = request.packages.iter().filter(|package| !covered(package.name)).filter_map(|package| {
+        let (script, command) = unexplained(package.facts)?;
+        Some(UnexplainedScript { package: package.name.to_owned(), script: script.to_owned(), command })
+    });
+    let unexplained = scripts.collect();
+    let layers = assembly.layers();
+    let optional = needs.iter().flat_map(|need| need.optional.clone()).collect();
+    let needs = needs.iter().map(|need| need.reason.clone()).collect();
+    Ok(Assembled { layers, environment: environment(request), left_out, needs, unexplained, package_files, optional })
+}
+
+fn environment(request: &AssemblyRequest<'_>) -> Vec<(String, String)> {
+    let has_certificates = request.packages.iter().any(|package| package.name == "ca-certificates") || !request.certificates.is_empty();
+    let usual = embedded::environment().into_iter().filter(|(name, _)| has_certificates || *name != "SSL_CERT_FILE");
+    let usual = usual.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let own = request.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
+    usual.chain(own).collect()
+}
+
+/// A base on its way.
+pub(super) struct Assembly<'a> {
+    pub(super) request: &'a AssemblyRequest<'a>,
+    pub(super) tree: Tree,
+    /// The folders beside `/usr` that packages have files below.
+    pub(super) merged: BTreeSet<&'static str>,
+    /// Contents of files that were left out, which hard links may still lead to: by package and path.
+    dropped: BTreeMap<(usize, ImagePath), Entry>,
+}
+
+impl Assembly<'_> {
+    fn place_packages(&mut self, needs: &[Need], mut filters: Filters) -> Result<Vec<FilterUse>, AssemblyFault> {
+        let drops: Vec<String> = needs.iter().flat_map(|need| need.drop.clone()).collect();
+        let drops = globs(&drops).map_err(AssemblyFault::Rule)?;
+        for (number, package) in self.request.packages.iter().enumerate() {
+            let parts = needs.iter().flat_map(|need| &need.parts).find(|part| part.package == package.name);
+            let only = parts.map(|part| globs(&part.paths)).transpose().map_err(AssemblyFault::Rule)?;
+            for entry in &package.facts.entries {
+                let Some(path) = self.canonical(&entry.path) else { continue };
+                let text = path_text(&path);
+                let size = if let DebKind::File { size, .. } = entry.kind { size } else { 0 };
+                let is_folder = entry.kind == DebKind::Directory;
+                let is_part = only.as_ref().is_none_or(|only| only.is_match(&text) || text.starts_with("usr/share/doc/"));
+                let made = self.entry(entry, package.digest);
+                if !is_part || drops.is_match(&text) || filters.drops(&path, size) {
+                    if !is_folder {
+                        self.dropped.insert((number, path), made);
+                    }
+                    continue;
+                }
+                self.place(number, path, made)?;
+            }
+        }
+        self.mend_links();
+        self.prune();
+        self.status();
+        Ok(filters.uses())
+    }
+
+    /// Returns where a package's path is below a merged `/usr`; `None` for the links themselves.
+    pub(super) fn canonical(&mut self, path: &ImagePath) -> Option<ImagePath> {
+        let mut names = path.names();
+        let first = names.next()?;
+        let Some(merged) = MERGED.iter().find(|name| name.as_bytes() == first) else { return Some(path.clone()) };
+        self.merged.insert(merged);
+        names.next()?;
+        Some(below_usr(path))
+    }
+
+    fn entry(&mut self, entry: &DebEntry, package: Digest) -> Entry {
+        let kind = match &entry.kind {
+            DebKind::Directory => EntryKind::Directory,
+            DebKind::File { offset, size, head } => {
+                EntryKind::File(Content::Packed(Box::new(PackedFile { package, offset: *offset, size: *size, head: head.clone() })))
+            }
+            DebKind::Symlink(target) => EntryKind::Symlink(self.target(&entry.path, &target.0)),
+            DebKind::HardLink(target) => EntryKind::HardLink(self.canonical(target).unwrap_or_else(|| target.clone())),
+        };
+        // Nobody gains rights in an image by executing a file.
+        let mode = if entry.kind == DebKind::Directory { entry.mode } else { entry.mode & !SET_ID };
+        Entry { kind, mode, owner: entry.owner() }
+    }
+
+    /// Keeps a relative link right when the file moved below `/usr`: one that leads above its own folder becomes absolute.
+    fn target(&mut self, path: &ImagePath, target: &[u8]) -> Box<[u8]> {
+        let moves = path.names().next().is_some_and(|first| MERGED.iter().any(|name| name.as_bytes() == first));
+        if !moves || target.starts_with(b"/") || !target.starts_with(b"..") {
+            return target.into();
+        }
+        let mut names: Vec<&[u8]> = path.names().collect();
+        names.pop();
+        for part in target.split(|byte| *byte == b'/') {
+            match part {
+                b"" | b"." => {}
+                b".." => drop(names.pop()),
+                part => names.push(part),
+            }
+        }
+        let whole = names.join(&b'/');
+        let landed = ImagePath::new(&whole).ok().and_then(|path| self.canonical(&path)).map_or(whole, |path| path.as_bytes().to_vec());
+        [b"/", &landed[..]].concat().into()
+    }
+
+    fn place(&mut self, package: usize, path: ImagePath, entry: Entry) -> Result<(), AssemblyFault> {
+        let Some(there) = self.tree.get(&path) else {
+            self.tree.insert(path, Placed { entry, package: Some(package) });
+            return Ok(());
+        };
+        let both_folders = there.entry.kind == EntryKind::Directory && entry.kind == EntryKind::Directory;
+        if both_folders || self.is_same(there, package, &entry, &path) {
+            return Ok(());
+        }
+        let name = |number: usize| self.request.packages[number].name.to_owned();
+        let one = there.package.map(name).unwrap_or_default();
+        Err(AssemblyFault::Conflict { path, one, other: name(package) })
+    }
+
+    /// Says whether two packages have the same file, by the digests that they hold of their files. dpkg allows that among the
+    /// architectures of one package, and an older Debian has a file below `/lib` and below `/usr/lib`.
+    fn is_same(&self, there: &Placed, package: usize, entry: &Entry, path: &ImagePath) -> bool {
+        match (&there.entry.kind, &entry.kind) {
+            (EntryKind::Symlink(one), EntryKind::Symlink(other)) => one == other,
+            (EntryKind::File(one), EntryKind::File(other)) if one.size() == other.size() => {
+                let sum = |number: usize| md5_of(self.request.packages[number].facts, path);
+                there.package.and_then(sum).zip(sum(package)).is_some_and(|(one, other)| one == other)
+            }
+            _ => false,
+        }
+    }
+
+    /// Gives hard links to files that were left out a file of their own.
+    fn mend_links(&mut self) {
+        let links = self.tree.iter().filter_map(|(path, placed)| match (&placed.entry.kind, placed.package) {
+            (EntryKind::HardLink(target), Some(package)) => Some((path.clone(), target.clone(), package)),
+            _ => None,
+        });
+        let mut heirs: BTreeMap<(usize, ImagePath), ImagePath> = BTreeMap::new();
+        for (path, target, package) in links.collect::<Vec<_>>() {
+            if self.tree.contains_key(&target) {
+                continue;
+            }
+            let key = (package, target);
+            let kind = match heirs.get(&key) {
+                Some(heir) => EntryKind::HardLink(heir.clone()),
+                None => match self.dropped.get(&key) {
+                    Some(entry) => entry.kind.clone(),
+                    None => continue,
+                },
+            };
+            heirs.entry(key).or_insert_with(|| path.clone());
+            if let Some(placed) = self.tree.get_mut(&path) {
+                placed.entry.kind = kind;
+            }
+        }
+    }
+
+    /// Removes folders that are empty because all that was in them was left out.
+    fn prune(&mut self) {
+        let emptied: BTreeSet<ImagePath> = self.dropped.keys().flat_map(|(_, path)| path.parents()).collect();
+        let paths: Vec<ImagePath> = self.tree.keys().rev().cloned().collect();
+        for path in paths {
+            let below = self.tree.range(path.clone()..).nth(1).is_some_and(|(next, _)| next.starts_with(&path));
+            let is_folder = self.tree.get(&path).is_some_and(|placed| placed.entry.kind == EntryKind::Directory);
+            if is_folder && !below && emptied.contains(&path) {
+                self.tree.remove(&path);
+            }
+        }
+    }
+
+    /// Writes down every package where scanners look: its control file as it is, and the digests of its files.
+    fn status(&mut self) {
+        for (number, package) in self.request.packages.iter().enumerate() {
+            let mut files: Vec<(String, Vec<u8>)> = vec![(package.name.to_owned(), status_stanza(&package.facts.control).into_bytes())];
+            if let Some(sums) = &package.facts.md5sums {
+                files.push((format!("{}.md5sums", package.name), self.sums_of_kept(&sums.0)));
+            }
+            for (name, bytes) in files {
+                self.put(&format!("{STATUS}/{name}"), file(&bytes), Some(number));
+            }
+        }
+    }
+
+    /// Returns the lines of a package's digests that are of files which are in the image.
+    fn sums_of_kept(&self, sums: &[u8]) -> Vec<u8> {
+        let is_kept = |line: &&[u8]| {
+            let path = line.get(34..).and_then(|path| ImagePath::new(path.trim_ascii_end()).ok());
+            path.is_some_and(|path| self.tree.contains_key(&below_usr(&path)))
+        };
+        sums.split_inclusive(|byte| *byte == b'\n').filter(is_kept).flatten().copied().collect()
+    }
+
+    /// Divides the tree into layers. Each names the folders above its files.
+    fn layers(self) -> Vec<WrittenLayer> {
+        let sizes: Vec<Group<'_>> = self
+            .request
+            .packages
+            .iter()
+            .map(|package| {
+                let content = |entry: &DebEntry| if let DebKind::File { size, .. } = entry.kind { size } else { 0 };
+                Group { source: package.source, size: package.facts.entries.iter().map(content).sum() }
+            })
+            .collect();
+        let (numbers, names) = group(&sizes, self.request.layers.saturating_sub(1).max(1));
+        let mut layers: Vec<Vec<(ImagePath, Entry)>> = vec![Vec::new(); names.len() + 1];
+        let folder_of = |path: &ImagePath| {
+            let placed = self.tree.get(path);
+            placed.map_or_else(|| Entry { kind: EntryKind::Directory, mode: 0o755, owner: Owner::default() }, |placed| placed.entry.clone())
+        };
+        for (path, placed) in &self.tree {
+            // What is made of several packages is a layer of its own, on top.
+            let layer = placed.package.map_or(names.len(), |package| numbers[package]);
+            let entries = &mut layers[layer];
+            let parents: Vec<ImagePath> = path.parents().filter(|parent| !parent.is_root()).collect();
+            entries.extend(parents.into_iter().map(|parent| (parent.clone(), folder_of(&parent))));
+            entries.push((path.clone(), placed.entry.clone()));
+        }
+        let names = names.into_iter().chain(["accounts, certificates and links".to_owned()]);
+        let written = names.zip(layers).filter(|(_, entries)| !entries.is_empty());
+        written.map(|(name, entries)| WrittenLayer { name: format!("debian: {name}"), changeset: Changeset::new(entries) }).collect()
+    }
+}
+
+/// Returns where a path is once the folders beside `/usr` are links into it.
+fn below_usr(path: &ImagePath) -> ImagePath {
+    let moves = path.names().next().is_some_and(|first| MERGED.iter().any(|name| name.as_bytes() == first));
+    // A path that is too long by the new part stays as it is.
+    let landed = if moves { ImagePath::new(&[b"usr/", path.as_bytes()].concat()).ok() } else { None };
+    landed.unwrap_or_else(|| path.clone())
+}
+
+/// Adds an entry where nothing is, and the folders above it.
+pub(super) fn put(tree: &mut Tree, path: &str, entry: Entry, package: Option<usize>) {
+    // Our own paths are valid; a home that is no path is not made.
+    let Ok(path) = ImagePath::new(path.as_bytes()) else { return };
+    for parent in path.parents().filter(|parent| !parent.is_root()) {
+        let folder = Entry { kind: EntryKind::Directory, mode: 0o755, owner: Owner::default() };
+        tree.entry(parent).or_insert(Placed { entry: folder, package: None });
+    }
+    tree.entry(path).or_insert(Placed { entry, package });
+}
+
+pub(super) fn file(bytes: &[u8]) -> Entry {
+    Entry { kind: EntryKind::File(Content::Inline(Arc::from(bytes))), mode: 0o644, owner: Owner::default() }
+}
+
+pub(super) fn symlink(target: &str) -> Entry {
+    Entry { kind: EntryKind::Symlink(target.as_bytes().into()), mode: 0o777, owner: Owner::default() }
+}
+
+/// Returns the digest that a package holds of one of its files.
+fn md5_of(facts: &DebFacts, path: &ImagePath) -> Option<String> {
+    let sums = String::from_utf8_lossy(&facts.md5sums.as_ref()?.0).into_owned();
+    let path = path_text(path);
+    let without_usr = path.strip_prefix("usr/").unwrap_or(&path);
+    let line = sums.lines().find(|line| line.get(34..).is_some_and(|name| name == path || name == without_usr))?;
+    Some(line[..32].to_owned())
+}

@@ -1,0 +1,110 @@
+use std::collections::BTreeMap;
+
+use super::assemble::{AssemblyRequest, Tree, file, put};
+use super::cache::{LibraryAbi, ld_so_cache};
+use super::certificates::{CertificateFault, ca_bundle, pem_certificates};
+use super::key_store::{java_alias, java_key_store};
+use super::libraries::{LibraryFile, SharedObject, libraries, library_directories};
+use super::needs::Make;
+use crate::base::embedded::CERTIFICATES;
+use crate::rootfs::{Content, EntryKind, ImagePath};
+
+/// Where packages have certificates that `update-ca-certificates` joins.
+const SOURCES: &[u8] = b"usr/share/ca-certificates/";
+/// Where Java finds the certificates that it trusts.
+const KEY_STORE: &str = "etc/ssl/certs/java/cacerts";
+/// Where glibc's loader finds libraries by name.
+const LOADER_CACHE: &str = "etc/ld.so.cache";
+/// The configuration that says which folders the loader's list is made of.
+const LOADER_CONFIGURATION: &[u8] = b"etc/ld.so.conf";
+
+/// Why something could not be made of packages' files.
+#[derive(Debug, thiserror::Error)]
+pub enum MakeFault {
+    /// A file of the recipe holds no certificates, or more than these.
+    #[error("the certificates of file {number} of `certificates` cannot be used: {fault}")]
+    Extra {
+        /// Which file, counted from 1.
+        number: usize,
+        /// Why.
+        fault: CertificateFault,
+    },
+    /// A package's certificate is none.
+    #[error("the certificate `{name}` of a package cannot be used: {fault}")]
+    Package {
+        /// Its path below `/usr/share/ca-certificates`.
+        name: String,
+        /// Why.
+        fault: CertificateFault,
+    },
+}
+
+impl MakeFault {
+    /// Returns what to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Extra { .. } => Some("name PEM files that begin with `-----BEGIN CERTIFICATE-----`".to_owned()),
+            Self::Package { .. } => None,
+        }
+    }
+}
+
+/// Makes one thing of the image's files, and puts it among them.
+pub(super) fn make(what: Make, request: &AssemblyRequest<'_>, tree: &mut Tree) -> Result<(), MakeFault> {
+    let (path, bytes) = match what {
+        Make::CaBundle => (CERTIFICATES.trim_start_matches('/'), bundle(request)?),
+        Make::JavaKeyStore => (KEY_STORE, key_store(request)?),
+        Make::LoaderCache => match loader_cache(request, tree) {
+            Some(bytes) => (LOADER_CACHE, bytes),
+            None => return Ok(()),
+        },
+    };
+    put(tree, path, file(&bytes), None);
+    Ok(())
+}
+
+/// Returns the packages' certificates by their paths below `/usr/share/ca-certificates`.
+fn of_packages(request: &AssemblyRequest<'_>) -> BTreeMap<String, Vec<u8>> {
+    let kept = request.packages.iter().flat_map(|package| &package.facts.kept);
+    let name = |path: &ImagePath| path.as_bytes().strip_prefix(SOURCES).map(|name| String::from_utf8_lossy(name).into_owned());
+    kept.filter_map(|(path, content)| Some((name(path)?, content.0.to_vec()))).collect()
+}
+
+pub(super) fn bundle(request: &AssemblyRequest<'_>) -> Result<Vec<u8>, MakeFault> {
+    for (index, extra) in request.certificates.iter().enumerate() {
+        pem_certificates(extra).map_err(|fault| MakeFault::Extra { number: index + 1, fault })?;
+    }
+    Ok(ca_bundle(&of_packages(request), request.certificates))
+}
+
+fn key_store(request: &AssemblyRequest<'_>) -> Result<Vec<u8>, MakeFault> {
+    let mut certificates = BTreeMap::new();
+    for (name, bytes) in of_packages(request) {
+        let found = pem_certificates(&bytes).map_err(|fault| MakeFault::Package { name: name.clone(), fault })?;
+        certificates.extend(found.into_iter().take(1).map(|der| (java_alias(&name), der)));
+    }
+    for (index, extra) in request.certificates.iter().enumerate() {
+        let found = pem_certificates(extra).map_err(|fault| MakeFault::Extra { number: index + 1, fault })?;
+        certificates.extend(found.into_iter().enumerate().map(|(place, der)| (format!("recipe:{}-{}", index + 1, place + 1), der)));
+    }
+    Ok(java_key_store(&certificates, 0))
+}
+
+fn loader_cache(request: &AssemblyRequest<'_>, tree: &Tree) -> Option<Vec<u8>> {
+    let abi = LibraryAbi::of(request.architecture)?;
+    let kept = request.packages.iter().flat_map(|package| &package.facts.kept);
+    let is_configuration = |path: &ImagePath| path.as_bytes().starts_with(LOADER_CONFIGURATION) && tree.contains_key(path);
+    let configuration =
+        kept.filter(|(path, _)| is_configuration(path)).map(|(path, text)| (path.clone(), String::from_utf8_lossy(&text.0).into_owned()));
+    let directories = library_directories(&configuration.collect(), abi);
+    let files = tree.iter().filter_map(|(path, placed)| {
+        let found = match &placed.entry.kind {
+            EntryKind::Directory => return None,
+            EntryKind::Symlink(target) => LibraryFile::Symlink(target.to_vec()),
+            EntryKind::File(Content::Packed(packed)) => SharedObject::of(&packed.head).map_or(LibraryFile::Other, LibraryFile::Object),
+            EntryKind::File(_) | EntryKind::HardLink(_) => LibraryFile::Other,
+        };
+        Some((path.clone(), found))
+    });
+    Some(ld_so_cache(&libraries(&files.collect(), &directories, abi)))
+}

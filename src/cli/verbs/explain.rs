@@ -1,0 +1,42 @@
+use super::recipe;
+use crate::cli::arguments::{Explain, ExplainSubject};
+use crate::cli::settings::Door;
+use crate::ops::Failure;
+use crate::ops::explain::{self, PackageExplained, Verdict};
+
+pub(in crate::cli) fn run(arguments: &Explain, door: &Door) -> Result<String, Failure> {
+    let ExplainSubject::Package { name, recipe: arguments } = &arguments.subject;
+    let tools = door.tools(None)?;
+    let explained = explain::package(name, &recipe(arguments), &tools, door.observer())?;
+    door.written(&explained, || text(&explained))
+}
+
+fn text(explained: &PackageExplained) -> String {
+    let name = &explained.package;
+    let mut lines = Vec::new();
+    for platform in &explained.platforms {
+        let on = &platform.platform;
+        match &platform.verdict {
+            Verdict::In { version, source, archive, chain, wanted_by } => {
+                lines.push(format!("{name} {version} is in the image for {on}, from {archive} (source: {source})"));
+                lines.push(format!("  the recipe -> {}", chain.join(" -> ")));
+                if wanted_by.len() > 1 {
+                    lines.push(format!("  wanted by {}", wanted_by.join(", ")));
+                }
+            }
+            Verdict::LeftOut { rule, reason, chain, wanted_by } => {
+                lines.push(format!("{name} was left out of the image for {on}, by {rule}: {reason}"));
+                lines.push(format!("  the recipe -> {} -> {name}", chain.join(" -> ")));
+                if wanted_by.len() > 1 {
+                    lines.push(format!("  wanted by {}", wanted_by.join(", ")));
+                }
+                lines.push(format!("  to have it, write `keep = [\"{name}\"]` in `base.debian`"));
+            }
+            Verdict::Unwanted { nearest } => {
+                let near = nearest.as_ref().map(|near| format!("; is `{near}` meant?")).unwrap_or_default();
+                lines.push(format!("nothing in the image for {on} wants {}{near}", name.escape_debug()));
+            }
+        }
+    }
+    lines.join("\n")
+}

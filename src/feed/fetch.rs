@@ -1,0 +1,278 @@
+use std::io::{self, Read, Write};
+
+use crate::host::cache::Cache;
+use crate::net::{Again, Http, HttpFault, Method, Request, Target, Tries, Url, header};
+use crate::oci::{Descriptor, Progress, StoreError, StoreFault};
+
+/// How much of a file is written at a time.
+const PIECE: usize = 128 << 10;
+
+/// A folder of a web server that may hold a file: an archive's own, a mirror's, or a snapshot's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place(Url);
+
+impl Place {
+    /// Takes an address; `None` when it is no `http` or `https` address of a folder.
+    pub fn new(address: &str) -> Option<Self> {
+        let mut url = Url::parse(address.trim()).ok()?;
+        let plain = matches!(url.scheme(), "http" | "https") && url.host_str().is_some() && url.query().is_none();
+        if !plain || !url.username().is_empty() || url.password().is_some() {
+            return None;
+        }
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        Some(Self(url))
+    }
+
+    /// Returns the address of a file below the folder. The path is a path of an archive: names and slashes.
+    fn file(&self, path: &str) -> Option<Url> {
+        // A `+` and a `~` are names' characters in an archive; `%` and what else a URL reads otherwise are not.
+        let escaped: String = path.bytes().map(escape).collect();
+        self.0.join(&escaped).ok().filter(|url| url.path().starts_with(self.0.path()))
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}", self.0.as_str().trim_end_matches('/'))
+    }
+}
+
+fn escape(byte: u8) -> String {
+    match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' | b'~' | b'+' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    }
+}
+
+/// Why one place did not give a file.
+enum Miss {
+    /// It has none.
+    Absent(u16),
+    /// The connection or the server failed.
+    Http(HttpFault),
+    /// The server failed or refused.
+    Status(u16),
+    /// What it has is another one.
+    Other(String),
+    /// The cache's disk failed: no other place would help.
+    Disk(io::Error),
+}
+
+impl Miss {
+    fn again(&self) -> Again {
+        match self {
+            Self::Http(fault) => fault.again(),
+            Self::Status(408 | 425 | 429 | 499 | 500 | 502..=504 | 522) => Again::Soon,
+            _ => Again::Never,
+        }
+    }
+}
+
+impl std::fmt::Display for Miss {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Absent(status) => write!(formatter, "it is not there (status {status})"),
+            Self::Http(fault) => write!(formatter, "{fault}"),
+            Self::Status(status) => write!(formatter, "status {status}"),
+            Self::Other(reason) => formatter.write_str(reason),
+            Self::Disk(error) => write!(formatter, "{error}"),
+        }
+    }
+}
+
+/// Fetches from archives into the cache.
+#[derive(Clone)]
+pub struct Feed {
+    http: Http,
+    cache: Cache,
+}
+
+impl Feed {
+    /// Returns a feed that has not used the network yet.
+    pub fn new(http: Http, cache: Cache) -> Self {
+        Self { http, cache }
+    }
+
+    /// Reads a small file from the first place whose answer `judge` accepts, and says which place that was.
+    ///
+    /// # Errors
+    /// When no place has one that is accepted; the reasons of all of them are named.
+    pub fn read<T>(
+        &self,
+        places: &[Place],
+        path: &str,
+        limit: u64,
+        mut judge: impl FnMut(&[u8]) -> Result<T, String>,
+    ) -> Result<(T, Place), StoreError> {
+        let mut misses = Vec::new();
+        for place in places {
+            let bytes = self.retried(|| {
+                let response = self.ask(place, path, None)?;
+                response.read_all(limit).map_err(Miss::Http)
+            });
+            match bytes.and_then(|bytes| judge(&bytes).map_err(Miss::Other)) {
+                Ok(value) => return Ok((value, place.clone())),
+                Err(miss) => misses.push((place, miss)),
+            }
+        }
+        Err(failed(path, &misses))
+    }
+
+    /// Fetches a file of this size and digest into the cache, from the first place that has it. `paths` are the names that it has there.
+    ///
+    /// # Errors
+    /// When no place has it; the reasons of all of them are named.
+    pub fn fetch(&self, places: &[Place], paths: &[&str], wanted: &Descriptor, progress: &dyn Progress) -> Result<(), StoreError> {
+        let mut misses = Vec::new();
+        for place in places {
+            for path in paths {
+                match self.fetch_from(place, path, wanted, progress) {
+                    Ok(()) => return Ok(()),
+                    Err(Miss::Disk(error)) => {
+                        let message = format!("could not write `{path}` into the cache `{}`", self.cache.folder().display());
+                        return Err(StoreError::new(StoreFault::Disk, message).caused_by(error));
+                    }
+                    Err(miss) => misses.push((place, miss)),
+                }
+                progress.restart();
+            }
+        }
+        Err(failed(paths.first().copied().unwrap_or_default(), &misses))
+    }
+
+    fn fetch_from(&self, place: &Place, path: &str, wanted: &Descriptor, progress: &dyn Progress) -> Result<(), Miss> {
+        let mut writer = self.cache.writer().map_err(Miss::Disk)?;
+        let mut tries = Tries::new(self.http.retry_policy());
+        let mut offset = 0;
+        loop {
+            let before = offset;
+            let miss = match self.take(place, path, wanted.size, &mut offset, &mut writer, progress) {
+                Ok(()) => break,
+                Err(miss) => miss,
+            };
+            if offset > before {
+                tries.progressed();
+            }
+            let again = miss.again();
+            tries.next(miss, again)?;
+        }
+        match writer.finish(Some(wanted)) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Miss::Other(format!("what it has is another file: {error}"))),
+            Err(error) => Err(Miss::Disk(error)),
+        }
+    }
+
+    /// Reads the file from `offset` on, as far as it comes.
+    fn take(
+        &self,
+        place: &Place,
+        path: &str,
+        size: u64,
+        offset: &mut u64,
+        writer: &mut dyn Write,
+        progress: &dyn Progress,
+    ) -> Result<(), Miss> {
+        let response = self.ask(place, path, (*offset > 0).then_some(*offset))?;
+        let begins = if response.status() == 206 { *offset } else { 0 };
+        if response.length().is_some_and(|length| begins + length != size) {
+            let length = begins + response.length().unwrap_or_default();
+            return Err(Miss::Other(format!("what it has is another file: it has {length} bytes, and should have {size}")));
+        }
+        if response.status() == 206 && !response.header("content-range").is_some_and(|range| range.starts_with(&format!("bytes {offset}-")))
+        {
+            return Err(Miss::Other("it goes on at another place than it was asked for".to_owned()));
+        }
+        let mut body = response.into_body();
+        // A server without ranges begins again: what is here already is passed over.
+        let mut passed = if begins == 0 { *offset } else { 0 };
+        let mut piece = vec![0; PIECE];
+        while *offset < size {
+            let count = body.read(&mut piece).map_err(broken)?;
+            if count == 0 {
+                return Err(Miss::Http(HttpFault::Broken { host: place.to_string(), detail: "the file ended early".to_owned() }));
+            }
+            let old = usize::try_from(passed).unwrap_or(usize::MAX).min(count);
+            passed -= old as u64;
+            let fresh = &piece[old..count];
+            if fresh.len() as u64 > size - *offset {
+                return Err(Miss::Other(format!("what it has is another file: it has more than {size} bytes")));
+            }
+            writer.write_all(fresh).map_err(Miss::Disk)?;
+            *offset += fresh.len() as u64;
+            progress.advance(fresh.len() as u64);
+        }
+        Ok(())
+    }
+
+    fn retried<T>(&self, mut step: impl FnMut() -> Result<T, Miss>) -> Result<T, Miss> {
+        let mut tries = Tries::new(self.http.retry_policy());
+        loop {
+            match step() {
+                Ok(value) => return Ok(value),
+                Err(miss) => {
+                    let again = miss.again();
+                    tries.next(miss, again)?;
+                }
+            }
+        }
+    }
+
+    fn ask(&self, place: &Place, path: &str, offset: Option<u64>) -> Result<crate::net::Response, Miss> {
+        let url = place.file(path).ok_or_else(|| Miss::Other("it is no path of an archive".to_owned()))?;
+        let mut request = Request::new(Method::GET, Target::named(url).over_plain_http());
+        if let Some(offset) = offset {
+            request = request.header(header::RANGE, format!("bytes={offset}-"));
+        }
+        let response = self.http.send(request).map_err(Miss::Http)?;
+        match response.status().as_u16() {
+            200 => Ok(response),
+            206 if offset.is_some() => Ok(response),
+            status @ (404 | 410) => Err(Miss::Absent(status)),
+            status => Err(Miss::Status(status)),
+        }
+    }
+}
+
+fn broken(error: io::Error) -> Miss {
+    match error.downcast::<HttpFault>() {
+        Ok(fault) => Miss::Http(fault),
+        Err(error) => Miss::Other(error.to_string()),
+    }
+}
+
+fn failed(path: &str, misses: &[(&Place, Miss)]) -> StoreError {
+    let reasons: Vec<String> = misses.iter().map(|(place, miss)| format!("`{place}`: {miss}")).collect();
+    let fault = match misses.last() {
+        Some((_, Miss::Http(HttpFault::Offline { .. }))) => StoreFault::Offline,
+        Some((_, Miss::Other(_))) => StoreFault::Corrupt,
+        Some((_, Miss::Absent(_))) => StoreFault::Missing,
+        _ => StoreFault::Unreachable,
+    };
+    let mut error = StoreError::new(fault, format!("could not fetch `{}`", path.escape_debug()));
+    if let Some((_, Miss::Http(fault))) = misses.last() {
+        error.hints = fault.hints();
+    }
+    if reasons.is_empty() { error } else { error.caused_by(reasons.join("; ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_lie_below_their_place() {
+        let place = Place::new("http://deb.example.no/debian").unwrap();
+        let file = |path: &str| place.file(path).map(|url| url.to_string());
+        assert_eq!(file("dists/trixie/InRelease").as_deref(), Some("http://deb.example.no/debian/dists/trixie/InRelease"));
+        assert_eq!(file("pool/a/a_1:2~b+c_all.deb").as_deref(), Some("http://deb.example.no/debian/pool/a/a_1%3A2~b+c_all.deb"));
+        assert_eq!(file("../../etc/passwd"), None);
+        assert_eq!(file("/etc/passwd"), None);
+        assert_eq!(file("a?b#c%2e").as_deref(), Some("http://deb.example.no/debian/a%3Fb%23c%252e"));
+        for address in ["ftp://a.example/debian", "https://user:pw@a.example/", "a.example/debian", "https://a.example/?x"] {
+            assert_eq!(Place::new(address), None, "{address}");
+        }
+    }
+}

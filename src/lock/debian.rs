@@ -1,0 +1,258 @@
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Deserialize;
+
+use super::quoted;
+use super::read::{Wrong, value};
+use crate::oci::{Digest, Platform};
+use crate::recipe::DebianBase;
+
+/// Debian packages, chosen: what was asked for, where it was found, and every package by digest.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LockedDebian {
+    /// What the recipe asked for.
+    pub request: DebianRequest,
+    /// The archives, in the order in which they were asked.
+    pub archives: Vec<LockedArchive>,
+    /// The packages of each platform.
+    pub platforms: BTreeMap<Platform, LockedPackages>,
+}
+
+/// What a recipe asks of Debian's archive. A lock holds as long as this stays the same.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct DebianRequest {
+    /// The suite of Debian, when its archive is used.
+    pub suite: Option<String>,
+    /// The wanted packages, with the version where one is asked for: `nginx`, `nginx=1.26.3-3+deb13u1`. Sorted.
+    pub wanted: Vec<String>,
+    /// Packages, or patterns of them, that the recipe leaves out. Sorted.
+    pub exclude: Vec<String>,
+    /// Packages that the recipe keeps although the rules leave them out. Sorted.
+    pub keep: Vec<String>,
+    /// Further archives: address, suite and components, as the recipe names them.
+    pub archives: Vec<String>,
+}
+
+/// The state of one suite of an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedArchive {
+    /// `debian`, `debian-security`, or the address of another one.
+    pub name: String,
+    /// The suite: `trixie-updates`.
+    pub suite: String,
+    /// The digest of its `InRelease`.
+    pub in_release: Digest,
+    /// Its `Date`, RFC 3339.
+    pub date: String,
+    /// Its `Valid-Until`, RFC 3339, if it has one.
+    pub valid_until: Option<String>,
+    /// The fingerprints of the keys that signed it, in hexadecimal.
+    pub signers: Vec<String>,
+}
+
+/// The packages of one platform.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LockedPackages {
+    /// The packages, by name.
+    pub packages: Vec<LockedPackage>,
+    /// What was wanted by one of them, and is not in the image.
+    pub left_out: Vec<LeftOutPackage>,
+}
+
+/// A package, chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedPackage {
+    /// The name.
+    pub name: String,
+    /// The version.
+    pub version: String,
+    /// The architecture: Debian's name, or `all`.
+    pub architecture: String,
+    /// The source package.
+    pub source: String,
+    /// The source package's version.
+    pub source_version: String,
+    /// The archive that it was found in, by name.
+    pub archive: String,
+    /// The path in the archive: `pool/main/g/glibc/libc6_2.41-12_amd64.deb`.
+    pub path: String,
+    /// The size in bytes.
+    pub size: u64,
+    /// The SHA-256 of the whole file; also the digest of its blob in a registry.
+    pub digest: Digest,
+    /// A time at which the archive held it, as snapshot.debian.org writes times: `20261124T101637Z`.
+    pub snapshot: String,
+    /// The packages that wanted it; `the recipe` for what the recipe names.
+    pub wanted_by: Vec<String>,
+}
+
+/// A package that was wanted, and left out.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LeftOutPackage {
+    /// The name.
+    pub name: String,
+    /// The rule that leaves it out: the name of a built-in one, or `the recipe`.
+    pub rule: String,
+    /// Why.
+    pub reason: String,
+    /// The packages that wanted it.
+    pub wanted_by: Vec<String>,
+}
+
+impl LockedDebian {
+    /// Returns the packages of a platform.
+    pub fn packages(&self, platform: &Platform) -> Option<&LockedPackages> {
+        self.platforms.iter().find(|(locked, _)| locked.is(platform)).map(|(_, packages)| packages)
+    }
+
+    /// Returns every package of all platforms once, by digest.
+    pub fn all_packages(&self) -> BTreeMap<Digest, &LockedPackage> {
+        let packages = self.platforms.values().flat_map(|locked| &locked.packages);
+        packages.map(|package| (package.digest, package)).collect()
+    }
+
+    pub(super) fn write(&self, text: &mut String) -> std::fmt::Result {
+        let DebianRequest { suite, wanted, exclude, keep, archives } = &self.request;
+        writeln!(text, "kind = \"debian\"\n\n[base.request]")?;
+        if let Some(suite) = suite {
+            writeln!(text, "suite = {}", quoted(suite))?;
+        }
+        for (key, words) in [("wanted", wanted), ("exclude", exclude), ("keep", keep), ("archives", archives)] {
+            if !words.is_empty() {
+                writeln!(text, "{key} = {}", list(words))?;
+            }
+        }
+        for archive in &self.archives {
+            let LockedArchive { name, suite, in_release, date, valid_until, signers } = archive;
+            writeln!(text, "\n[[base.archives]]\nname = {}\nsuite = {}", quoted(name), quoted(suite))?;
+            writeln!(text, "in-release = \"{in_release}\"\ndate = {}", quoted(date))?;
+            if let Some(until) = valid_until {
+                writeln!(text, "valid-until = {}", quoted(until))?;
+            }
+            writeln!(text, "signers = {}", list(signers))?;
+        }
+        let sorted: BTreeMap<String, &LockedPackages> =
+            self.platforms.iter().map(|(platform, packages)| (platform.to_string(), packages)).collect();
+        for (platform, LockedPackages { packages, left_out }) in sorted {
+            writeln!(text, "\n[[base.platforms]]\nplatform = {}\npackages = [", quoted(&platform))?;
+            packages.iter().try_for_each(|package| package.write(text))?;
+            writeln!(text, "]")?;
+            if !left_out.is_empty() {
+                writeln!(text, "left-out = [")?;
+                for LeftOutPackage { name, rule, reason, wanted_by } in left_out {
+                    let (name, rule, reason) = (quoted(name), quoted(rule), quoted(reason));
+                    writeln!(text, "    {{ name = {name}, rule = {rule}, reason = {reason}, wanted-by = {} }},", list(wanted_by))?;
+                }
+                writeln!(text, "]")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LockedPackage {
+    /// One line a package: what an update changes is seen at a glance.
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        write!(text, "    {{ ")?;
+        for (key, word) in [
+            ("name", &self.name),
+            ("version", &self.version),
+            ("architecture", &self.architecture),
+            ("source", &self.source),
+            ("source-version", &self.source_version),
+            ("archive", &self.archive),
+            ("path", &self.path),
+        ] {
+            write!(text, "{key} = {}, ", quoted(word))?;
+        }
+        let Self { size, digest, snapshot, wanted_by, .. } = self;
+        writeln!(text, "size = {size}, digest = \"{digest}\", snapshot = {}, wanted-by = {} }},", quoted(snapshot), list(wanted_by))
+    }
+}
+
+fn list(words: &[String]) -> String {
+    format!("[{}]", words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", "))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ArchiveKeys {
+    name: String,
+    suite: String,
+    in_release: String,
+    date: String,
+    valid_until: Option<String>,
+    signers: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct PackagesKeys {
+    platform: String,
+    packages: Vec<LockedPackage>,
+    #[serde(default)]
+    left_out: Vec<LeftOutPackage>,
+}
+
+pub(super) fn read(request: DebianRequest, archives: Vec<ArchiveKeys>, platforms: Vec<PackagesKeys>) -> Result<LockedDebian, Wrong> {
+    let archive = |keys: ArchiveKeys| {
+        let ArchiveKeys { name, suite, in_release, date, valid_until, signers } = keys;
+        Ok(LockedArchive { name, suite, in_release: value(&in_release)?, date, valid_until, signers })
+    };
+    let archives = archives.into_iter().map(archive).collect::<Result<_, Wrong>>()?;
+    let mut locked = BTreeMap::new();
+    for PackagesKeys { platform, packages, left_out } in platforms {
+        if locked.insert(value(&platform)?, LockedPackages { packages, left_out }).is_some() {
+            let reason = format!("platform `{}` stands in it twice", platform.escape_debug());
+            return Err((platform, reason));
+        }
+    }
+    Ok(LockedDebian { request, archives, platforms: locked })
+}
+
+impl DebianRequest {
+    /// Returns what a recipe asks for.
+    pub fn of(base: &DebianBase) -> Self {
+        let wanted = |(name, version): (&String, &Option<String>)| match version {
+            Some(version) => format!("{name}={version}"),
+            None => name.clone(),
+        };
+        Self {
+            suite: base.suite.clone(),
+            wanted: base.wanted.iter().map(wanted).collect(),
+            exclude: base.exclude.clone(),
+            keep: base.keep.clone(),
+            archives: base
+                .archives
+                .iter()
+                .map(|archive| format!("{} {} {}", archive.url, archive.suite, archive.components.join(" ")))
+                .collect(),
+        }
+    }
+
+    /// Says what another request has changed, as a fragment; `None` when nothing.
+    pub fn changed(&self, now: &Self) -> Option<String> {
+        if self.suite != now.suite {
+            let shown = |suite: &Option<String>| suite.clone().unwrap_or_else(|| "none".to_owned());
+            return Some(format!("the suite was `{}`, and is now `{}`", shown(&self.suite), shown(&now.suite)));
+        }
+        let parts = [
+            ("the wanted packages", &self.wanted, &now.wanted),
+            ("`exclude`", &self.exclude, &now.exclude),
+            ("`keep`", &self.keep, &now.keep),
+            ("the archives", &self.archives, &now.archives),
+        ];
+        let (what, before, after) = parts.into_iter().find(|(_, before, after)| before != after)?;
+        let listed = |words: Vec<&String>| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+        let added: Vec<_> = after.iter().filter(|word| !before.contains(word)).collect();
+        let removed: Vec<_> = before.iter().filter(|word| !after.contains(word)).collect();
+        let changes = [("new", listed(added)), ("gone", listed(removed))];
+        let changes: Vec<_> =
+            changes.iter().filter(|(_, words)| !words.is_empty()).map(|(what, words)| format!("{what}: {words}")).collect();
+        Some(format!("{what} changed ({})", changes.join("; ")))
+    }
+}

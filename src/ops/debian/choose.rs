@@ -1,0 +1,255 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use crate::diagnostic::Diagnostic;
+use crate::lock::{DebianRequest, LeftOutPackage, LockedArchive, LockedDebian, LockedPackage, LockedPackages};
+use crate::oci::Platform;
+use crate::ops::recipe::OpenRecipe;
+use crate::ops::{Failure, Observer, Quiet, Tools};
+use crate::package::SUITES;
+use crate::package::debian::{
+    Chosen, ExcludedBy, Index, Pattern, Relation, Request, Resolution, ResolveFault, Version, Wanted, WantedBy, resolve,
+};
+use crate::recipe::DebianBase;
+
+use super::archives::{OpenSuite, Suite, fetch_indexes, read_indexes, suites};
+use super::packages::in_parallel;
+use super::places::{DEBIAN, snapshot_time};
+
+/// Who wanted what the recipe names, in a lock.
+pub(in crate::ops) const RECIPE: &str = "the recipe";
+
+/// Chooses the packages of every platform by what the archives have now.
+///
+/// `before` is what was locked: no list of an archive may be older. When `only` names packages, only these move, with those that are built from the same sources
+/// and those that must be newer for them.
+pub(in crate::ops) fn choose(
+    open: &OpenRecipe,
+    base: &DebianBase,
+    before: Option<&LockedDebian>,
+    only: &[String],
+    tools: &Tools,
+    observer: &dyn Observer,
+) -> Result<LockedDebian, Failure> {
+    let platforms: Vec<&Platform> = open.recipe.platforms.iter().map(|platform| &platform.value).collect();
+    let architectures: Vec<&str> = platforms.iter().map(|platform| architecture(platform, open)).collect::<Result<_, _>>()?;
+    let suites = open_suites(base, open, before, tools)?;
+    fetch_indexes(&suites, &architectures, tools, observer)?;
+    let mut locked = LockedDebian {
+        request: DebianRequest::of(base),
+        archives: suites.iter().map(OpenSuite::locked).collect(),
+        platforms: BTreeMap::new(),
+    };
+    let chosen: Mutex<BTreeMap<usize, LockedPackages>> = Mutex::default();
+    let numbers: Vec<usize> = (0..platforms.len()).collect();
+    // Two at once keep two processors busy, and the memory for their lists bounded.
+    in_parallel(&numbers, 2, |number| {
+        let (platform, architecture) = (platforms[*number], architectures[*number]);
+        let indexes = read_indexes(&suites, architecture, tools)?;
+        let resolution = resolved(open, base, &suites, &indexes, architecture, tools)?;
+        let mut packages = LockedPackages {
+            packages: resolution.packages.iter().map(|chosen| locked_package(chosen, &suites)).collect(),
+            left_out: resolution.left_out.iter().map(left_out).collect(),
+        };
+        if let Some(old) = before.and_then(|before| before.packages(platform)).filter(|_| !only.is_empty()) {
+            hold_back(&mut packages, old, only, &indexes, architecture);
+        }
+        if let Ok(mut chosen) = chosen.lock() {
+            chosen.insert(*number, packages);
+        }
+        Ok(())
+    })?;
+    let chosen = chosen.into_inner().unwrap_or_default();
+    locked.platforms = chosen.into_iter().map(|(number, packages)| (platforms[number].clone(), packages)).collect();
+    if let Some(unknown) =
+        only.iter().find(|name| !locked.platforms.values().any(|of| of.packages.iter().any(|package| package.name == **name)))
+    {
+        let hint = format!("`hardened explain package {unknown}` says more");
+        return Err(
+            Failure::wrong(format!("the package `{}` is not in the image, so it cannot be updated", unknown.escape_debug())).hint(hint)
+        );
+    }
+    Ok(locked)
+}
+
+fn open_suites(base: &DebianBase, open: &OpenRecipe, before: Option<&LockedDebian>, tools: &Tools) -> Result<Vec<OpenSuite>, Failure> {
+    let suites = suites(base, open)?;
+    let numbers: Vec<(usize, Mutex<Option<Suite>>)> =
+        suites.into_iter().enumerate().map(|(number, suite)| (number, Mutex::new(Some(suite)))).collect();
+    let opened: Mutex<BTreeMap<usize, OpenSuite>> = Mutex::default();
+    in_parallel(&numbers, 4, |(number, suite)| {
+        let Some(suite) = suite.lock().ok().and_then(|mut suite| suite.take()) else { return Ok(()) };
+        let is_same = |locked: &&LockedArchive| locked.name == suite.archive && locked.suite == suite.name;
+        let known = before.and_then(|before| before.archives.iter().find(is_same));
+        let open = suite.open(known, tools)?;
+        if let Ok(mut opened) = opened.lock() {
+            opened.insert(*number, open);
+        }
+        Ok(())
+    })?;
+    Ok(opened.into_inner().unwrap_or_default().into_values().collect())
+}
+
+/// Returns Debian's name for a platform's architecture.
+pub(super) fn architecture(platform: &Platform, open: &OpenRecipe) -> Result<&'static str, Failure> {
+    let found = match (platform.os.as_str(), platform.architecture.as_str(), platform.variant.as_deref()) {
+        ("linux", "amd64", _) => Some("amd64"),
+        ("linux", "arm64", _) => Some("arm64"),
+        ("linux", "386", _) => Some("i386"),
+        ("linux", "arm", Some("v7") | None) => Some("armhf"),
+        ("linux", "arm", Some("v5" | "v6")) => Some("armel"),
+        ("linux", "ppc64le", _) => Some("ppc64el"),
+        ("linux", "s390x", _) => Some("s390x"),
+        ("linux", "riscv64", _) => Some("riscv64"),
+        ("linux", "loong64", _) => Some("loong64"),
+        _ => None,
+    };
+    found.ok_or_else(|| {
+        let written = open.recipe.platforms.iter().find(|written| written.value == *platform).and_then(|written| written.span.as_ref());
+        Failure::from(Diagnostic::error(format!("Debian has no packages for `{platform}`")).at(written, "asked for here"))
+    })
+}
+
+fn resolved(
+    open: &OpenRecipe,
+    base: &DebianBase,
+    suites: &[OpenSuite],
+    indexes: &[(usize, Index)],
+    architecture: &str,
+    tools: &Tools,
+) -> Result<Resolution, Failure> {
+    let place = |name: &str| base.spans.get(name).and_then(Option::as_ref).or(open.recipe.base.span.as_ref());
+    let fault = |message: String, name: &str| Diagnostic::error(message).at(place(name), "asked for here");
+    let mut wanted = Vec::new();
+    for (name, version) in &base.wanted {
+        let version = version.as_deref().map(str::parse::<Version>).transpose();
+        let version = version.map_err(|reason| Failure::from(fault(format!("the version of `{name}` is none: {reason}"), name)))?;
+        wanted.push(Wanted { name: name.clone(), version });
+    }
+    let patterns = |texts: &[String]| texts.iter().map(|text| text.parse::<Pattern>()).collect::<Result<Vec<_>, _>>();
+    let patterns = |texts: &[String]| patterns(texts).map_err(|reason| Failure::wrong(format!("not a pattern of packages: {reason}")));
+    let mut request = Request { wanted, exclude: patterns(&base.exclude)?, keep: patterns(&base.keep)?, ..Request::default() };
+    let names: Vec<String> = suites.iter().map(OpenSuite::label).collect();
+    let labels: Vec<(&str, &Index)> = indexes.iter().map(|(number, index)| (names[*number].as_str(), index)).collect();
+    let reason = match resolve(&labels, architecture, &request) {
+        Ok(resolution) => return Ok(resolution),
+        Err(reason) => reason,
+    };
+    // Where a package is that is not here, is worth a look at the other suites; when they cannot be had nothing is said of them.
+    let others = if matches!(reason, ResolveFault::UnknownPackage { .. }) { other_suites(base, architecture, tools) } else { Vec::new() };
+    request.elsewhere = others.iter().map(|(name, index)| (name.as_str(), index)).collect();
+    let reason = if others.is_empty() { reason } else { resolve(&labels, architecture, &request).err().unwrap_or(reason) };
+    Err(unresolved(&reason, place))
+}
+
+/// Returns the lists of packages of Debian's suites that the recipe does not name, as far as they can be had.
+fn other_suites(base: &DebianBase, architecture: &str, tools: &Tools) -> Vec<(String, Index)> {
+    let others = SUITES.iter().filter(|name| base.suite.as_deref().is_some_and(|suite| suite != **name));
+    others.flat_map(|name| indexes_of(name, architecture, tools).into_iter().map(|index| ((*name).to_owned(), index))).collect()
+}
+
+/// Returns the lists of packages of one of Debian's suites; none when they cannot be had.
+pub(super) fn indexes_of(suite: &str, architecture: &str, tools: &Tools) -> Vec<Index> {
+    let Ok(open) = Suite::of_debian(DEBIAN, suite).and_then(|suite| suite.open(None, tools)) else { return Vec::new() };
+    let suites = [open];
+    if fetch_indexes(&suites, &[architecture], tools, &Quiet).is_err() {
+        return Vec::new();
+    }
+    let indexes = read_indexes(&suites, architecture, tools).unwrap_or_default();
+    indexes.into_iter().map(|(_, index)| index).collect()
+}
+
+fn unresolved<'a>(reason: &ResolveFault, place: impl Fn(&str) -> Option<&'a crate::diagnostic::Span>) -> Failure {
+    let diagnostic = Diagnostic::error(reason.to_string()).at(place(named(reason)), "asked for here");
+    Failure::from(reason.hint().into_iter().fold(diagnostic, Diagnostic::hint))
+}
+
+/// Returns the package of the recipe that a fault is about.
+fn named(reason: &ResolveFault) -> &str {
+    match reason {
+        ResolveFault::UnknownPackage { name, .. } | ResolveFault::UnknownVersion { name, .. } | ResolveFault::TwoVersions { name, .. } => {
+            name
+        }
+        ResolveFault::Unsatisfiable { chain, .. } => chain.first().map(String::as_str).unwrap_or_default(),
+        ResolveFault::Relation { package, .. } => package,
+        ResolveFault::Exclusions(_) => "",
+    }
+}
+
+fn locked_package(chosen: &Chosen, suites: &[OpenSuite]) -> LockedPackage {
+    let of = suites.iter().find(|open| open.label() == chosen.archive);
+    LockedPackage {
+        name: chosen.name.clone(),
+        version: chosen.version.to_string(),
+        architecture: chosen.architecture.clone(),
+        source: chosen.source.clone(),
+        source_version: chosen.source_version.clone(),
+        archive: of.map_or_else(|| DEBIAN.to_owned(), |open| open.suite.archive.clone()),
+        path: chosen.filename.clone(),
+        size: chosen.size,
+        digest: chosen.sha256,
+        snapshot: snapshot_time(of.map_or(0, |open| open.release.date)),
+        wanted_by: chosen.wanted_by.iter().map(wanted_by).collect(),
+    }
+}
+
+fn wanted_by(by: &WantedBy) -> String {
+    by.package().unwrap_or(RECIPE).to_owned()
+}
+
+fn left_out(left_out: &crate::package::debian::LeftOut) -> LeftOutPackage {
+    let rule = match &left_out.by {
+        ExcludedBy::BuiltIn(rule) => rule.clone(),
+        ExcludedBy::Recipe => RECIPE.to_owned(),
+    };
+    LeftOutPackage {
+        name: left_out.name.clone(),
+        rule,
+        reason: left_out.reason.clone(),
+        wanted_by: left_out.wanted_by.iter().map(wanted_by).collect(),
+    }
+}
+
+/// Keeps what was locked of all packages but those that are to move.
+fn hold_back(new: &mut LockedPackages, old: &LockedPackages, only: &[String], indexes: &[(usize, Index)], architecture: &str) {
+    let source_of = |name: &str| new.packages.iter().find(|package| package.name == name).map(|package| package.source.clone());
+    let mut moving: BTreeSet<String> = only.iter().filter_map(|name| source_of(name)).collect();
+    loop {
+        let mut more = BTreeSet::new();
+        for package in new.packages.iter().filter(|package| moving.contains(&package.source)) {
+            for (name, relation) in needs(package, indexes, architecture) {
+                let Some(kept) = old.packages.iter().find(|kept| kept.name == name) else { continue };
+                let version = kept.version.parse::<Version>();
+                let holds = version.is_ok_and(|version| relation.is_none_or(|constraint| constraint.allows(&version)));
+                if !holds && !moving.contains(&kept.source) {
+                    more.insert(kept.source.clone());
+                }
+            }
+        }
+        if more.is_empty() {
+            break;
+        }
+        moving.extend(more);
+    }
+    for package in &mut new.packages {
+        if let Some(kept) = old.packages.iter().find(|kept| kept.name == package.name && !moving.contains(&package.source)) {
+            let wanted_by = std::mem::take(&mut package.wanted_by);
+            *package = LockedPackage { wanted_by, ..kept.clone() };
+        }
+    }
+}
+
+/// Returns what a package depends on, with what is asked of its version.
+fn needs(
+    package: &LockedPackage,
+    indexes: &[(usize, Index)],
+    architecture: &str,
+) -> Vec<(String, Option<crate::package::debian::Constraint>)> {
+    let records = indexes.iter().flat_map(|(_, index)| index.named(&package.name));
+    let Some(record) = records.into_iter().find(|record| record.version_text() == package.version) else { return Vec::new() };
+    let texts = [record.pre_depends(), record.depends()];
+    let groups = texts.into_iter().filter_map(|text| Relation::parse(text).ok()).flatten();
+    let alternatives = groups.flat_map(|group| group.alternatives);
+    let for_here = alternatives.filter(|alternative| alternative.architectures.hold_for(architecture));
+    for_here.map(|alternative| (alternative.name.clone(), alternative.constraint)).collect()
+}

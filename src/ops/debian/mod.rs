@@ -1,0 +1,195 @@
+//! Debian bases: archives are asked, packages are chosen and locked, fetched, and become layers.
+//!
+//! **Invariants.** Signatures are judged when packages are locked; from then on a package is its digest. A build uses what the lock names and nothing else.
+
+mod archives;
+mod changes;
+mod choose;
+mod heads;
+mod packages;
+mod places;
+mod who;
+
+use std::sync::Arc;
+
+use crate::base::BaseImage;
+use crate::base::debian::{
+    Assembled, AssemblyFault, AssemblyPackage, AssemblyRequest, Extent, FilterUse, OptionalLibrary, UnexplainedScript, assemble,
+};
+use crate::diagnostic::Diagnostic;
+use crate::host::read_bytes;
+use crate::lock::{LeftOutPackage, LockedDebian, LockedPackage};
+use crate::oci::{Platform, Store, StoreError, StoreFault};
+use crate::package::DebFacts;
+use crate::plan::ProofWaiver;
+use crate::recipe::DebianBase;
+use crate::rootfs::{Group, ImagePath, User};
+use crate::store::Location;
+use crate::store::layout::Layout;
+
+use super::recipe::OpenRecipe;
+use super::{Failure, Observer, Tools};
+
+pub use changes::PackageChange;
+pub(super) use changes::changes;
+pub(super) use choose::{RECIPE, choose};
+pub(super) use packages::{Contents, PACKAGE_TYPE, Packages, descriptor, fetch};
+pub(super) use who::DebianNames;
+
+/// The largest file with certificates in bytes.
+const CERTIFICATES_LIMIT: u64 = 4 << 20;
+
+/// What is told of an assembled base.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct DebianOutcome {
+    /// The platform.
+    pub platform: String,
+    /// The packages: name, version.
+    pub packages: Vec<(String, String)>,
+    /// What was left out of packages, by filter.
+    pub filters: Vec<FilterUse>,
+    /// What was made because packages need it, instead of running their scripts.
+    pub made: Vec<String>,
+    /// Scripts of packages that nothing stands in for.
+    pub unexplained_scripts: Vec<UnexplainedScript>,
+}
+
+/// A base for every platform of a recipe.
+pub(super) struct DebianImages {
+    pub(super) images: Vec<BaseImage>,
+    pub(super) packages: Arc<Packages>,
+    pub(super) outcomes: Vec<DebianOutcome>,
+    pub(super) proofs: Vec<PackagesProof>,
+}
+
+/// What is proved of the packages of one platform.
+pub(super) struct PackagesProof {
+    /// Their files.
+    pub(super) files: Vec<ImagePath>,
+    /// What these may miss.
+    pub(super) waivers: Vec<ProofWaiver>,
+    /// What was left out of the image.
+    pub(super) left_out: Vec<LeftOutPackage>,
+    /// The suite and architecture, to look up what is missing.
+    pub(super) archive: Option<(String, &'static str)>,
+}
+
+/// Fetches what the lock names, and assembles the base of each platform.
+pub(super) fn images(
+    open: &OpenRecipe,
+    base: &DebianBase,
+    locked: &LockedDebian,
+    tools: &Tools,
+    observer: &dyn Observer,
+) -> Result<DebianImages, Failure> {
+    let platforms: Vec<&Platform> = open.recipe.platforms.iter().map(|platform| &platform.value).collect();
+    let of_platforms = platforms.iter().filter_map(|platform| locked.packages(platform)).flat_map(|locked| &locked.packages);
+    let mut needed: Vec<&LockedPackage> = of_platforms.collect();
+    needed.sort_by_key(|package| package.digest);
+    needed.dedup_by_key(|package| package.digest);
+    // A package that was read before is needed again only when a layer is made of it.
+    fetch(&needed, tools, observer)?;
+    let packages = Packages::new(needed.iter().copied(), tools);
+    packages::learn(&packages, &needed, tools)?;
+    let certificates = certificates(open, base)?;
+    let mut all = DebianImages { images: Vec::new(), packages: Arc::new(packages), outcomes: Vec::new(), proofs: Vec::new() };
+    for platform in platforms {
+        let locked = locked.packages(platform).ok_or_else(|| Failure::wrong(format!("the lock has no packages for `{platform}`")))?;
+        let assembled = assembled(open, base, platform, &locked.packages, &certificates, &all.packages)?;
+        for script in &assembled.unexplained {
+            let UnexplainedScript { package, script, command } = script;
+            let text = format!(
+                "`{script}` of the package `{package}` does something that nothing here stands in for (`{}`)",
+                command.escape_debug()
+            );
+            observer.note(&text);
+        }
+        let waiver = |optional: &OptionalLibrary| ProofWaiver {
+            path: optional.path.clone(),
+            needs: optional.library.clone(),
+            reason: optional.reason.clone(),
+        };
+        all.proofs.push(PackagesProof {
+            files: assembled.package_files,
+            waivers: assembled.optional.iter().map(waiver).collect(),
+            left_out: locked.left_out.clone(),
+            archive: base.suite.clone().zip(choose::architecture(platform, open).ok()),
+        });
+        all.outcomes.push(DebianOutcome {
+            platform: platform.to_string(),
+            packages: locked.packages.iter().map(|package| (package.name.clone(), package.version.clone())).collect(),
+            filters: assembled.left_out,
+            made: assembled.needs,
+            unexplained_scripts: assembled.unexplained,
+        });
+        all.images.push(BaseImage::written(platform, assembled.layers, &assembled.environment, &base.entrypoint));
+    }
+    Ok(all)
+}
+
+fn assembled(
+    open: &OpenRecipe,
+    base: &DebianBase,
+    platform: &Platform,
+    locked: &[LockedPackage],
+    certificates: &[Vec<u8>],
+    packages: &Packages,
+) -> Result<Assembled, Failure> {
+    let facts: Vec<DebFacts> = locked.iter().map(|package| packages.facts(package)).collect::<Result<_, _>>()?;
+    let parts = locked.iter().zip(&facts).map(|(package, facts)| AssemblyPackage {
+        name: &package.name,
+        source: &package.source,
+        digest: package.digest,
+        facts,
+    });
+    let choice = &open.recipe.user;
+    let home = choice.home.value.to_string();
+    let user = User { name: choice.name.value.clone(), uid: choice.owner.uid, gid: choice.owner.gid, home };
+    let group = Group { name: choice.group.clone(), gid: choice.owner.gid };
+    let request = AssemblyRequest {
+        architecture: &platform.architecture,
+        packages: &parts.collect::<Vec<_>>(),
+        extent: if base.slim { Extent::Slim } else { Extent::Whole },
+        certificates,
+        user: (&user, &group),
+        layers: usize::from(base.layers),
+        environment: &base.environment,
+    };
+    assemble(&request).map_err(|fault| {
+        let diagnostic = Diagnostic::error(format!("could not assemble the base for `{platform}`: {fault}"))
+            .at(open.recipe.base.span.as_ref(), "asked for here");
+        let hint = match &fault {
+            AssemblyFault::Conflict { one, other, .. } => {
+                Some(format!("keep one of them: `exclude = [\"{other}\"]` or `exclude = [\"{one}\"]`"))
+            }
+            AssemblyFault::Make(fault) => fault.hint(),
+            AssemblyFault::Rule(_) => None,
+        };
+        Failure::from(hint.into_iter().fold(diagnostic, Diagnostic::hint))
+    })
+}
+
+fn certificates(open: &OpenRecipe, base: &DebianBase) -> Result<Vec<Vec<u8>>, Failure> {
+    let read = |file: &crate::recipe::Spanned<String>| {
+        read_bytes(&open.folder.join(&file.value), CERTIFICATES_LIMIT).map_err(|error| {
+            let diagnostic = Diagnostic::error(format!("could not read the certificates in `{}`: {error}", file.value));
+            Failure::from(diagnostic.at(file.span.as_ref(), "named here"))
+        })
+    };
+    base.certificates.iter().map(read).collect()
+}
+
+/// Opens the place that packages and bases were copied to, if the user named one.
+pub(super) fn vendored(tools: &Tools) -> Result<Option<Box<dyn Store>>, Failure> {
+    Ok(match &tools.vendored {
+        None => None,
+        Some(Location::Layout(folder, _)) => Some(Box::new(Layout::open(folder)?)),
+        Some(Location::Registry(reference)) => Some(Box::new(tools.registry.repository(&reference.name))),
+        Some(other) => {
+            return Err(StoreError::new(StoreFault::Refused, format!("`{other}` is no place that `hardened vendor` copies to"))
+                .hint("name a folder, `oci:DIR`, or a registry reference")
+                .into());
+        }
+    })
+}

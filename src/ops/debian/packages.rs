@@ -1,0 +1,218 @@
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+
+use crate::feed::Place;
+use crate::host::project::Project;
+use crate::layer::Limits;
+use crate::layer::deb::{control_stanza, read_deb};
+use crate::lock::LockedPackage;
+use crate::oci::{Descriptor, Digest, MediaType, Store, StoreError, StoreFault};
+use crate::ops::{Failure, Observer, TaskKind, Tools};
+use crate::package::DebFacts;
+use crate::rootfs::{ContentFault, ImagePath, OpenContent, Stat, TreeId};
+
+use super::places::places_of;
+
+/// How many packages are fetched at once.
+const AT_ONCE: usize = 6;
+/// The media type of a package as a blob (as in Debian's shared MIME database).
+pub(in crate::ops) const PACKAGE_TYPE: &str = "application/vnd.debian.binary-package";
+
+/// The packages of a build: in the cache, and unpacked for a while when their files are needed.
+pub(in crate::ops) struct Packages {
+    cache: crate::host::cache::Cache,
+    /// The plain `data.tar` of each package, in a file without a name that is gone with this run.
+    unpacked: BTreeMap<Digest, Unpacked>,
+}
+
+struct Unpacked {
+    descriptor: Descriptor,
+    name: String,
+    file: OnceLock<Result<Arc<File>, String>>,
+}
+
+impl Packages {
+    /// Returns packages that are in the cache, or are fetched by [`fetch`] before a file of them is read.
+    pub(in crate::ops) fn new<'a>(packages: impl Iterator<Item = &'a LockedPackage>, tools: &Tools) -> Self {
+        let unpacked = packages.map(|package| {
+            let one = Unpacked { descriptor: descriptor(package), name: package.name.clone(), file: OnceLock::new() };
+            (package.digest, one)
+        });
+        Self { cache: tools.cache.clone(), unpacked: unpacked.collect() }
+    }
+
+    /// Returns what is known of a package; it is read if nothing is.
+    pub(super) fn facts(&self, package: &LockedPackage) -> Result<DebFacts, Failure> {
+        if let Some(facts) = self.cache.package(&package.digest).and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
+            return Ok(facts);
+        }
+        let unreadable = |cause: Box<dyn std::error::Error + Send + Sync>| {
+            let message = format!("could not read the package `{}` ({})", package.name, package.digest);
+            Failure::from(StoreError::new(StoreFault::Corrupt, message).caused_by(cause))
+        };
+        let (facts, file) = self.unpack(&descriptor(package)).map_err(|error| unreadable(error.into()))?;
+        let stanza = control_stanza(&facts.control).map_err(|fault| unreadable(fault.into()))?;
+        for (field, found, locked) in [
+            ("Package", &stanza.package, &package.name),
+            ("Version", &stanza.version, &package.version),
+            ("Architecture", &stanza.architecture, &package.architecture),
+        ] {
+            if found != locked {
+                let found = found.escape_debug();
+                return Err(unreadable(format!("its `{field}` is `{found}`, and the lock says `{locked}`").into()));
+            }
+        }
+        if let Some(unpacked) = self.unpacked.get(&package.digest) {
+            let _ = unpacked.file.set(Ok(file));
+        }
+        if let Ok(bytes) = serde_json::to_vec(&facts) {
+            self.cache.write_package(&package.digest, &bytes);
+        }
+        Ok(facts)
+    }
+
+    /// Reads a package of the cache whole, checks its digest, and puts its plain `data.tar` into a file without a name.
+    fn unpack(&self, descriptor: &Descriptor) -> io::Result<(DebFacts, Arc<File>)> {
+        let gone = || io::Error::new(io::ErrorKind::NotFound, format!("the package {} is not in the cache", descriptor.digest));
+        let mut blob = self.cache.open(descriptor).ok_or_else(gone)?;
+        let mut spool = BufWriter::with_capacity(256 << 10, self.cache.scratch()?);
+        let limits = Limits { bytes: 8 << 30, entries: 400_000, ..Limits::default() };
+        let facts = read_deb(&mut blob, &limits, &is_kept, &mut spool);
+        // Only at its end is it known whether the package is the one that it should be.
+        io::copy(&mut blob, &mut io::sink())?;
+        let facts = facts.map_err(|fault| io::Error::new(io::ErrorKind::InvalidData, fault))?;
+        spool.flush()?;
+        let file = spool.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let facts = super::heads::complete(facts, &file)?;
+        Ok((facts, Arc::new(file)))
+    }
+
+    fn file(&self, package: &Digest) -> io::Result<Arc<File>> {
+        let gone = || io::Error::new(io::ErrorKind::NotFound, format!("{package} is none of the packages"));
+        let unpacked = self.unpacked.get(package).ok_or_else(gone)?;
+        let read = || {
+            let of_package = |error: io::Error| format!("could not read the package `{}`: {error}", unpacked.name);
+            self.unpack(&unpacked.descriptor).map(|(_, file)| file).map_err(of_package)
+        };
+        unpacked.file.get_or_init(read).clone().map_err(io::Error::other)
+    }
+}
+
+/// Files whose content the makers of a base read.
+fn is_kept(path: &ImagePath) -> bool {
+    let path = path.as_bytes();
+    let configuration = path == b"usr/share/libc-bin/nsswitch.conf" || path.starts_with(b"etc/ld.so.conf");
+    configuration || path.starts_with(b"usr/share/ca-certificates/") && path.ends_with(b".crt")
+}
+
+/// Returns a package as a blob.
+pub(in crate::ops) fn descriptor(package: &LockedPackage) -> Descriptor {
+    Descriptor::new(MediaType::from(PACKAGE_TYPE), package.digest, package.size)
+}
+
+/// Reads files of the project, and those of packages.
+pub(in crate::ops) struct Contents<'a> {
+    pub(in crate::ops) project: &'a Project,
+    pub(in crate::ops) packages: Option<&'a Packages>,
+}
+
+impl OpenContent for Contents<'_> {
+    fn read(&self, tree: TreeId, path: &[u8], stat: Stat, offset: u64, buffer: &mut [u8]) -> Result<(), ContentFault> {
+        self.project.read(tree, path, stat, offset, buffer)
+    }
+
+    fn read_packed(&self, package: &Digest, offset: u64, buffer: &mut [u8]) -> Result<(), ContentFault> {
+        let none = || io::Error::new(io::ErrorKind::NotFound, "there are no packages");
+        Ok(self.packages.ok_or_else(none)?.file(package)?.read_exact_at(buffer, offset)?)
+    }
+}
+
+/// Brings packages into the cache: from where they were vendored, a mirror, or the snapshot of the time at which they were locked.
+///
+/// # Errors
+/// When one is nowhere to be had; what else might help is said.
+pub(in crate::ops) fn fetch(packages: &[&LockedPackage], tools: &Tools, observer: &dyn Observer) -> Result<(), Failure> {
+    let missing: Vec<&LockedPackage> = packages.iter().copied().filter(|package| !tools.cache.has(&descriptor(package))).collect();
+    let vendored = if missing.is_empty() { None } else { super::vendored(tools)? };
+    in_parallel(&missing, AT_ONCE, |package| fetch_one(package, vendored.as_deref(), tools, observer))
+}
+
+fn fetch_one(package: &LockedPackage, vendored: Option<&dyn Store>, tools: &Tools, observer: &dyn Observer) -> Result<(), Failure> {
+    let wanted = descriptor(package);
+    let task = observer.begin(TaskKind::Fetch, &format!("{} {}", package.name, package.version), Some(package.size));
+    let mut from_vendored = None;
+    if let Some(store) = vendored {
+        match copy(store, &wanted, tools) {
+            Ok(()) => {
+                task.finish("");
+                return Ok(());
+            }
+            Err(error) => from_vendored = Some(error),
+        }
+    }
+    let places: Vec<Place> = places_of(&package.archive, &package.snapshot, tools);
+    let fetched = tools.feed.fetch(&places, &[&package.path], &wanted, &*task);
+    fetched.map_err(|error| {
+        let mut error = error;
+        error.message = format!("could not fetch the package `{}` {} (`{}`)", package.name, package.version, package.path);
+        if let Some(vendored) = from_vendored {
+            error.hints.push(format!("where packages were vendored it is not either: {vendored}"));
+        }
+        if error.fault == StoreFault::Offline {
+            error.hints.push("`hardened vendor DIR` keeps all packages of a lock, and `--vendored oci:DIR` takes them from there".to_owned());
+        } else {
+            error.hints.push(
+                "an archive drops old versions: `hardened lock --update` moves to what it has now; `hardened vendor DIR|REFERENCE` keeps what is locked"
+                    .to_owned(),
+            );
+        }
+        error
+    })?;
+    task.finish("");
+    Ok(())
+}
+
+/// Copies a blob into the cache.
+fn copy(store: &dyn Store, wanted: &Descriptor, tools: &Tools) -> Result<(), StoreError> {
+    let mut blob = store.open_blob(wanted)?;
+    let disk = |error: io::Error| {
+        StoreError::new(StoreFault::Disk, format!("could not copy {} from `{}`", wanted.digest, store.name())).caused_by(error)
+    };
+    let mut writer = tools.cache.writer().map_err(disk)?;
+    io::copy(&mut blob, &mut writer).map_err(disk)?;
+    writer.finish(Some(wanted)).map_err(disk)?;
+    Ok(())
+}
+
+/// Does something with each of many, some at once. The first failure in their order is returned; later ones may not have been begun.
+pub(super) fn in_parallel<T: Sync>(all: &[T], at_once: usize, work: impl Fn(&T) -> Result<(), Failure> + Sync) -> Result<(), Failure> {
+    let next = AtomicUsize::new(0);
+    let failures: Mutex<BTreeMap<usize, Failure>> = Mutex::default();
+    let held = || failures.lock().unwrap_or_else(PoisonError::into_inner);
+    thread::scope(|scope| {
+        for _ in 0..at_once.min(all.len()) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(one) = all.get(number).filter(|_| held().is_empty()) else { return };
+                    if let Err(failure) = work(one) {
+                        held().insert(number, failure);
+                    }
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
+    failures.into_values().next().map_or(Ok(()), Err)
+}
+
+/// Reads all packages of which nothing is known yet, on several threads.
+pub(super) fn learn(packages: &Packages, all: &[&LockedPackage], tools: &Tools) -> Result<(), Failure> {
+    let unknown: Vec<&LockedPackage> = all.iter().copied().filter(|package| !tools.cache.has_package(&package.digest)).collect();
+    in_parallel(&unknown, tools.threads.get(), |package| packages.facts(package).map(drop))
+}

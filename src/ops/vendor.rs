@@ -1,0 +1,92 @@
+//! `hardened vendor`: all that a lock names, copied to a place of the user's.
+//!
+//! Packages become the layers of an OCI artifact, each under its own digest; a base image is copied as it is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::lock::{LockedChoice, LockedPackage, lock_path};
+use crate::oci::{BlobSource, Descriptor, Digest, Manifest, MediaType, Parsed, RawManifest, StoreError, StoreFault};
+use crate::store::Location;
+
+use super::debian::{PACKAGE_TYPE, descriptor, fetch};
+use super::layers::CachedSource;
+use super::lock::{self, LockUse};
+use super::{Failure, Observer, RecipeRequest, Tools, carry, push, recipe};
+
+/// The type of the artifact.
+const ARTIFACT: &str = "application/vnd.hardened.vendored.v1";
+/// The annotation that names a layer's file (image-spec, `annotations.md`).
+const TITLE: &str = "org.opencontainers.image.title";
+
+/// What was copied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Vendored {
+    /// Where it is, as a build names it: `--vendored PLACE`.
+    pub place: String,
+    /// The packages.
+    pub packages: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The base image, if the base is one.
+    pub image: Option<String>,
+}
+
+/// Copies all that the lock of a recipe names. A missing lock is written first, and a stale one is refused.
+///
+/// # Errors
+/// When something cannot be had, or the place refuses it.
+pub fn vendor(to: &Location, request: &RecipeRequest, tools: &Tools, observer: &dyn Observer) -> Result<Vendored, Failure> {
+    let open = recipe::open(request, &tools.environment, observer)?;
+    let how = if lock_path(&request.file).exists() { LockUse::Require } else { LockUse::Keep };
+    let (found, _) = lock::settle(&open, &request.file, how, &[], tools, observer)?;
+    match &found.choice {
+        LockedChoice::Static { .. } => {
+            Err(Failure::wrong("the base is part of this program: there is nothing to copy")
+                .hint("`hardened build --offline` works already"))
+        }
+        LockedChoice::Image { reference, pin } => {
+            let from = Location::Registry(reference.name.at(pin.digest));
+            let pushed = push::push(&from, std::slice::from_ref(to), tools, observer)?;
+            Ok(Vendored { place: to.to_string(), packages: 0, bytes: 0, image: Some(pushed.digest) })
+        }
+        LockedChoice::Layout { path, .. } => {
+            let from = Location::Layout(open.folder.join(path), None);
+            let pushed = push::push(&from, std::slice::from_ref(to), tools, observer)?;
+            Ok(Vendored { place: to.to_string(), packages: 0, bytes: 0, image: Some(pushed.digest) })
+        }
+        LockedChoice::Debian(locked) => {
+            let packages: Vec<&LockedPackage> = locked.all_packages().into_values().collect();
+            fetch(&packages, tools, observer)?;
+            write(to, &packages, tools, observer)
+        }
+    }
+}
+
+fn write(to: &Location, packages: &[&LockedPackage], tools: &Tools, observer: &dyn Observer) -> Result<Vendored, Failure> {
+    let failed = |fault: Box<dyn std::error::Error + Send + Sync>| {
+        Failure::from(StoreError::new(StoreFault::Disk, "could not describe the packages").caused_by(fault))
+    };
+    let mut blobs: BTreeMap<Digest, (Descriptor, Arc<dyn BlobSource>)> = BTreeMap::new();
+    let mut layers = Vec::new();
+    for package in packages {
+        let blob = descriptor(package);
+        let source = CachedSource::find(&tools.cache, &blob).ok_or_else(|| failed("the cache lost a package".into()))?;
+        let file = package.path.rsplit('/').next().unwrap_or(&package.path).to_owned();
+        let annotations = BTreeMap::from([(TITLE.to_owned(), file)]);
+        layers.push(Descriptor { annotations, ..Descriptor::new(MediaType::from(PACKAGE_TYPE), package.digest, package.size) });
+        blobs.insert(blob.digest, (blob, Arc::new(source)));
+    }
+    let bytes = layers.iter().map(|layer| layer.size).sum();
+    let empty = b"{}".to_vec();
+    let config = Descriptor::of(MediaType::from(carry::EMPTY), &empty);
+    let manifest =
+        Manifest { config: config.clone(), layers, annotations: BTreeMap::new(), artifact_type: Some(ARTIFACT.to_owned()), subject: None };
+    let root = RawManifest::from(&Parsed::write(manifest, MediaType::Manifest).map_err(|fault| failed(fault.into()))?);
+    blobs.insert(config.digest, (config, Arc::new(empty)));
+    carry::write(to, blobs, root, tools, observer)?;
+    Ok(Vendored { place: to.to_string(), packages: packages.len(), bytes, image: None })
+}

@@ -1,0 +1,55 @@
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A base assembled from signed Debian packages: no shell, no package manager, and no package's script is run.
+///
+/// Each package is pinned in `hardened.lock` by digest. What the packages depend on comes along, without what an image has no use for; `hardened explain package NAME` says why.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(in crate::recipe) struct DebianKeys {
+    /// The suite: `trixie` when it is not named, or `bookworm`; with their updates and security updates. Where `archives` names others, Debian's own is used only if its suite is named.
+    #[schemars(example = &"trixie")]
+    pub(in crate::recipe) suite: Option<String>,
+    /// A ready-made choice of packages: `static`, `base`, `cc`, `python3`, `nodejs`, `java`, `nginx` or `postgresql-client`.
+    #[schemars(example = &"python3")]
+    pub(in crate::recipe) flavour: Option<String>,
+    /// Packages, beside those of the flavour, each with an exact version if it must be that one.
+    #[schemars(example = ["libpq5", "tzdata-legacy=2026b-0+deb13u1"])]
+    pub(in crate::recipe) packages: Option<Vec<String>>,
+    /// Packages that are left out although others depend on them; `*` stands for any text. A library that something needs at run time is missed when the image is built.
+    #[schemars(example = ["fonts-*"])]
+    pub(in crate::recipe) exclude: Option<Vec<String>>,
+    /// Packages that are kept although the built-in rules leave them out.
+    #[schemars(example = ["openssl"])]
+    pub(in crate::recipe) keep: Option<Vec<String>>,
+    /// Whether more is left out of the packages than their documentation: locales, character sets, tests, headers and the like.
+    #[schemars(example = true)]
+    pub(in crate::recipe) slim: Option<bool>,
+    /// Files with further CA certificates, PEM, relative to the recipe. Every program of the image trusts them.
+    #[schemars(example = ["corp.pem"])]
+    pub(in crate::recipe) certificates: Option<Vec<String>>,
+    /// Further archives of packages, such as one of your own.
+    #[schemars(example = serde_json::json!([{"url": "https://deb.example.no/apt", "suite": "stable", "keys": ["apt.asc"]}]))]
+    pub(in crate::recipe) archives: Option<Vec<ArchiveKeys>>,
+    /// How many layers the packages become at most: 10 when nothing is said.
+    #[schemars(example = 10, range(min = 2, max = 100))]
+    pub(in crate::recipe) layers: Option<i64>,
+}
+
+/// An archive of Debian packages.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(in crate::recipe) struct ArchiveKeys {
+    /// The folder that holds `dists`.
+    #[schemars(example = &"https://deb.example.no/apt")]
+    pub(in crate::recipe) url: Option<String>,
+    /// The suite, by the name that its `InRelease` has.
+    #[schemars(example = &"stable")]
+    pub(in crate::recipe) suite: Option<String>,
+    /// The components; `main` when none is named.
+    #[schemars(example = ["main"])]
+    pub(in crate::recipe) components: Option<Vec<String>>,
+    /// Files with the public keys that sign it, relative to the recipe.
+    #[schemars(example = ["apt.asc"])]
+    pub(in crate::recipe) keys: Option<Vec<String>>,
+}
