@@ -8,7 +8,7 @@ const OVERHEAD: u64 = 64;
 /// How deep a path may be without costing more: each folder above costs whoever walks it.
 const DEPTH: usize = 64;
 /// What each folder beyond that counts for, in bytes.
-const DEEPER: u64 = 256;
+const DEEPER: u64 = 64;
 
 /// What is known of the tree that an archive makes, to refuse what unpackers would make different trees of.
 #[derive(Default)]

@@ -7,7 +7,7 @@ use super::{Changeset, Content, Entry, EntryKind, Fact, FactKind, Head, ImagePat
 const LINKS: usize = 40;
 /// How many names may be passed on the way to where all entries of the layers land. Links of links, each with a target of two
 /// thousand names, would keep us busy for days.
-const STEPS: u64 = 20_000_000;
+const STEPS: u64 = 10_000_000;
 /// How many bytes the paths and link targets of all layers may have together.
 const HELD: u64 = 256 << 20;
 
@@ -141,8 +141,15 @@ impl<'a> Rootfs<'a> {
         match ours {
             Some((Entry { kind: EntryKind::HardLink(target), .. }, changeset)) => changeset.entry(target).and_then(fact_of),
             Some((entry, _)) => fact_of(entry),
-            None => self.layers.get(path).cloned(),
+            None => self.layers.get(path).cloned().or_else(|| self.unnamed_folder(path)),
         }
+    }
+
+    /// Returns the folder that unpackers make of themselves where a layer names only what is below it.
+    fn unnamed_folder(&self, path: &ImagePath) -> Option<Fact> {
+        let (low, high) = ([path.as_bytes(), b"/"].concat(), [path.as_bytes(), b"0"].concat());
+        let mut below = self.layers.range::<[u8], _>((Bound::Included(&*low), Bound::Excluded(&*high)));
+        below.next().map(|_| Fact { kind: FactKind::Directory, mode: 0o755, uid: 0, gid: 0 })
     }
 
     /// Returns our own entry at a path, with the file's real path where it is a hard link.
