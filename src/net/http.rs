@@ -106,6 +106,8 @@ impl Http {
     /// Returns a client that has not used the network yet.
     pub fn new(settings: Settings) -> Self {
         let proxies = Proxies::from_environment(&settings.environment);
+        let sent = Veil::default();
+        proxies.iter().flat_map(Proxies::passwords).for_each(|password| sent.note(&password));
         Self(Arc::new(Inner {
             settings,
             proxies,
@@ -113,7 +115,7 @@ impl Http {
             clients: [const { OnceLock::new() }; 4],
             pauses: Pauses::default(),
             hosts: Mutex::default(),
-            sent: Veil::default(),
+            sent,
             heard: Mutex::default(),
         }))
     }

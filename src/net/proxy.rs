@@ -44,10 +44,36 @@ impl Proxies {
         (!direct).then_some(proxy)
     }
 
+    /// Returns the passwords of the proxies, as they are written and as they are meant.
+    pub(crate) fn passwords(&self) -> Vec<String> {
+        let written = self.http.iter().chain(&self.https).filter_map(Url::password);
+        written.flat_map(|password| [password.to_owned(), decoded(password)]).collect()
+    }
+
     /// Says whether a host is one of the proxies.
     pub(crate) fn holds(&self, host: &str) -> bool {
         self.http.iter().chain(&self.https).any(|proxy| proxy.host_str().is_some_and(|name| name.eq_ignore_ascii_case(host)))
     }
+}
+
+/// Returns a text without percent signs and the digits behind them.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.filter(|_| *first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Says whether an entry of `NO_PROXY` covers a host: `*`, a domain and what is below it, an address, a network, each with a port if need be.
@@ -114,6 +140,8 @@ mod tests {
             let url: Url = url.parse().unwrap();
             assert_eq!(proxies.of(&url).and_then(Url::host_str), expected, "{url}");
         }
+        assert_eq!(proxies.passwords(), ["secret", "secret"]);
+        assert_eq!(decoded("a%2Fb%zz%"), "a/b%zz%");
         let bad: Environment = [("HTTPS_PROXY", "socks5://user:secret@x")].into_iter().collect();
         let message = Proxies::from_environment(&bad).err().unwrap();
         assert!(message.contains("socks5") && !message.contains("secret"));
