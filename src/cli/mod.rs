@@ -31,7 +31,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
         Err(error) => {
             // Help and versions are answers; anything else is a mistake in the arguments.
             let code = if error.use_stderr() { 2 } else { 0 };
-            return if error.print().is_err() && code == 0 { ExitCode::from(3) } else { ExitCode::from(code) };
+            // What it repeats of the arguments may come from anywhere.
+            let text = error.render().to_string();
+            if screen::is_plain(&text) {
+                return if error.print().is_err() && code == 0 { ExitCode::from(3) } else { ExitCode::from(code) };
+            }
+            Screen::new(Volume::Usual, ColorChoice::Never).say(text.trim_end());
+            return ExitCode::from(code);
         }
     };
     let global = &arguments.global;

@@ -111,6 +111,8 @@ impl<'a> TarWriter<'a> {
 
 /// How many files an archive of an image may hold: blobs and a few documents.
 const FILES: usize = 100_000;
+/// How many bytes the names in it may have together.
+const NAMES: usize = 16 << 20;
 
 /// The files of an archive: where each begins, and how long it is.
 #[derive(Debug)]
@@ -140,6 +142,7 @@ impl TarFiles {
         (&file).rewind().map_err(|error| disk("read", path, error))?;
         let mut tar = StrictTar::new(Skipping(file));
         let mut found = Self { path: path.to_owned(), files: BTreeMap::new(), links: BTreeMap::new() };
+        let mut names = 0;
         while let Some(member) = tar.next_member().map_err(broken)? {
             let name = String::from_utf8_lossy(member.path.as_bytes()).into_owned();
             // Some readers take the first of two, some the last.
@@ -149,6 +152,10 @@ impl TarFiles {
             }
             if found.files.len() + found.links.len() >= FILES {
                 return Err(corrupt(&format!("holds more than {FILES} files")));
+            }
+            names += name.len() + if let MemberKind::Symlink(target) = &member.kind { target.len() } else { 0 };
+            if names > NAMES {
+                return Err(corrupt(&format!("holds names of more than {NAMES} bytes")));
             }
             match member.kind {
                 MemberKind::File => drop(found.files.insert(name, (tar.position(), member.size))),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use hardened::oci::{Compression, Descriptor, Digest, MediaType, RawManifest, Sel
 use hardened::store::registry::{Registry, Repository};
 
 use crate::output::{CANARY, Forms, USER};
+use crate::sandbox::{Sandbox, recipe};
 use crate::trap::{Reply, Shown, Trap};
 
 /// The registry that the password is for, asked without TLS because the user named it, over a proxy that is the trap.
@@ -435,4 +437,128 @@ fn a_digest_is_never_asked_of_another_repository() {
     let setting = Setting::new(password(), &[], |_| Reply::new(404));
     let _ = setting.repository().has_blob(&Descriptor::new(MediaType::Config, Digest::of(b"x"), 1));
     assert!(setting.trap.shown().iter().all(|shown| shown.method == "CONNECT" || shown.target.starts_with("/v2/")));
+}
+
+/// Returns the command lines of all processes here that hold the password.
+fn command_lines_with_it() -> Vec<String> {
+    let lines = std::fs::read_dir("/proc").unwrap().filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok());
+    let lines = lines.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    lines.filter(|line| line.contains(CANARY) || line.contains(&STANDARD.encode(format!("{USER}:{CANARY}")))).collect()
+}
+
+#[test]
+fn nothing_that_is_written_holds_a_password() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let lines = Arc::clone(&seen);
+    let trap = Trap::start(move |shown| {
+        lines.lock().unwrap().extend(command_lines_with_it());
+        match shown.headers.get("authorization") {
+            None => challenge(&format!("http://{OWNER}/token?{CANARY_KEY}")),
+            Some(value) if value.starts_with("Basic ") => Reply::new(200).body(r#"{"token":"granted-token-9988","expires_in":300}"#),
+            Some(value) => Reply::new(403).body(format!("you said {value}")),
+        }
+    });
+    let mut sandbox = Sandbox::new("static = true");
+    let auth = STANDARD.encode(format!("{USER}:{CANARY}"));
+    sandbox.write("home/.docker/config.json", format!("{{\"auths\":{{\"{OWNER}\":{{\"auth\":\"{auth}\"}}}}}}").as_bytes());
+    let proxy = format!("http://proxy-user:{PROXY_CANARY}@{}", trap.address());
+    for name in ["HTTP_PROXY", "HTTPS_PROXY"] {
+        sandbox.set(name, &proxy);
+    }
+    let name = format!("{OWNER}/team/app:1");
+    let mut all = Vec::new();
+    for more in [&[][..], &["-v"], &["--format", "json", "-v"], &["-q"]] {
+        for verb in [
+            &["build", "--push", "-t", &name, "-o", "oci:out"][..],
+            &["inspect", &name],
+            &["push", "oci:out", &name],
+            &["lock"],
+            &["cache", "stats"],
+        ] {
+            let ran = sandbox.run(&[&["--insecure", OWNER], more, verb].concat());
+            all.extend_from_slice(ran.out.as_bytes());
+            all.extend_from_slice(ran.err.as_bytes());
+        }
+    }
+    assert!(trap.shown().iter().any(|shown| shown.headers.get("authorization").is_some_and(|value| value.contains(&auth))), "it was used");
+    assert!(trap.shown().iter().any(|shown| shown.headers.get("authorization").is_some_and(|value| value.contains("granted-token-9988"))));
+    let forms = [Forms::of(USER, CANARY), Forms::of("proxy-user", PROXY_CANARY), Forms::of("token", "granted-token-9988")];
+    for forms in &forms {
+        forms.assert_absent(&all, "what was said");
+    }
+    assert_eq!(*seen.lock().unwrap(), Vec::<String>::new(), "command lines");
+    let mut files = 0;
+    for path in files_below(&sandbox.path("")) {
+        if path.ends_with(".docker/config.json") {
+            continue;
+        }
+        files += 1;
+        let bytes = std::fs::read(&path).unwrap();
+        for forms in &forms {
+            forms.assert_absent(&bytes, &path.display().to_string());
+        }
+    }
+    assert!(files > 5, "{files}");
+}
+
+const CANARY_KEY: &str = "key";
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(files_below(&entry.path()));
+        } else {
+            found.push(entry.path());
+        }
+    }
+    found
+}
+
+#[test]
+fn users_in_references_and_addresses() {
+    // What somebody pastes in the wrong place is in the shell's history already, and has no business in a log.
+    let secret = "canary-pasted-3344";
+    let pasted = format!("user:{secret}@127.0.0.1:1/team/app");
+    let forms = Forms::of("user", secret);
+    let check = |sandbox: &Sandbox, arguments: &[&str]| {
+        let ran = sandbox.run(arguments);
+        assert_ne!(ran.code, Some(0), "{arguments:?}");
+        forms.assert_absent(format!("{}{}", ran.out, ran.err).as_bytes(), &format!("{arguments:?}"));
+    };
+    let addresses = [
+        pasted.clone(),
+        format!("https://{pasted}"),
+        format!("docker://{pasted}"),
+        format!("{pasted}:1"),
+        format!("https://user:{secret}@registry.example/a"),
+    ];
+    for address in &addresses {
+        let sandbox = Sandbox::new("static = true");
+        for arguments in [
+            &["inspect", address][..],
+            &["push", "oci:out", address],
+            &["build", "--push", "-t", address],
+            &["build", "-o", address],
+            &["login", address, "--username", "user", "--password-stdin"],
+            &["cache", "export", address],
+            &["build", "--set", &format!("base.image={address}"), "-o", "oci:out"],
+            &["--token-realm", address, "inspect", "127.0.0.1:1/a"],
+            &["--format", "json", "inspect", address],
+        ] {
+            check(&sandbox, arguments);
+        }
+        for recipe in [recipe(&format!("image = \"{address}\"")), recipe("static = true").replace("registry.example.no/shop/api", address)]
+        {
+            check(&Sandbox::with(&recipe), &["build", "-o", "oci:out"]);
+            check(&Sandbox::with(&recipe), &["lock"]);
+        }
+    }
+    for host in [format!("tcp://user:{secret}@127.0.0.1:1"), format!("user:{secret}@127.0.0.1:1"), format!("ssh://user:{secret}@127.0.0.1")]
+    {
+        let mut sandbox = Sandbox::new("static = true");
+        sandbox.set("DOCKER_HOST", &host);
+        check(&sandbox, &["build", "-o", "docker-daemon:"]);
+    }
 }

@@ -22,7 +22,6 @@ mod project;
 #[expect(dead_code, reason = "shared with the tests of registries, which need more of it")]
 #[path = "../support/registry.rs"]
 mod registry;
-#[expect(dead_code, reason = "shared with the tests of registries, which need more of it")]
 #[path = "../registry/sandbox.rs"]
 mod sandbox;
 mod tar_bytes;

@@ -2,6 +2,7 @@ use std::ops::Range;
 
 use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Renderer, Snippet};
 
+use super::veil::veiled;
 use crate::diagnostic::{Diagnostic, Severity, Span, is_hostile};
 
 /// Whether colours are written.
@@ -66,7 +67,7 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
 }
 
 fn snippet(span: &Span) -> Snippet<'static, Annotation<'static>> {
-    Snippet::source(shown(&span.source.text)).path(escaped(&span.source.name))
+    Snippet::source(shown(&veiled(&span.source.text))).path(escaped(&span.source.name))
 }
 
 fn mark(kind: AnnotationKind, span: &Span, label: &str) -> Annotation<'static> {
@@ -75,7 +76,7 @@ fn mark(kind: AnnotationKind, span: &Span, label: &str) -> Annotation<'static> {
 
 /// Returns the marked range in the text as it is shown. A value over several lines is marked in its first.
 fn range(span: &Span) -> Range<usize> {
-    let text = &span.source.text;
+    let text = &veiled(&span.source.text);
     let boundary = |position: usize| (0..=position.min(text.len())).rev().find(|position| text.is_char_boundary(*position)).unwrap_or(0);
     let start = boundary(span.range.start);
     let end = boundary(span.range.end).max(start);
@@ -86,7 +87,7 @@ fn range(span: &Span) -> Range<usize> {
 
 /// Returns a text of which no character moves the cursor or turns the direction of writing.
 fn escaped(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut shown, character| {
+    veiled(text).chars().fold(String::with_capacity(text.len()), |mut shown, character| {
         push(&mut shown, character, character == '\n');
         shown
     })

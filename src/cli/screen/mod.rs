@@ -5,6 +5,7 @@
 mod diagnostics;
 mod errors;
 mod progress;
+mod veil;
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -53,7 +54,7 @@ impl Screen {
 
     /// Writes a line about what happens.
     pub(super) fn say(self, text: &str) {
-        self.draw(&printable(text));
+        self.draw(&printable(&veil::veiled(text)));
     }
 
     /// Writes what was rendered here: escaped already, and perhaps in colours.
@@ -114,6 +115,11 @@ fn printable(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(shown)
+}
+
+/// Says whether a text may be written as it is: nothing in it speaks to the terminal, and nothing looks like a password.
+pub(super) fn is_plain(text: &str) -> bool {
+    *printable(&veil::veiled(text)) == *text
 }
 
 fn width() -> u16 {
