@@ -207,7 +207,7 @@ fn sparse_maps() {
     old[257..265].copy_from_slice(b"ustar  \0");
     refused(&Tar::new().raw(&checked(old)).end(), &["ambiguous at byte 0", "a sparse file"]);
     old[482] = 1;
-    refused(&Tar::new().raw(&checked(old)).data(&[b'7'; 512 * 64]).end(), &["ambiguous at byte 0"]);
+    refused(&Tar::new().raw(&checked(old)).data(&vec![b'7'; 512 * 64]).end(), &["ambiguous at byte 0"]);
 }
 
 #[test]

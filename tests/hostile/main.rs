@@ -51,7 +51,7 @@ fn told(error: &dyn std::error::Error) -> String {
 
 /// Checks that a tar is refused, with each of these texts in the message.
 fn refused(tar: &[u8], texts: &[&str]) {
-    let message = facts(tar).map(|facts| format!("accepted: {:?}", facts.entries)).unwrap_or_else(|message| message);
+    let message = facts(tar).map_or_else(|message| message, |facts| format!("accepted: {:?}", facts.entries));
     assert!(!message.starts_with("accepted"), "{texts:?}: {message}");
     assert!(texts.iter().all(|text| message.contains(text)), "{texts:?}: {message}");
 }

@@ -20,7 +20,7 @@ impl Forms {
             };
             password.bytes().map(one).collect()
         };
-        let hex: String = password.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = password.bytes().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         let mut forms =
             vec![password.to_owned(), percent(""), percent("-._~/"), percent("-._~").replace("%20", "+"), hex.to_uppercase(), hex];
         forms.push(serde_json::to_string(password).unwrap().trim_matches('"').to_owned());

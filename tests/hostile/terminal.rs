@@ -164,7 +164,7 @@ fn names_of_files_and_texts_of_recipes() {
     runs(&sandbox, &["build", &format!("--{name}")]);
     runs(&sandbox, &[&name]);
     runs(&sandbox, &["build", "-f", &name]);
-    let escaped: String = EVIL.chars().map(|character| format!("\\u{:04X}", u32::from(character))).collect();
+    let escaped: String = EVIL.chars().fold(String::new(), |text, character| text + &format!("\\u{:04X}", u32::from(character)));
     for text in [
         recipe("static = true").replace("/app\"]", &format!("/app{escaped}\"]")),
         recipe("static = true").replace("[base]", &format!("[base]\n\"{escaped}\" = 1")),
