@@ -28,6 +28,6 @@ pub use http::{Http, Request, RequestBody};
 pub use origin::{Nearness, Origin, is_loopback, literal, split_port};
 pub use reqwest::{Method, StatusCode, Url, header};
 pub use response::{Body, Response, Target};
-pub use retry::{RetryPolicy, Tries};
+pub use retry::{RetryPolicy, Tries, retry_after};
 pub use secret::Secret;
 pub use settings::{Network, Patience, Settings};

@@ -6,6 +6,7 @@ use reqwest::header::{CONTENT_LENGTH, HeaderMap};
 use reqwest::{StatusCode, Url};
 use tokio::time::timeout;
 
+use super::http::host_of;
 use super::origin::{is_loopback, literal};
 use super::{Http, HttpFault, Nearness, Origin, redact};
 
@@ -170,7 +171,17 @@ impl Response {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Returns where a `Location` of this answer leads, when it may be followed.
+    /// Returns where a `Location` of this answer leads, when it may be followed: [`Http::follow`] says when.
+    ///
+    /// # Errors
+    /// When it is no URL, or our rules forbid it; it names both hosts.
+    pub fn hop(&self, location: &str) -> Result<Target, HttpFault> {
+        self.body.http.follow(&self.target, self.nearness, location)
+    }
+}
+
+impl Http {
+    /// Returns where a `Location` leads in the answer to what was `asked`, by a server that is as near as `nearness`, when it may be followed.
     ///
     /// To the same origin everything goes along as before. To another one no credentials go, then or later; never
     /// from HTTPS to HTTP; and never nearer to this machine than the answer's own address is, so that a registry on
@@ -179,10 +190,10 @@ impl Response {
     ///
     /// # Errors
     /// When it is no URL, or our rules forbid it; it names both hosts.
-    pub fn hop(&self, location: &str) -> Result<Target, HttpFault> {
-        let from = &self.target.url;
-        let http = &self.body.http;
-        let told = |to: &str, why: &str| HttpFault::Forbidden(format!("`{}` sends us on to `{}`, {why}", self.body.host, http.hide(to)));
+    pub fn follow(&self, asked: &Target, nearness: Option<Nearness>, location: &str) -> Result<Target, HttpFault> {
+        let from = &asked.url;
+        let named = host_of(from);
+        let told = |to: &str, why: &str| HttpFault::Forbidden(format!("`{named}` sends us on to `{}`, {why}", self.hide(to)));
         let forbidden = |why: &str| told(&redact::escaped(&cut(location)), why);
         if location.len() > 16 << 10 || location.chars().any(char::is_control) {
             return Err(forbidden("which is no usable URL"));
@@ -199,21 +210,21 @@ impl Response {
             return Err(why_not("away from HTTPS"));
         }
         if Origin::of(from) == Origin::of(&url) {
-            return Ok(Target { url, ..self.target.clone() });
+            return Ok(Target { url, ..asked.clone() });
         }
         let host = url.host_str().unwrap_or_default();
-        let reach = if http.is_insecure(&url) || from.host_str() == url.host_str() {
-            self.target.reach
+        let reach = if self.is_insecure(&url) || from.host_str() == url.host_str() {
+            asked.reach
         } else {
             // What cannot be seen (a proxy in between) is taken for the internet; link-local is never reached.
-            let near = self.nearness.unwrap_or(Nearness::Public).min(Nearness::Loopback);
-            self.target.reach.min(near)
+            let near = nearness.unwrap_or(Nearness::Public).min(Nearness::Loopback);
+            asked.reach.min(near)
         };
         let near = literal(host).map(Nearness::of).or_else(|| is_loopback(host).then_some(Nearness::Loopback));
-        if near.is_some_and(|near| near > reach) || (http.is_proxy(host) && !http.is_insecure(&url)) {
+        if near.is_some_and(|near| near > reach) || (self.is_proxy(host) && !self.is_insecure(&url)) {
             return Err(why_not("an address in a private network or on this machine"));
         }
-        Ok(Target { url, reach, carries: Carries::Nothing, plain: self.target.plain })
+        Ok(Target { url, reach, carries: Carries::Nothing, plain: asked.plain })
     }
 }
 

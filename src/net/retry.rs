@@ -144,7 +144,7 @@ impl Pauses {
 }
 
 /// Reads a `Retry-After` header (RFC 9110, section 10.2.3): seconds or a date. What makes no sense is no pause.
-pub(crate) fn retry_after(value: &str, most: Duration) -> Option<Duration> {
+pub fn retry_after(value: &str, most: Duration) -> Option<Duration> {
     let value = value.trim();
     let pause = match value.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),

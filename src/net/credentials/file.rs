@@ -34,12 +34,18 @@ impl AuthFile {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
             Err(error) => return Err(format!("could not read `{}`: {error}", path.display())),
             Ok(_) if bytes.len() as u64 > LIMIT => return Err(format!("`{}` is larger than {LIMIT} bytes", path.display())),
-            // What `mktemp` made, or a login that was cut off.
-            Ok(_) if bytes.iter().all(u8::is_ascii_whitespace) => return Ok(Some(Self { path: path.to_owned(), object: Map::new() })),
-            Ok(_) => {}
+            Ok(_) => Self::parse(path, &bytes).map(Some),
         }
-        match strict_json(&bytes) {
-            Ok(Value::Object(object)) => Ok(Some(Self { path: path.to_owned(), object })),
+    }
+
+    /// Takes the text of a file apart.
+    pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Self, String> {
+        // What `mktemp` made, or a login that was cut off.
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Self { path: path.to_owned(), object: Map::new() });
+        }
+        match strict_json(bytes) {
+            Ok(Value::Object(object)) => Ok(Self { path: path.to_owned(), object }),
             Ok(_) => Err(format!("`{}` is no JSON object", path.display())),
             Err(_) => Err(format!("`{}` is not valid JSON", path.display())),
         }
@@ -83,7 +89,7 @@ impl AuthFile {
         }
     }
 
-    fn entry(&self, registry: &str, repository: &str, notes: &mut Vec<String>) -> Option<Credential> {
+    pub(super) fn entry(&self, registry: &str, repository: &str, notes: &mut Vec<String>) -> Option<Credential> {
         let entries = self.object.get("auths")?.as_object()?;
         let wanted = format!("{}/{repository}", canonical(registry));
         let covers = |key: &str| wanted.strip_prefix(key).is_some_and(|rest| rest.starts_with('/') || rest.is_empty());

@@ -10,7 +10,7 @@ mod helper;
 mod keep;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 pub use keep::{KeepFault, Kept};
@@ -136,6 +136,15 @@ impl Credentials {
         }
         found
     }
+}
+
+/// Reads the entry for a repository in the text of an auth file. No helper is asked.
+///
+/// # Errors
+/// When the text is no such file; its contents are not repeated.
+pub fn entry_in(text: &[u8], registry: &str, repository: &str) -> Result<Option<Credential>, String> {
+    let file = AuthFile::parse(Path::new("auth.json"), text)?;
+    Ok(file.entry(registry, repository, &mut Vec::new()))
 }
 
 /// Returns the auth files in the order in which they are asked.

@@ -2,15 +2,15 @@ use std::collections::BTreeMap;
 
 /// One challenge of a `WWW-Authenticate` header (RFC 9110, section 11.6.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Challenge {
+pub struct Challenge {
     /// The scheme in lower case.
-    pub(super) scheme: String,
+    pub scheme: String,
     /// The parameters, their names in lower case.
-    pub(super) parameters: BTreeMap<String, String>,
+    pub parameters: BTreeMap<String, String>,
 }
 
 /// Reads the challenges of all `WWW-Authenticate` headers of an answer. What cannot be read ends its header.
-pub(super) fn challenges(headers: &[&str]) -> Vec<Challenge> {
+pub fn challenges(headers: &[&str]) -> Vec<Challenge> {
     let mut all = Vec::new();
     for header in headers {
         // A challenge that needs more than this is none of a registry.

@@ -101,7 +101,7 @@ fn check_length(length: Option<u64>, size: u64) -> Result<(), Fault> {
 }
 
 /// Reads `bytes 5-9/10`: the start, and the total if it is known.
-fn content_range(value: Option<&str>) -> Option<(u64, Option<u64>)> {
+pub fn content_range(value: Option<&str>) -> Option<(u64, Option<u64>)> {
     let (range, total) = value?.trim().strip_prefix("bytes ")?.split_once('/')?;
     let (start, _) = range.split_once('-')?;
     Some((start.trim().parse().ok()?, total.trim().parse().ok()))

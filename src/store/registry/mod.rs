@@ -14,6 +14,10 @@ mod realm;
 mod token;
 mod upload;
 
+pub use challenge::{Challenge, challenges};
+pub use download::content_range;
+pub use upload::received;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 

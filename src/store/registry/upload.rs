@@ -223,7 +223,7 @@ fn completed(response: Response) -> Result<(), Fault> {
 
 /// Reads how many bytes a session has: `0-9` are ten. Registries write `0-0` for none; where it does mean one, the registry refuses the
 /// whole that is sent after it, and the session is replaced.
-fn received(range: Option<&str>) -> Option<u64> {
+pub fn received(range: Option<&str>) -> Option<u64> {
     let (start, end) = range?.trim().trim_start_matches("bytes=").split_once('-')?;
     let end: u64 = end.trim().parse().ok()?;
     let count = if end == 0 { Some(0) } else { end.checked_add(1) };
