@@ -11,6 +11,7 @@ mod apt;
 mod bases;
 mod debian_deb;
 mod debian_makers;
+mod differential;
 mod elf;
 mod layout;
 mod peer;

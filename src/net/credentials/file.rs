@@ -31,9 +31,9 @@ impl AuthFile {
         let mut bytes = Vec::new();
         let read = File::open(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes));
         match read {
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
-            Err(error) => return Err(format!("could not read `{}`: {error}", path.display())),
-            Ok(_) if bytes.len() as u64 > LIMIT => return Err(format!("`{}` is larger than {LIMIT} bytes", path.display())),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            Err(error) => Err(format!("could not read `{}`: {error}", path.display())),
+            Ok(_) if bytes.len() as u64 > LIMIT => Err(format!("`{}` is larger than {LIMIT} bytes", path.display())),
             Ok(_) => Self::parse(path, &bytes).map(Some),
         }
     }
