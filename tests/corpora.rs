@@ -50,8 +50,11 @@ mod tar;
 #[path = "../fuzz/targets/zstd.rs"]
 mod zstd;
 
-/// Each target, and how many changed inputs it is given for each seed: those that read files or check signatures are slow.
-const TARGETS: &[(&str, fn(&[u8]), u64)] = &[
+/// A target: its name, what it does with an input, and how many changed inputs it is given for each seed. Those that read files or check
+/// signatures are slow.
+type Target = (&'static str, fn(&[u8]), u64);
+
+const TARGETS: &[Target] = &[
     ("archive", archive::run, 40),
     ("auth_file", auth_file::run, 200),
     ("challenge", challenge::run, 200),

@@ -8,7 +8,7 @@ use hardened::store::registry::{content_range, received};
 
 pub(crate) fn run(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let most = Duration::from_secs(300);
+    let most = Duration::from_mins(5);
     assert!(retry_after(&text, most).is_none_or(|pause| pause <= most), "a pause has a limit");
     let _ = content_range(Some(&text));
     let _ = received(Some(&text));

@@ -6,7 +6,7 @@ struct Fixed;
 
 impl Placeholders for Fixed {
     fn value(&self, name: &str) -> Result<String, PlaceholderFault> {
-        if name.len() % 2 == 0 { Ok("value".to_owned()) } else { Err(PlaceholderFault { reason: "none".to_owned(), hint: None }) }
+        if name.len().is_multiple_of(2) { Ok("value".to_owned()) } else { Err(PlaceholderFault { reason: "none".to_owned(), hint: None }) }
     }
 }
 
