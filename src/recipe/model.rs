@@ -107,6 +107,8 @@ pub struct DebianBase {
     pub slim: bool,
     /// Files with further CA certificates, relative to the recipe.
     pub certificates: Vec<Spanned<String>>,
+    /// Files with further keys for Debian's own suites, relative to the recipe.
+    pub keys: Vec<Spanned<String>>,
     /// Further archives.
     pub archives: Vec<DebianArchive>,
     /// How many layers they become at most.

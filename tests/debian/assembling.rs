@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::debs::{DATE, Mirror, deb};
-use super::{Project, app, files_of, layers_of, program, text};
+use super::{Project, app, elf, files_of, layers_of, program, text};
 
 fn certificate(number: usize) -> String {
     let base64 = STANDARD.encode(&webpki_root_certs::TLS_SERVER_ROOT_CERTS[number]);
@@ -182,4 +182,26 @@ fn several_archives_are_joined_and_the_newest_version_wins() {
     project.good(&["lock"]);
     assert!(project.lock().contains("libone_2_amd64.deb") && project.lock().contains("app_1.0_amd64.deb"));
     project.files(&[]);
+}
+
+#[test]
+fn an_excluded_library_that_is_needed_is_missed_at_build_time() {
+    let loader = elf::Elf { machine: 62, soname: Some("ld-linux-x86-64.so.2"), ..elf::Elf::default() }.write();
+    let library = elf::Elf { machine: 62, soname: Some("libone.so.1"), ..elf::Elf::default() }.write();
+    let program =
+        elf::Elf { machine: 62, interpreter: Some("/lib64/ld-linux-x86-64.so.2"), needed: &["libone.so.1"], ..elf::Elf::default() }.write();
+    let packages = [
+        deb("app", "1").field("Depends: libone1, libc6").program("usr/bin/app", &program),
+        deb("libone1", "1").file("usr/lib/x86_64-linux-gnu/libone.so.1", &library),
+        deb("libc6", "2").program("lib64/ld-linux-x86-64.so.2", &loader),
+    ];
+    let project = Project::new(&packages, "packages = [\"app\"]");
+    let files = project.files(&[]);
+    assert!(files["etc/ld.so.cache"].content.windows(11).any(|bytes| bytes == b"libone.so.1"));
+    assert_eq!(text(&files, "lib64"), "->usr/lib64");
+    project.recipe("packages = [\"app\"]\nexclude = [\"libone1\"]");
+    let said = project.bad(1, &["build", "-o", "oci:other"]);
+    assert!(said.contains("`/usr/bin/app` needs the library `libone.so.1`, which is not in the image"), "{said}");
+    assert!(said.contains("the package `libone1` has it"), "{said}");
+    assert!(!project.path("other").exists());
 }

@@ -10,7 +10,7 @@ use crate::oci::{Descriptor, MediaType, StoreError, StoreFault};
 use crate::ops::recipe::OpenRecipe;
 use crate::ops::{Failure, Observer, TaskKind, Tools};
 use crate::package::debian::{Compression, Expected, Index, IndexFile, Limits, PackagesFile, Release, TrustedKeys};
-use crate::recipe::DebianBase;
+use crate::recipe::{DebianBase, Spanned};
 
 use super::packages::in_parallel;
 use super::places::{DEBIAN, DEBIAN_SECURITY, places_of, snapshot_time};
@@ -44,24 +44,28 @@ pub(super) fn suites(base: &DebianBase, open: &OpenRecipe) -> Result<Vec<Suite>,
     if let Some(name) = &base.suite {
         for (archive, name) in [(DEBIAN, name.clone()), (DEBIAN, format!("{name}-updates")), (DEBIAN_SECURITY, format!("{name}-security"))]
         {
-            suites.push(Suite::of_debian(archive, &name)?);
+            let suite = Suite::of_debian(archive, &name)?;
+            suites.push(Suite { keys: with_files(suite.keys, &base.keys, open)?, ..suite });
         }
     }
     for archive in &base.archives {
-        let mut keys = TrustedKeys::none();
-        for file in &archive.keys {
-            let path = open.folder.join(&file.value);
-            let wrong = |reason: String| {
-                let diagnostic = Diagnostic::error(format!("could not use the keys in `{}`: {reason}", file.value));
-                Failure::from(diagnostic.at(file.span.as_ref(), "named here"))
-            };
-            let bytes = read_bytes(&path, KEYS_LIMIT).map_err(|error| wrong(error.to_string()))?;
-            keys = keys.with(&bytes).map_err(|fault| wrong(fault.to_string()))?;
-        }
         let (name, components) = (archive.suite.clone(), archive.components.clone());
+        let keys = with_files(TrustedKeys::none(), &archive.keys, open)?;
         suites.push(Suite { archive: archive.url.clone(), name, components, keys });
     }
     Ok(suites)
+}
+
+/// Adds the keys of files of the project.
+fn with_files(keys: TrustedKeys, files: &[Spanned<String>], open: &OpenRecipe) -> Result<TrustedKeys, Failure> {
+    files.iter().try_fold(keys, |keys, file| {
+        let wrong = |reason: String| {
+            let diagnostic = Diagnostic::error(format!("could not use the keys in `{}`: {reason}", file.value));
+            Failure::from(diagnostic.at(file.span.as_ref(), "named here"))
+        };
+        let bytes = read_bytes(&open.folder.join(&file.value), KEYS_LIMIT).map_err(|error| wrong(error.to_string()))?;
+        keys.with(&bytes).map_err(|fault| wrong(fault.to_string()))
+    })
 }
 
 impl Suite {

@@ -105,6 +105,10 @@ pub(super) fn images(
             );
             observer.note(&text);
         }
+        for left_out in &assembled.left_out {
+            let FilterUse { name, reason, files, bytes } = left_out;
+            observer.detail(&format!("left out of packages: {name}, {files} files with {bytes} bytes ({reason})"));
+        }
         let waiver = |optional: &OptionalLibrary| ProofWaiver {
             path: optional.path.clone(),
             needs: optional.library.clone(),

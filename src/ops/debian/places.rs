@@ -1,4 +1,5 @@
 use crate::feed::Place;
+use crate::host::now;
 use crate::ops::Tools;
 
 /// Debian's archive of all its past states. It is keyed by time.
@@ -36,7 +37,8 @@ pub(super) fn places_of(archive: &str, time: &str, tools: &Tools) -> Vec<Place> 
 
 /// The snapshot answers a time with its last state before; it takes in what is new some hours after the archive itself has it. So a day later goes first.
 fn snapshots(archive: &str, time: &str) -> Vec<String> {
-    let later = a_day_later(time).filter(|later| later != time);
+    // Of what is yet to come there is no snapshot.
+    let later = a_day_later(time).filter(|later| *later <= snapshot_time(now()));
     later.iter().map(String::as_str).chain([time]).map(|time| format!("{SNAPSHOT}/{archive}/{time}")).collect()
 }
 
@@ -61,9 +63,10 @@ mod tests {
         assert_eq!(snapshot_time(1_795_515_397), "20261124T101637Z");
         assert_eq!(a_day_later("20261231T235959Z").as_deref(), Some("20270101T235959Z"));
         assert_eq!(a_day_later("yesterday"), None);
+        assert_eq!(snapshots(DEBIAN, "29991231T000000Z"), ["https://snapshot.debian.org/archive/debian/29991231T000000Z"]);
         assert_eq!(
-            snapshots(DEBIAN, "20261124T101637Z"),
-            ["https://snapshot.debian.org/archive/debian/20261125T101637Z", "https://snapshot.debian.org/archive/debian/20261124T101637Z"]
+            snapshots(DEBIAN, "20260711T101637Z"),
+            ["https://snapshot.debian.org/archive/debian/20260712T101637Z", "https://snapshot.debian.org/archive/debian/20260711T101637Z"]
         );
     }
 }

@@ -54,6 +54,7 @@ impl Check<'_> {
         exclude.sort();
         exclude.dedup();
         let certificates = self.project_files(at, "certificates", keys.certificates.as_deref());
+        let more_keys = self.project_files(at, "keys", keys.keys.as_deref());
         let layers = match keys.layers.map(u8::try_from) {
             None => LAYERS,
             Some(Ok(layers)) if (2..=100).contains(&layers) => layers,
@@ -64,7 +65,20 @@ impl Check<'_> {
             }
         };
         let slim = keys.slim.unwrap_or_default();
-        Some(DebianBase { suite, wanted, spans, exclude, keep, slim, certificates, archives, layers, entrypoint, environment })
+        Some(DebianBase {
+            suite,
+            wanted,
+            spans,
+            exclude,
+            keep,
+            slim,
+            certificates,
+            keys: more_keys,
+            archives,
+            layers,
+            entrypoint,
+            environment,
+        })
     }
 
     fn suite(&mut self, at: At<'_>, written: Option<&str>, alone: bool) -> Option<String> {

@@ -28,6 +28,10 @@ pub(in crate::recipe) struct DebianKeys {
     /// Files with further CA certificates, PEM, relative to the recipe. Every program of the image trusts them.
     #[schemars(example = ["corp.pem"])]
     pub(in crate::recipe) certificates: Option<Vec<String>>,
+    /// Files with further public keys that may sign Debian's own suites, relative to the recipe: for a mirror that signs anew what it
+    /// holds. Those of Debian are part of the program.
+    #[schemars(example = ["mirror.asc"])]
+    pub(in crate::recipe) keys: Option<Vec<String>>,
     /// Further archives of packages, such as one of your own.
     #[schemars(example = serde_json::json!([{"url": "https://deb.example.no/apt", "suite": "stable", "keys": ["apt.asc"]}]))]
     pub(in crate::recipe) archives: Option<Vec<ArchiveKeys>>,
