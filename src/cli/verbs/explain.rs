@@ -14,9 +14,17 @@ pub(in crate::cli) fn run(arguments: &Explain, door: &Door) -> Result<String, Fa
 fn text(explained: &PackageExplained) -> String {
     let name = &explained.package;
     let mut lines = Vec::new();
+    // What is the same for several platforms is said once.
+    let mut groups: Vec<(&Verdict, Vec<&str>)> = Vec::new();
     for platform in &explained.platforms {
-        let on = &platform.platform;
-        match &platform.verdict {
+        match groups.iter_mut().find(|(verdict, _)| *verdict == &platform.verdict) {
+            Some((_, platforms)) => platforms.push(&platform.platform),
+            None => groups.push((&platform.verdict, vec![&platform.platform])),
+        }
+    }
+    for (verdict, platforms) in groups {
+        let on = platforms.join(" and ");
+        match verdict {
             Verdict::In { version, source, archive, chain, wanted_by } => {
                 lines.push(format!("{name} {version} is in the image for {on}, from {archive} (source: {source})"));
                 lines.push(format!("  the recipe -> {}", chain.join(" -> ")));
