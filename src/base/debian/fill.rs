@@ -2,29 +2,11 @@ use super::assemble::{Assembly, AssemblyFault, MERGED, file, put, symlink};
 use super::filter::{globs, path_text};
 use super::needs::Need;
 use super::scripts::alternatives;
-use crate::base::embedded;
+use crate::base::embedded::{self, FOLDERS};
 use crate::rootfs::{Accounts, Entry, EntryKind, Group as AccountGroup, ImagePath, Owner, User};
 
 /// The links beside `/usr` that every image has; the others exist where a package has files below them.
 const ALWAYS_MERGED: &[&str] = &["bin", "lib", "sbin"];
-/// The folders of every image, with their modes.
-const FOLDERS: [(&str, u16); 15] = [
-    ("dev", 0o755),
-    ("etc", 0o755),
-    ("home", 0o755),
-    ("proc", 0o755),
-    ("root", 0o700),
-    ("run", 0o755),
-    ("sys", 0o755),
-    ("tmp", 0o1777),
-    ("usr/bin", 0o755),
-    ("usr/lib", 0o755),
-    ("usr/sbin", 0o755),
-    ("usr/share", 0o755),
-    ("var/lib", 0o755),
-    ("var/log", 0o755),
-    ("var/tmp", 0o1777),
-];
 
 /// What an image has beside the files of its packages.
 impl Assembly<'_> {
@@ -120,7 +102,7 @@ impl Assembly<'_> {
     }
 
     pub(super) fn folders(&mut self) {
-        for (path, mode) in FOLDERS {
+        for (path, mode) in FOLDERS.into_iter().chain([("usr/sbin", 0o755)]) {
             self.put(path, Entry { kind: EntryKind::Directory, mode, owner: Owner::default() }, None);
         }
         for name in MERGED.iter().filter(|name| ALWAYS_MERGED.contains(name) || self.merged.contains(*name)).copied().collect::<Vec<_>>() {

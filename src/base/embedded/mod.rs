@@ -20,7 +20,7 @@ pub const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// The folders beside those of homes and time zones, with their modes. `/dev`, `/proc` and `/sys` are there to be mounted on,
 /// since a container's root is read-only.
-const FOLDERS: [(&str, u16); 19] = [
+pub(super) const FOLDERS: [(&str, u16); 19] = [
     ("dev", 0o755),
     ("etc", 0o755),
     ("etc/ssl", 0o755),
