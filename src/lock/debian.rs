@@ -8,6 +8,10 @@ use super::read::{Wrong, value};
 use crate::oci::{Digest, Platform};
 use crate::recipe::DebianBase;
 
+/// The version of the tables that say what becomes of packages in an image: filters, needs, and how layers are divided. It is raised
+/// when one of them changes bytes, so that a lock means the same bytes for as long as it holds.
+pub const TABLES: u32 = 1;
+
 /// Debian packages, chosen: what was asked for, where it was found, and every package by digest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LockedDebian {
@@ -23,6 +27,8 @@ pub struct LockedDebian {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct DebianRequest {
+    /// The version of the program's tables: [`TABLES`].
+    pub tables: u32,
     /// The suite of Debian, when its archive is used.
     pub suite: Option<String>,
     /// The wanted packages, with the version where one is asked for: `nginx`, `nginx=1.26.3-3+deb13u1`. Sorted.
@@ -116,8 +122,8 @@ impl LockedDebian {
     }
 
     pub(super) fn write(&self, text: &mut String) -> std::fmt::Result {
-        let DebianRequest { suite, wanted, exclude, keep, archives } = &self.request;
-        writeln!(text, "kind = \"debian\"\n\n[base.request]")?;
+        let DebianRequest { tables, suite, wanted, exclude, keep, archives } = &self.request;
+        writeln!(text, "kind = \"debian\"\n\n[base.request]\ntables = {tables}")?;
         if let Some(suite) = suite {
             writeln!(text, "suite = {}", quoted(suite))?;
         }
@@ -222,6 +228,7 @@ impl DebianRequest {
             None => name.clone(),
         };
         Self {
+            tables: TABLES,
             suite: base.suite.clone(),
             wanted: base.wanted.iter().map(wanted).collect(),
             exclude: base.exclude.clone(),
@@ -236,6 +243,9 @@ impl DebianRequest {
 
     /// Says what another request has changed, as a fragment; `None` when nothing.
     pub fn changed(&self, now: &Self) -> Option<String> {
+        if self.tables != now.tables {
+            return Some(format!("it was written with the tables {}, and this program has the tables {}", self.tables, now.tables));
+        }
         if self.suite != now.suite {
             let shown = |suite: &Option<String>| suite.clone().unwrap_or_else(|| "none".to_owned());
             return Some(format!("the suite was `{}`, and is now `{}`", shown(&self.suite), shown(&now.suite)));

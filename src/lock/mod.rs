@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use crate::oci::{Digest, ImageReference, MediaType, Platform};
 
-pub use debian::{DebianRequest, LeftOutPackage, LockedArchive, LockedDebian, LockedPackage, LockedPackages};
+pub use debian::{DebianRequest, LeftOutPackage, LockedArchive, LockedDebian, LockedPackage, LockedPackages, TABLES};
 pub use stale::Stale;
 
 /// The format that this program writes and reads. Equal formats mean equal bytes of an image, across releases, threads and machines.

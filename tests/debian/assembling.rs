@@ -205,3 +205,37 @@ fn an_excluded_library_that_is_needed_is_missed_at_build_time() {
     assert!(said.contains("the package `libone1` has it"), "{said}");
     assert!(!project.path("other").exists());
 }
+
+/// What a lock means in bytes. Whoever changes it raises `lock::TABLES`, or `layer::FORMAT` when it is the layers that changed.
+#[test]
+fn equal_tables_mean_equal_bytes() {
+    let library = elf::Elf { machine: 62, soname: Some("libone.so.1"), ..elf::Elf::default() }.write();
+    let packages = [
+        app("base-files, ca-certificates, tzdata, libc6, libc-bin, nginx"),
+        deb("base-files", "13")
+            .file("usr/lib/os-release", b"ID=debian\n")
+            .file("lib/old", b"old")
+            .file("usr/share/doc/base-files/README", b"x"),
+        deb("ca-certificates", "1").file("usr/share/ca-certificates/mozilla/A.crt", certificate(0).as_bytes()),
+        deb("tzdata", "1").file("usr/share/zoneinfo/Etc/UTC", b"TZif"),
+        deb("libc6", "2").file("usr/lib/x86_64-linux-gnu/libone.so.1", &library).file("usr/lib/x86_64-linux-gnu/gconv/BIG5.so", b"rare"),
+        deb("libc-bin", "2").file("usr/share/libc-bin/nsswitch.conf", b"passwd: files\n").file("usr/bin/getent", b"tool"),
+        deb("nginx", "1").file("etc/nginx/nginx.conf", b"events {}\n"),
+    ];
+    let project = Project::new(&packages, "packages = [\"app\", \"libc-bin\"]");
+    let built: serde_json::Value = serde_json::from_str(&project.good(&["build", "--format", "json", "-o", "oci:out"])).unwrap();
+    let layers = built["platforms"][0]["layers"].as_array().unwrap();
+    let sums: Vec<String> =
+        layers.iter().map(|layer| format!("{} {}", layer["name"].as_str().unwrap(), &layer["diff-id"].as_str().unwrap()[7..19])).collect();
+    let expected = [
+        "debian: app 293921f7d7f2",
+        "debian: base-files 24c160129f6c",
+        "debian: ca-certificates ce1da0b56823",
+        "debian: libc-bin e4b4a6257c04",
+        "debian: libc6 2f15a125f6b0",
+        "debian: nginx 313214b43048",
+        "debian: tzdata d09e3c8cceac",
+        "debian: accounts, certificates and links 47832774c11e",
+    ];
+    assert_eq!(sums, expected, "TABLES is {}", hardened::lock::TABLES);
+}
