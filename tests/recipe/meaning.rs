@@ -139,3 +139,19 @@ fn the_readme_shows_the_example_as_it_is() {
         assert!(readme.contains(&format!("```{language}\n{text}```\n")), "{name} of examples/node-api is not what README shows");
     }
 }
+
+#[test]
+fn a_base_can_be_exchanged_from_the_command_line() {
+    let mut text = RecipeText::parse("r", GOOD);
+    for argument in ["base.static=false", "base.layout=vendor/base"] {
+        text.set(argument);
+    }
+    assert_eq!(recipe(text).base.value, Base::Layout("vendor/base".to_owned()));
+    let mut text = RecipeText::parse("r", GOOD);
+    for argument in ["base.static=false", "base.debian.flavour=python3", "base.debian.packages[]=libpq5"] {
+        text.set(argument);
+    }
+    let Base::Debian(base) = recipe(text).base.value else { panic!("packages") };
+    assert!(base.wanted.contains_key("python3") && base.wanted.contains_key("libpq5"));
+    assert_eq!(base.suite.as_deref(), Some("trixie"));
+}

@@ -13,7 +13,12 @@ const KINDS: &[&str] = &["static", "image", "layout", "debian"];
 impl Check<'_> {
     pub(super) fn base(&mut self, at: At<'_>, keys: Option<&BaseKeys>) -> Option<(Spanned<Base>, BTreeSet<Inherit>)> {
         let at = at.key("base");
-        let written: Vec<&str> = KINDS.iter().copied().filter(|kind| at.key(kind).is_written()).collect();
+        let mut written: Vec<&str> = KINDS.iter().copied().filter(|kind| at.key(kind).is_written()).collect();
+        // `static = false` beside another base says no more than that base does: `--set` cannot take a key away.
+        let is_off = written.len() > 1 && keys.is_some_and(|keys| keys.static_base == Some(false));
+        if is_off {
+            written.retain(|kind| *kind != "static");
+        }
         if let [first, second, ..] = written.as_slice() {
             let fault = Diagnostic::error(format!("`base` has both `{first}` and `{second}`"))
                 .at(at.key_span(second), "one too many")
@@ -27,7 +32,7 @@ impl Check<'_> {
         }
         let keys = keys?;
         let inherit = self.inherit(at, keys);
-        let base = if let Some(is_static) = keys.static_base {
+        let base = if let Some(is_static) = keys.static_base.filter(|_| !is_off) {
             if !is_static {
                 self.fault(
                     at.key("static").span(),
