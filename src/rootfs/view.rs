@@ -141,15 +141,8 @@ impl<'a> Rootfs<'a> {
         match ours {
             Some((Entry { kind: EntryKind::HardLink(target), .. }, changeset)) => changeset.entry(target).and_then(fact_of),
             Some((entry, _)) => fact_of(entry),
-            None => self.layers.get(path).cloned().or_else(|| self.unnamed_folder(path)),
+            None => self.layers.get(path).cloned(),
         }
-    }
-
-    /// Returns the folder that unpackers make of themselves where a layer names only what is below it.
-    fn unnamed_folder(&self, path: &ImagePath) -> Option<Fact> {
-        let (low, high) = ([path.as_bytes(), b"/"].concat(), [path.as_bytes(), b"0"].concat());
-        let mut below = self.layers.range::<[u8], _>((Bound::Included(&*low), Bound::Excluded(&*high)));
-        below.next().map(|_| Fact { kind: FactKind::Directory, mode: 0o755, uid: 0, gid: 0 })
     }
 
     /// Returns our own entry at a path, with the file's real path where it is a hard link.

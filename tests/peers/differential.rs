@@ -69,7 +69,7 @@ fn archive(numbers: &mut Numbers) -> Vec<u8> {
             0 => {
                 let keys = ["path", "size", "mtime", "uid", "comment", "linkpath", "SCHILY.xattr.user.x"];
                 let text: String = (0..=numbers.below(2))
-                    .map(|_| record(numbers.pick(&keys), numbers.pick(&["x", "3", "1.5", "b/pax", "0", ""])))
+                    .map(|_| record(keys[numbers.below(keys.len())], ["x", "3", "1.5", "b/pax", "0", ""][numbers.below(6)]))
                     .collect();
                 let kind = *numbers.pick(b"xxxg");
                 tar.extend(header(b"pax", kind, text.len() as u64, b"", false));
