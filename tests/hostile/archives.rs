@@ -264,6 +264,16 @@ fn what_two_readers_read_in_two_ways() {
         header[124..136].copy_from_slice(&[0xff; 12]);
         checked(header)
     };
+    let broken_owner = {
+        let mut header = header(b"././@LongLink", b'L', 5, b"");
+        header[108] = b'x';
+        checked(header)
+    };
+    let early = {
+        let mut header = header(b"a", b'0', 0, b"");
+        header[136] = 0xff;
+        checked(header)
+    };
     let star = {
         let mut header = header(b"a", b'0', 0, b"");
         header[345..350].copy_from_slice(b"other");
@@ -352,6 +362,12 @@ fn what_two_readers_read_in_two_ways() {
         ("a negative size in base 256", Tar::new().raw(&negative).end(), Refused(0, "a size that is no number")),
         ("a content that is cut", Tar::new().file("a", b"").entry("b", b'0', 1000, "").raw(b"abc").bytes(), Refused(1027, "ends early")),
         ("a header that is cut", Tar::new().file("a", b"").bytes()[..500].to_vec(), Refused(500, "ends early")),
+        (
+            "a long name whose own header has a user that is none",
+            Tar::new().raw(&broken_owner).data(b"long\0").file("x", b"").end(),
+            Refused(0, "a uid that is no number"),
+        ),
+        ("a time beyond 64 bits", Tar::new().raw(&early).end(), Refused(0, "a time that is no number")),
         ("star's header", Tar::new().raw(&star).end(), Refused(0, "a header of star")),
         ("a header of before POSIX", Tar::new().raw(&old).end(), Refused(0, "neither POSIX nor GNU")),
         ("GNU's times where POSIX has the prefix", Tar::new().raw(&gnu_prefix).end(), Refused(0, "in place of the prefix")),

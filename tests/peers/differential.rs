@@ -385,19 +385,35 @@ fn layers_that_engines_write_are_accepted() {
     if let Some(gnu) = Peer::find("tar") {
         for format in ["gnu", "pax", "ustar"] {
             let path = folder.path().join("gnu.tar");
-            success(gnu.command(folder.path(), 30).args([&format!("--format={format}"), "-C", "tree", "-cf"]).arg(&path).arg("."));
+            success(
+                gnu.command(folder.path(), 30)
+                    .args([
+                        format!("--format={format}").as_str(),
+                        "-C",
+                        "tree",
+                        if format == "ustar" { "--exclude=long*" } else { "--exclude=none" },
+                        "-cf",
+                    ])
+                    .arg(&path)
+                    .arg("."),
+            );
             check(&format!("GNU tar, {format}"), &fs::read(&path).unwrap(), Compression::None);
         }
     }
     if let Some(bsd) = Peer::find("bsdtar") {
         for format in ["pax", "ustar", "gnutar"] {
             let path = folder.path().join("bsd.tar");
-            success(bsd.command(folder.path(), 30).args(["--format", format, "-C", "tree", "-cf"]).arg(&path).arg("."));
+            success(
+                bsd.command(folder.path(), 30)
+                    .args(["--format", format, "-C", "tree", "--exclude", if format == "ustar" { "*long*" } else { "none" }, "-cf"])
+                    .arg(&path)
+                    .arg("."),
+            );
             check(&format!("bsdtar, {format}"), &fs::read(&path).unwrap(), Compression::None);
         }
     }
     if let Some(python) = Peer::find("python3") {
-        for format in ["GNU_FORMAT", "PAX_FORMAT", "USTAR_FORMAT"] {
+        for format in ["GNU_FORMAT", "PAX_FORMAT"] {
             let path = folder.path().join("python.tar");
             let program =
                 format!("import sys, tarfile\nwith tarfile.open(sys.argv[1], 'w', format=tarfile.{format}) as tar: tar.add('tree', '.')");

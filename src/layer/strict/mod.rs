@@ -387,17 +387,24 @@ fn check_header(header: &[u8; 512], offset: u64) -> Result<(), ArchiveFault> {
     if !is_posix(header) && header[345..500].iter().any(|byte| *byte != 0) {
         return Err(ambiguous(offset, "a GNU header with content in place of the prefix"));
     }
+    // Also of an extended header, whose own fields mean nothing: where one is no number, Go and Python stop, and GNU tar goes on.
+    for (what, field) in [("mode", 100..108), ("uid", 108..116), ("gid", 116..124), ("device", 329..337), ("device", 337..345)] {
+        if number(&header[field]).is_none() {
+            return Err(ambiguous(offset, &format!("a {what} that is no number")));
+        }
+    }
+    // A time before 1970 is negative, in base 256; beyond 64 bits Go stops.
+    let time = &header[136..148];
+    let is_negative = time.starts_with(&[0xff; 4]) && time[4] >= 0x80;
+    if number(time).is_none() && !is_negative {
+        return Err(ambiguous(offset, "a time that is no number"));
+    }
     let sum: u64 = header.iter().enumerate().map(|(place, byte)| if (148..156).contains(&place) { 32 } else { u64::from(*byte) }).sum();
     if number(&header[148..156]) == Some(sum) { Ok(()) } else { Err(ambiguous(offset, "a header with a wrong checksum")) }
 }
 
 /// Checks the numbers that we do not use, and that others refuse a whole archive for.
 fn check_numbers(header: &[u8; 512], records: &Records) -> Result<(), String> {
-    let time = &header[136..148];
-    // A time before 1970 is negative, in base 256.
-    if number(time).is_none() && time[0] != 0xff {
-        return Err("a time that is no number".to_owned());
-    }
     for key in ["mtime", "atime", "ctime"] {
         records.time(key)?;
     }
