@@ -73,6 +73,27 @@ pub(super) struct Global {
     /// Where `hardened vendor` copied what a lock names: oci:DIR or a registry reference; it is asked first
     #[arg(long, global = true, value_name = "PLACE", env = "HARDENED_VENDORED", hide_env_values = true, help_heading = "Network")]
     pub(super) vendored: Option<String>,
+    /// How long a transfer may stand still
+    #[arg(
+        long,
+        global = true,
+        value_name = "SECONDS",
+        env = "HARDENED_STALL_TIMEOUT",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u64).range(1..=86400),
+        help_heading = "Network"
+    )]
+    pub(super) stall_timeout: u64,
+    /// How long a step that fails is tried again [default: as long as its tries take]
+    #[arg(
+        long,
+        global = true,
+        value_name = "SECONDS",
+        env = "HARDENED_RETRY_FOR",
+        value_parser = clap::value_parser!(u64).range(0..=86400),
+        help_heading = "Network"
+    )]
+    pub(super) retry_for: Option<u64>,
 }
 
 /// How a result is written.

@@ -1,5 +1,6 @@
 use std::num::NonZeroUsize;
 use std::thread;
+use std::time::Duration;
 
 use super::arguments::{Format, Global};
 use super::screen::{Bars, Screen};
@@ -9,7 +10,7 @@ use crate::feed::{Feed, Place};
 use crate::host::Environment;
 use crate::host::cache::{Cache, CacheFault};
 use crate::net::credentials::Credentials;
-use crate::net::{Http, Network, Settings};
+use crate::net::{Http, Network, Patience, RetryPolicy, Settings};
 use crate::oci::{StoreError, StoreFault};
 use crate::ops::{Failure, Observer, Tools};
 use crate::store::Location;
@@ -53,7 +54,9 @@ impl Door {
             insecure: self.global.insecure.iter().cloned().chain(file.insecure).collect(),
             certificate_files: self.global.ca_file.iter().cloned().chain(file.ca_files).collect(),
             token_realms: token_realms.into_iter().chain(file.token_realms).collect(),
-            ..Settings::new(self.environment.clone())
+            patience: Patience { stall: Duration::from_secs(self.global.stall_timeout), ..Patience::default() },
+            retry: RetryPolicy { deadline: self.global.retry_for.map(Duration::from_secs), ..RetryPolicy::default() },
+            environment: self.environment.clone(),
         }))
     }
 

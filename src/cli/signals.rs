@@ -3,13 +3,16 @@ use std::thread;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::host::abandon;
+
 /// Ends the program within a moment of SIGINT, SIGTERM or SIGHUP, with the code that shells expect: 128 and the signal's number.
 ///
-/// Nothing has to be tidied up: what is not finished has no final name, and the next run sweeps the cache.
+/// What is not finished has no final name, and is removed; what a kill leaves, the next run sweeps.
 pub(super) fn watch() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
+            abandon();
             #[expect(
                 clippy::exit,
                 clippy::disallowed_methods,

@@ -10,6 +10,7 @@ mod git;
 mod program;
 pub mod project;
 mod text;
+mod unfinished;
 
 pub(crate) use clock::nanoseconds;
 pub use clock::{now, rfc3339, seconds_since};
@@ -17,3 +18,4 @@ pub use environment::Environment;
 pub use git::ProjectPlaceholders;
 pub use program::{Program, ProgramFault, ProgramOutput};
 pub use text::{read_bytes, read_text, write_whole, write_with};
+pub use unfinished::{UNFINISHED, Unfinished, abandon, sweep};

@@ -2,6 +2,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use super::unfinished::{UNFINISHED, Unfinished, sweep};
+
 /// Reads a text file of at most `limit` bytes.
 ///
 /// # Errors
@@ -37,13 +39,11 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// When `write` or the disk fails; what was there before is then still there.
 pub fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    let mut file = tempfile::Builder::new().prefix(".new-").permissions(permissions).tempfile_in(folder)?;
-    let mut buffered = io::BufWriter::with_capacity(256 << 10, &mut file);
+    sweep(folder, UNFINISHED);
+    let mut file = Unfinished::new(folder, UNFINISHED)?;
+    let mut buffered = io::BufWriter::with_capacity(256 << 10, file.as_file_mut());
     write(&mut buffered)?;
     buffered.flush()?;
     drop(buffered);
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
+    file.finish(path)
 }

@@ -242,12 +242,9 @@ pub struct Body {
     pub(crate) received: u64,
 }
 
-/// A body must bring 1 KiB for each second that we wait, over a minute.
-const FLOOR: (Duration, u64) = (Duration::from_mins(1), 60 << 10);
-
 impl Body {
     fn piece(&mut self) -> Result<Option<Bytes>, HttpFault> {
-        let stall = self.http.patience().stall;
+        let (stall, floor) = (self.http.patience().stall, self.http.patience().floor);
         let started = Instant::now();
         let inner = &mut self.inner;
         let read = self.http.runtime()?.block_on(async { timeout(stall, inner.chunk()).await });
@@ -257,9 +254,9 @@ impl Body {
         let piece = read.map_err(|error| HttpFault::of(error, &self.host))?;
         self.waited += started.elapsed();
         self.received += piece.as_ref().map_or(0, |piece| piece.len() as u64);
-        if self.waited >= FLOOR.0 {
-            if piece.is_some() && self.received < FLOOR.1 {
-                return Err(HttpFault::Silent { host: self.host.clone(), what: "sent less than 1 KiB a second", waited: self.waited });
+        if self.waited >= floor.0 {
+            if piece.is_some() && self.received < floor.1 {
+                return Err(HttpFault::Silent { host: self.host.clone(), what: "sent next to nothing", waited: self.waited });
             }
             (self.waited, self.received) = (Duration::ZERO, 0);
         }

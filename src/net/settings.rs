@@ -56,10 +56,14 @@ pub struct Patience {
     pub answer: Duration,
     /// For the next bytes of a body, in either direction.
     pub stall: Duration,
+    /// In so much time that is waited for a body, so many of its bytes must come.
+    pub floor: (Duration, u64),
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(10), answer: Duration::from_mins(1), stall: Duration::from_secs(30) }
+        // 1 KiB a second, over a minute.
+        let floor = (Duration::from_mins(1), 60 << 10);
+        Self { connect: Duration::from_secs(10), answer: Duration::from_mins(1), stall: Duration::from_secs(30), floor }
     }
 }

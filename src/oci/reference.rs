@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use super::Digest;
@@ -183,13 +184,18 @@ fn split_name(name: &str) -> Result<ImageName, &'static str> {
 }
 
 fn is_host(host: &str) -> bool {
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some((address, after)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        // A zone names a card of this machine, and has no place in a name.
+        return address.parse::<Ipv6Addr>().is_ok() && (after.is_empty() || after.strip_prefix(':').is_some_and(is_port));
+    }
     let (host, port) = host.split_once(':').map_or((host, None), |(host, port)| (host, Some(port)));
     let label = |label: &str| {
         let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
         let bytes = label.as_bytes();
         edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
     };
-    host.split('.').all(label) && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
+    host.split('.').all(label) && port.is_none_or(is_port)
 }
 
 /// Letters and digits, parted by one dot, one or two underscores, or dashes.

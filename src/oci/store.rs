@@ -135,7 +135,8 @@ pub trait Store: Send + Sync {
     /// When the source or the store fails, or the bytes are not the descriptor's.
     fn write_blob(&self, descriptor: &Descriptor, source: &dyn BlobSource, progress: &dyn Progress) -> Result<Written, StoreError>;
 
-    /// Says whether all these tags name this manifest or index already, so that nothing of the image has to be sent.
+    /// Says whether all these tags name this manifest or index already, so that nothing of the image has to be sent;
+    /// without tags, whether the store has it under its digest.
     /// A store that cannot tell with a request or two says no.
     fn is_named(&self, _manifest: &RawManifest, _tags: &[Tag]) -> bool {
         false

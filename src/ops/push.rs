@@ -54,13 +54,16 @@ pub fn push(from: &Location, to: &[Location], tools: &Tools, observer: &dyn Obse
         .map(|place| target(place, &opened, tools))
         .collect::<Result<Vec<_>, _>>()?;
     let places: Vec<Place<'_>> = targets.iter().map(|target| Place { store: &*target.store, name: target.name.as_ref() }).collect();
+    let asked: Vec<_> = targets.iter().map(|target| (&*target.store, &*target.tags)).collect();
+    let whole = publish::whole(&asked, &opened.root);
     let ((), sent) = upload(&places, &Watched(observer), |queue| {
+        (0..whole.len()).filter(|number| whole[*number]).for_each(|number| queue.leave_out(number));
         for descriptor in &blobs {
             queue.submit(descriptor, &blob(&opened, descriptor));
         }
         Ok::<(), Failure>(())
     })?;
-    for target in &targets {
+    for (target, _) in targets.iter().zip(&whole).filter(|(_, whole)| !**whole) {
         publish::name(&*target.store, &children, &opened.root, &target.tags)?;
     }
     for place in &archives {

@@ -5,8 +5,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use tempfile::NamedTempFile;
 
+use crate::host::{UNFINISHED, Unfinished, sweep};
 use crate::oci::{
     ANNOTATION_REF_NAME, BlobSource, Descriptor, Digest, Index, MANIFEST_LIMIT, MediaType, Parsed, Progress, RawManifest, Selector, Store,
     StoreError, StoreFault, Tag, Verified, Written, canonical_json,
@@ -46,11 +46,12 @@ impl Layout {
     /// When the folder holds something else.
     pub fn create(folder: &Path) -> Result<Self, StoreError> {
         let layout = Self { folder: folder.to_owned() };
+        sweep(folder, UNFINISHED);
         if folder.join("oci-layout").exists() {
             return Self::open(folder);
         }
         // What a build leaves that was killed while it made the layout is no foreign file.
-        let own = |name: &str| matches!(name, "blobs" | "index.json") || name.starts_with(".new-");
+        let own = |name: &str| matches!(name, "blobs" | "index.json") || name.starts_with(UNFINISHED);
         if fs::read_dir(folder)
             .is_ok_and(|mut entries| entries.any(|entry| !entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(own))))
         {
@@ -165,9 +166,9 @@ impl Layout {
     fn write_file(&self, name: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         let path = self.folder.join(name);
         let write = || {
-            let mut file = temporary(&self.folder)?;
-            file.write_all(bytes)?;
-            settle(file, &path)
+            let mut file = Unfinished::new(&self.folder, UNFINISHED)?;
+            file.as_file_mut().write_all(bytes)?;
+            file.finish(&path)
         };
         write().map_err(|error| disk("write", &path, error))
     }
@@ -247,17 +248,17 @@ impl Store for Layout {
         }
         let write = || {
             let mut blob = Verified::new(source.open()?, descriptor);
-            let mut file = temporary(&self.folder)?;
+            let mut file = Unfinished::new(&self.folder, UNFINISHED)?;
             let mut buffer = vec![0; 256 << 10];
             loop {
                 let count = blob.read(&mut buffer)?;
                 if count == 0 {
                     break;
                 }
-                file.write_all(&buffer[..count])?;
+                file.as_file_mut().write_all(&buffer[..count])?;
                 progress.advance(count as u64);
             }
-            settle(file, &path)
+            file.finish(&path)
         };
         write().map(|()| Written::Uploaded).map_err(|error| disk("write", &path, error))
     }
@@ -277,24 +278,9 @@ fn open_regular(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")) }
 }
 
-fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new().prefix(".new-").permissions(permissions()).tempfile_in(folder)
-}
-
-fn permissions() -> fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o644)
-}
-
 /// Gives a file that was flushed to the disk a second name. Nobody writes into either: both change by renames alone.
 fn share(file: &Path, path: &Path) -> io::Result<()> {
     fs::hard_link(file, path)?;
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
-}
-
-/// Flushes a file, gives it its name, and flushes the folder.
-fn settle(file: NamedTempFile, path: &Path) -> io::Result<()> {
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 

@@ -10,7 +10,7 @@ use std::thread;
 use crate::oci::{BlobSource, Descriptor, Digest, ImageName, Progress, RawManifest, Store, StoreError, Tag, Written};
 
 /// How many blobs go to one place at once.
-const LANES: usize = 4;
+const LANES: usize = 8;
 
 /// A place that an image goes to.
 #[derive(Clone, Copy)]
@@ -190,6 +190,14 @@ fn next(receiver: &Mutex<Receiver<Job>>) -> Option<Job> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Asks all places at once whether they have a whole image under all the tags that it gets there.
+pub fn whole(places: &[(&dyn Store, &[Tag])], root: &RawManifest) -> Vec<bool> {
+    thread::scope(|scope| {
+        let asked: Vec<_> = places.iter().map(|(store, tags)| scope.spawn(|| store.is_named(root, tags))).collect();
+        asked.into_iter().map(|asked| asked.join().unwrap_or(false)).collect()
+    })
 }
 
 /// Names an image whose blobs a place has: the manifests below an index first, then the root, then the tags, one by one.

@@ -18,6 +18,8 @@ pub(crate) struct Seen {
     pub(crate) target: String,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: Vec<u8>,
+    /// When it came.
+    pub(crate) at: Instant,
 }
 
 impl Seen {
@@ -49,6 +51,16 @@ pub(crate) enum Fault {
     Truncate(usize),
     /// Ranges are not understood.
     IgnoreRange,
+    /// It is answered as usual, with further headers.
+    With(Vec<(String, String)>),
+    /// These bytes are the answer, and the connection's end.
+    Raw(Vec<u8>),
+    /// After so many bytes of the answer's body nothing more comes, and the connection stays.
+    Stall(usize),
+    /// The body of the request is not read, and nothing is answered.
+    Deaf,
+    /// The answer's body comes byte by byte, so far apart.
+    Drip(Duration),
 }
 
 type Faults = Box<dyn Fn(&Seen, usize) -> Option<Fault> + Send + Sync>;
@@ -61,6 +73,11 @@ pub(crate) enum Guard {
     /// Tokens from the registry's own service, each good for so many requests.
     Token {
         uses: usize,
+    },
+    /// As `Token`, and each lasts so many seconds only.
+    Brief {
+        uses: usize,
+        seconds: u64,
     },
     /// Tokens from somewhere else.
     ForeignRealm(String),
@@ -91,13 +108,22 @@ impl TestRegistry {
 
     /// Starts one. `faults` is asked for each request, with the number of requests of the same method and path before it.
     pub(crate) fn with(guard: Guard, faults: impl Fn(&Seen, usize) -> Option<Fault> + Send + Sync + 'static) -> Self {
+        Self::lasting(Duration::from_mins(2), guard, faults)
+    }
+
+    /// As [`TestRegistry::with`]; it takes connections for so long.
+    pub(crate) fn lasting(
+        time: Duration,
+        guard: Guard,
+        faults: impl Fn(&Seen, usize) -> Option<Fault> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (state, stop) = (Arc::new(Mutex::new(State::default())), Arc::new(AtomicBool::new(false)));
         let server = Arc::new(Server { state: Arc::clone(&state), guard, faults: Box::new(faults), address: address.clone() });
         let ended = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
-            let deadline = Instant::now() + Duration::from_mins(2);
+            let deadline = Instant::now() + time;
             for stream in listener.incoming() {
                 if ended.load(Ordering::Relaxed) || Instant::now() > deadline {
                     return;
@@ -214,6 +240,10 @@ impl Server {
         };
         let fault = (self.faults)(&seen, before);
         let length = seen.headers.get("content-length").and_then(|text| text.parse().ok()).unwrap_or(0);
+        if matches!(fault, Some(Fault::Deaf)) {
+            self.state().seen.push(seen);
+            return silent(stream);
+        }
         let wanted = if let Some(Fault::ResetBody(count)) = fault { count.min(length) } else { length };
         let mut body = vec![0; wanted];
         reader.read_exact(&mut body)?;
@@ -239,17 +269,29 @@ impl Server {
             }
         };
         drop(state);
-        if matches!(fault, Some(Fault::LoseAnswer)) {
-            return Ok(None);
+        match &fault {
+            Some(Fault::LoseAnswer) => return Ok(None),
+            Some(Fault::Raw(bytes)) => return stream.write_all(bytes).map(|()| None),
+            _ => {}
         }
         let mut text = format!("HTTP/1.1 {} Test\r\nContent-Length: {}\r\n", answer.status, answer.body.len());
-        for (name, value) in &answer.headers {
+        let further = if let Some(Fault::With(headers)) = &fault { &headers[..] } else { &[] };
+        for (name, value) in answer.headers.iter().chain(further) {
             text.extend([name, ": ", value, "\r\n"]);
         }
         stream.write_all((text + "\r\n").as_bytes())?;
-        let shown = if let Some(Fault::Truncate(count)) = fault { count.min(answer.body.len()) } else { answer.body.len() };
-        if seen.method != "HEAD" {
+        let whole = answer.body.len();
+        let shown = if let Some(Fault::Truncate(count) | Fault::Stall(count)) = fault { count.min(whole) } else { whole };
+        if let Some(Fault::Drip(pause)) = fault {
+            for byte in &answer.body {
+                stream.write_all(&[*byte])?;
+                std::thread::sleep(pause);
+            }
+        } else if seen.method != "HEAD" {
             stream.write_all(&answer.body[..shown])?;
+        }
+        if matches!(fault, Some(Fault::Stall(_))) {
+            return silent(stream);
         }
         Ok(Some(shown == answer.body.len()))
     }
@@ -262,10 +304,14 @@ impl Server {
         if seen.path() == "/token" {
             state.next += 1;
             let token = format!("token-{}", state.next);
-            if let Guard::Token { uses } = self.guard {
+            let mut lasts = 300;
+            if let Guard::Token { uses } | Guard::Brief { uses, .. } = self.guard {
                 state.tokens.insert(token.clone(), uses);
             }
-            return answer(200).body(format!("{{\"token\":\"{token}\",\"expires_in\":300}}"));
+            if let Guard::Brief { seconds, .. } = self.guard {
+                lasts = seconds;
+            }
+            return answer(200).body(format!("{{\"token\":\"{token}\",\"expires_in\":{lasts}}}"));
         }
         if let Some(refusal) = self.guarded(seen, state) {
             return refusal;
@@ -294,7 +340,7 @@ impl Server {
             Guard::Basic(wanted) if given == Some(&format!("Basic {wanted}")) => None,
             Guard::Basic(_) => challenge("Basic realm=\"test\"".to_owned()),
             Guard::ForeignRealm(realm) => challenge(format!("Bearer realm=\"{realm}\",service=\"test\"")),
-            Guard::Token { .. } => {
+            Guard::Token { .. } | Guard::Brief { .. } => {
                 let token = given.and_then(|text| text.strip_prefix("Bearer ")).and_then(|token| state.tokens.get_mut(token));
                 match token {
                     Some(left) if *left > 0 => {
@@ -325,7 +371,21 @@ fn head(reader: &mut BufReader<TcpStream>) -> io::Result<Option<Seen>> {
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         headers.insert(name.to_lowercase(), value.trim().to_owned());
     }
-    Ok(Some(Seen { method, target, headers, body: vec![] }))
+    Ok(Some(Seen { method, target, headers, body: vec![], at: Instant::now() }))
+}
+
+/// Says nothing until the other side gives up.
+fn silent(mut stream: &TcpStream) -> io::Result<Option<bool>> {
+    // What still comes of a body is not read either.
+    let mut nothing = [0];
+    for _ in 0..200 {
+        std::thread::sleep(Duration::from_millis(50));
+        if stream.peek(&mut nothing)? == 0 {
+            break;
+        }
+    }
+    stream.flush()?;
+    Ok(None)
 }
 
 fn blob(seen: &Seen, state: &State, repository: &str, digest: &str) -> Answer {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::unfinished::Live;
 use crate::oci::{Descriptor, Digest, Hasher};
 
 pub use care::{CacheCheck, CacheStatistics, PruneRule, Pruned};
@@ -32,6 +33,8 @@ const PROOFS: &str = "proofs-1";
 const PACKAGES: &str = "packages-1";
 /// All folders of what was learned.
 const KINDS: [&str; 4] = [FACTS, RECORDS, PROOFS, PACKAGES];
+/// What the names of unfinished files begin with.
+const NEW: &str = "new-";
 /// A file's time is set anew at most so often, to know what is used.
 const TOUCH: Duration = Duration::from_hours(24);
 
@@ -48,7 +51,7 @@ struct Inner {
     _lock: Option<File>,
     damaged: AtomicBool,
     /// The folder goes with the run, where no lasting one can be written.
-    _temporary: Option<tempfile::TempDir>,
+    _temporary: Option<(Live, tempfile::TempDir)>,
 }
 
 impl Cache {

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::{Cache, Inner, KINDS};
-use crate::host::Environment;
+use super::{Cache, Inner, KINDS, NEW};
+use crate::host::unfinished::Live;
+use crate::host::{Environment, sweep};
 
 /// Why there can be no cache.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +57,8 @@ impl Cache {
         let path = folder.path().to_owned();
         match prepare(&path) {
             Ok(lock) => {
-                Ok(Self { inner: Arc::new(Inner { folder: path, _lock: lock, damaged: AtomicBool::new(false), _temporary: Some(folder) }) })
+                let temporary = Some((Live::new(&path), folder));
+                Ok(Self { inner: Arc::new(Inner { folder: path, _lock: lock, damaged: AtomicBool::new(false), _temporary: temporary }) })
             }
             Err(Trouble::Foreign) => Err(CacheFault::Foreign(path)),
             Err(Trouble::Disk(error)) => Err(CacheFault::Disk(error)),
@@ -99,21 +101,6 @@ fn prepare(folder: &Path) -> Result<Option<File>, Trouble> {
     let lock = lock.lock_shared().is_ok().then_some(lock);
     // This also finds out whether the folder can be written.
     tempfile::tempfile_in(folder.join("tmp"))?;
-    sweep(&folder.join("tmp"));
+    sweep(&folder.join("tmp"), NEW);
     Ok(lock)
-}
-
-/// Removes temporary files whose writers are gone: nobody holds their lock.
-fn sweep(folder: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        let Ok(file) = File::open(&path) else { continue };
-        // A writer locks its file a moment after making it; a young file may be waiting for that.
-        let young =
-            file.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|time| time.elapsed().is_ok_and(|age| age.as_secs() < 60));
-        if !young && file.try_lock().is_ok() {
-            let _ = fs::remove_file(&path);
-        }
-    }
 }

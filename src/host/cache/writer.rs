@@ -1,28 +1,23 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use tempfile::NamedTempFile;
-
-use super::Cache;
+use super::{Cache, NEW};
+use crate::host::Unfinished;
 use crate::oci::{Descriptor, Digest, Hasher};
 
 /// Writes content into the cache. It exists only once [`CacheWriter::finish`] has returned; dropped before, it leaves nothing.
 #[derive(Debug)]
 pub struct CacheWriter {
     cache: Cache,
-    file: NamedTempFile,
+    file: Unfinished,
     hasher: Hasher,
 }
 
 impl CacheWriter {
     pub(super) fn new(cache: Cache) -> io::Result<Self> {
         // As any file of the user's: a layout may come to share it, and is read by others.
-        let permissions = PermissionsExt::from_mode(0o644);
-        let file = tempfile::Builder::new().prefix("new-").permissions(permissions).tempfile_in(cache.inner.folder.join("tmp"))?;
-        // The lock tells other processes that this file has an owner that lives; see `place`.
-        let _ = file.as_file().try_lock();
+        let file = Unfinished::new(&cache.inner.folder.join("tmp"), NEW)?;
         Ok(Self { cache, file, hasher: Hasher::default() })
     }
 
@@ -57,9 +52,7 @@ impl CacheWriter {
             fs::create_dir_all(folder)?;
             folder.parent().map_or(Ok(()), sync_folder)?;
         }
-        self.file.as_file().sync_all()?;
-        self.file.persist(path).map_err(|error| error.error)?;
-        sync_folder(folder)
+        self.file.finish(path)
     }
 }
 

@@ -13,13 +13,13 @@ use crate::oci::{BlobSource, Descriptor, Digest, RawManifest, StoreError, StoreF
 use crate::plan::{Fault, Plan, PlanRequest, PlannedLayer, Proof, ProofRequest, Settings, Split, UserRequest};
 use crate::recipe::{PlatformRecipe, Recipe};
 use crate::store::Location;
-use crate::store::publish::{Place, Queue, upload};
+use crate::store::publish::{Place, Queue, upload, whole};
 
 use super::base::FoundBase;
 use super::debian::{Contents, DebianNames};
 use super::layers::{CachedLayer, LayerFailure, Remembered};
 use super::lock::{self, LockUse};
-use super::outputs::{self, Made, Outputs};
+use super::outputs::{Made, Outputs};
 use super::recipe::{self, OpenRecipe};
 use super::sources::{self, Gathered};
 use super::watched::Watched;
@@ -64,7 +64,11 @@ pub fn build(request: &BuildRequest, tools: &Tools, observer: &dyn Observer) -> 
         let mut work = job.build_all(queue, tools, observer)?;
         if work.held.is_some() {
             let root = job.made(&work, tools)?.root;
-            work.whole = whole(&outputs.places, &root, observer);
+            let asked: Vec<_> = outputs.places.iter().map(|place| (&*place.store, &*place.tags)).collect();
+            work.whole = whole(&asked, &root);
+            for (place, _) in outputs.places.iter().zip(&work.whole).filter(|(_, whole)| **whole) {
+                observer.detail(&format!("{} has all of it", place.store.name()));
+            }
             (0..work.whole.len()).filter(|number| work.whole[*number]).for_each(|number| queue.leave_out(number));
             work.release(queue);
         }
@@ -363,21 +367,6 @@ impl Job {
             references: recipe.references.iter().map(|reference| reference.value.clone()).collect(),
         })
     }
-}
-
-/// Asks all places at once whether they have the whole image under all its tags.
-fn whole(places: &[outputs::Place], root: &RawManifest, observer: &dyn Observer) -> Vec<bool> {
-    let ask = |place: &outputs::Place| {
-        let whole = place.store.is_named(root, &place.tags);
-        if whole {
-            observer.detail(&format!("{} has all of it", place.store.name()));
-        }
-        whole
-    };
-    std::thread::scope(|scope| {
-        let asked: Vec<_> = places.iter().map(|place| scope.spawn(|| ask(place))).collect();
-        asked.into_iter().map(|asked| asked.join().unwrap_or(false)).collect()
-    })
 }
 
 fn unopened(open: &OpenRecipe, fault: &crate::host::project::FileFault) -> Failure {

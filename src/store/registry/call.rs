@@ -80,6 +80,7 @@ impl Registry {
         let scopes = call.scopes(repository);
         let wish = Wish { registry, repository, scopes: &scopes };
         let mut rejected: Option<Secret> = None;
+        let mut target = call.target.clone();
         let mut asked = 0;
         loop {
             let authorization = match self.manner(registry) {
@@ -88,15 +89,20 @@ impl Registry {
                 }
                 _ => None,
             };
-            let mut request = Request::new(call.method.clone(), call.target.clone());
+            let mut request = Request::new(call.method.clone(), target.clone());
             request.headers.clone_from(&call.headers);
             request.authorization.clone_from(&authorization);
             if let Some(body) = call.body {
                 request.body = body().map_err(HttpFault::Source)?;
             }
-            let response = self.0.http.send(request)?;
+            let answer = self.0.http.send(request);
+            if let Some(secure) = self.corrected(registry, &target, &answer) {
+                target = secure;
+                continue;
+            }
+            let response = answer?;
             // A host that we were sent to has no say about credentials.
-            let own = Origin::of(response.target().url()) == Origin::of(call.target.url());
+            let own = Origin::of(response.target().url()) == Origin::of(target.url());
             if response.status() != StatusCode::UNAUTHORIZED || !own || !call.target.carries_credentials() {
                 return Ok(response);
             }

@@ -4,7 +4,7 @@ use super::Repository;
 use super::call::{Action, Call};
 use super::fault::Fault;
 use crate::net::{Again, Method, RequestBody, Tries, header};
-use crate::oci::{Descriptor, Digest, MANIFEST_LIMIT, MediaType, RawManifest, Selector, StoreError, Tag};
+use crate::oci::{Descriptor, Digest, MANIFEST_LIMIT, MediaType, RawManifest, Selector, StoreError};
 
 /// How often something is asked for again that this process has just written, and a registry does not see yet.
 const LATE: u32 = 6;
@@ -73,9 +73,9 @@ impl Repository {
         Ok(RawManifest { media_type: media_type(claimed, &bytes), bytes })
     }
 
-    /// Says whether a tag names exactly these bytes. It is asked once: whatever goes wrong shows when the image is written.
-    pub(super) fn names(&self, tag: &Tag, bytes: &[u8]) -> bool {
-        self.get_once(&Selector::Tag(tag.clone()), Action::Push).is_ok_and(|manifest| manifest.bytes == bytes)
+    /// Says whether a tag or digest names exactly these bytes. It is asked once: whatever goes wrong shows when the image is written.
+    pub(super) fn names(&self, selector: &Selector, bytes: &[u8]) -> bool {
+        self.get_once(selector, Action::Push).is_ok_and(|manifest| manifest.bytes == bytes)
     }
 
     fn asking(&self, method: Method, selector: &Selector, action: Action) -> Result<Call<'static>, Fault> {

@@ -40,6 +40,8 @@ struct Inner {
     tokens: Tokens,
     manners: Mutex<BTreeMap<String, Manner>>,
     bases: Mutex<BTreeMap<String, Url>>,
+    /// Registries of this machine that are taken to speak without TLS, as long as nothing says otherwise.
+    assumed: Mutex<BTreeSet<String>>,
     /// Repositories that this process wrote to: there, what is missing may only be late.
     written: Mutex<BTreeSet<ImageName>>,
 }
@@ -53,6 +55,7 @@ impl Registry {
             tokens: Tokens::default(),
             manners: Mutex::default(),
             bases: Mutex::default(),
+            assumed: Mutex::default(),
             written: Mutex::default(),
         }))
     }
@@ -103,13 +106,9 @@ impl Registry {
         let (secure, plain) = (url("https")?, url("http")?);
         let ask = |url: &Url| self.0.http.send(Request::new(Method::GET, Target::named(url.clone())));
         let base = if is_loopback(split_port(host).0) {
-            match ask(&plain) {
-                // Go's servers say 400 to plain HTTP at a TLS port.
-                Ok(response) if response.status() != 400 => plain,
-                Err(fault @ (HttpFault::Offline { .. } | HttpFault::Connect { .. })) => return Err(fault.into()),
-                _ if matches!(ask(&secure), Ok(_) | Err(HttpFault::Tls { .. })) => secure,
-                _ => plain,
-            }
+            // The first answer will tell, so that nothing is asked for that alone.
+            self.0.assumed.lock().unwrap_or_else(PoisonError::into_inner).insert(registry.to_owned());
+            plain
         } else if self.0.http.is_insecure(&secure) || self.0.http.is_insecure(&plain) {
             match ask(&secure) {
                 Err(HttpFault::Tls { problem: TlsProblem::NoTls, .. }) => plain,
@@ -122,6 +121,35 @@ impl Registry {
         };
         self.0.bases.lock().unwrap_or_else(PoisonError::into_inner).insert(registry.to_owned(), base.clone());
         Ok(base)
+    }
+}
+
+impl Registry {
+    /// Looks at the first answer of a registry that was taken to speak without TLS. Where it speaks TLS, returns where to ask then.
+    fn corrected(&self, registry: &str, target: &Target, answer: &Result<Response, HttpFault>) -> Option<Target> {
+        let assumed = || self.0.assumed.lock().unwrap_or_else(PoisonError::into_inner);
+        if target.url().scheme() != "http" || !assumed().contains(registry) {
+            return None;
+        }
+        match answer {
+            // Go's servers say 400 to plain HTTP at a TLS port.
+            Ok(response) if response.status() != 400 => {
+                assumed().remove(registry);
+                return None;
+            }
+            Ok(_) | Err(HttpFault::Broken { .. } | HttpFault::Silent { .. }) => {}
+            Err(_) => return None,
+        }
+        let secure = Url::parse(&format!("https://{registry}/v2/")).ok()?;
+        let asked = self.0.http.send(Request::new(Method::GET, Target::named(secure.clone())));
+        if !matches!(asked, Ok(_) | Err(HttpFault::Tls { .. })) {
+            return None;
+        }
+        assumed().remove(registry);
+        self.0.bases.lock().unwrap_or_else(PoisonError::into_inner).insert(registry.to_owned(), secure);
+        let mut url = target.url().clone();
+        url.set_scheme("https").ok()?;
+        Some(Target::named(url))
     }
 }
 
@@ -226,8 +254,12 @@ impl Store for Repository {
     }
 
     fn is_named(&self, manifest: &RawManifest, tags: &[Tag]) -> bool {
-        let named = |tag: &Tag| self.names(tag, &manifest.bytes);
-        !tags.is_empty() && tags.iter().all(named)
+        // A registry takes a manifest only once it has all that the manifest names.
+        let named = |selector: &Selector| self.names(selector, &manifest.bytes);
+        match tags {
+            [] => named(&Selector::Digest(Digest::of(&manifest.bytes))),
+            tags => tags.iter().all(|tag| named(&Selector::Tag(tag.clone()))),
+        }
     }
 
     fn write_manifest(&self, manifest: &RawManifest, tag: Option<&Tag>) -> Result<(), StoreError> {

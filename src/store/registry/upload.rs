@@ -172,8 +172,17 @@ impl<'u> Upload<'u> {
         Ok(next)
     }
 
-    /// Asks a session how far it has come (end-13), sends the rest (end-5), and closes it.
+    /// Goes on with a session; one that says it is elsewhere than it said (416) is asked once more.
     fn resume(&self, target: Target, session: &mut Option<Target>, most: &mut u64, tries: &mut Tries) -> Result<Resumed, Fault> {
+        let resumed = self.resume_once(target, session, most, tries);
+        match (resumed, session.clone()) {
+            (Err(fault), Some(target)) if fault.status() == Some(416) => self.resume_once(target, session, most, tries),
+            (resumed, _) => resumed,
+        }
+    }
+
+    /// Asks a session how far it has come (end-13), sends the rest (end-5), and closes it.
+    fn resume_once(&self, target: Target, session: &mut Option<Target>, most: &mut u64, tries: &mut Tries) -> Result<Resumed, Fault> {
         let response = self.bodyless(&Call::new(Method::GET, target.clone(), Action::Push))?;
         if !response.status().is_success() {
             return Ok(Resumed::Lost);
@@ -194,6 +203,7 @@ impl<'u> Upload<'u> {
             let response = self.send(&Method::PATCH, target.clone(), offset, &[(header::CONTENT_RANGE, range)])?;
             match response.status().as_u16() {
                 200..=299 => {}
+                416 => return Err(Fault::of(response)),
                 // Not every registry takes the rest of what was sent whole; then all is sent again.
                 400..=499 if Fault::again_after(response.status()) == Again::Never => return Ok(Resumed::Lost),
                 _ => return Err(Fault::of(response)),

@@ -1,0 +1,294 @@
+//! This machine: killed, out of power, full, without a home, with a wrong clock, told to stop.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use hardened::layer::{Compressor, LayerFault, NoneEarlier, write_layer};
+use hardened::oci::{Compression, Digest};
+use hardened::rootfs::{Changeset, Content, ContentFault, Entry, EntryKind, ImagePath, OpenContent, Owner, Stat, TreeId};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::client::bytes;
+use crate::project::Numbers;
+use crate::registry::{Fault, Guard, TestRegistry};
+use crate::sandbox::{Ran, Sandbox, cached, litter};
+
+#[test]
+fn f25_a_build_that_is_killed_costs_the_next_one_nothing() {
+    let mut numbers = Numbers(25);
+    let sandbox = Sandbox::new("static = true");
+    for number in 0..6 {
+        sandbox.write(&format!("tree/{number}"), &numbers.bytes(400_000));
+    }
+    let expected = sandbox.run(&["build", "-o", "oci:out"]).succeeds().digest();
+    for round in 0..40 {
+        if round % 4 == 0 {
+            fs::remove_dir_all(sandbox.path("cache")).unwrap();
+            fs::remove_dir_all(sandbox.path("out")).unwrap();
+        }
+        let verbs: [&[&str]; 2] = [&["build", "-o", "oci:out"], &["cache", "prune"]];
+        let verb = verbs[usize::from(round % 8 == 7)];
+        let mut child = sandbox.command(verb).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        thread::sleep(Duration::from_micros(numbers.below(120_000)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(cached(&sandbox.path("cache")).iter().all(|(_, good)| *good), "round {round}: a bad file under a digest's name");
+        assert_eq!(sandbox.run(&["build", "-o", "oci:out"]).succeeds().digest(), expected, "round {round}");
+        assert_eq!(litter(&sandbox), Vec::<std::path::PathBuf>::new(), "round {round}");
+    }
+}
+
+#[test]
+fn f26_what_a_power_cut_can_leave_is_noticed_and_made_again() {
+    let sandbox = Sandbox::new("static = true");
+    sandbox.write("tree/large", &Numbers(26).bytes(3_000_000));
+    let expected = sandbox.run(&["build", "-o", "oci:out"]).succeeds().digest();
+    let damages: [fn(&Path); 4] = [
+        |path| File::options().write(true).open(path).unwrap().set_len(0).unwrap(),
+        |path| {
+            let half = fs::metadata(path).unwrap().len() / 2;
+            File::options().write(true).open(path).unwrap().set_len(half).unwrap();
+        },
+        |path| {
+            let size = usize::try_from(fs::metadata(path).unwrap().len()).unwrap();
+            fs::write(path, vec![0; size]).unwrap();
+        },
+        |path| fs::remove_file(path).unwrap(),
+    ];
+    for (number, damage) in damages.iter().enumerate() {
+        for kind in ["blobs/sha256", "layers-1"] {
+            let folders = fs::read_dir(sandbox.path("cache").join(kind)).unwrap();
+            for file in folders.flat_map(|folder| fs::read_dir(folder.unwrap().path()).unwrap()) {
+                // A layout may share the file; a power cut takes one name.
+                let path = file.unwrap().path();
+                let content = fs::read(&path).unwrap();
+                fs::remove_file(&path).unwrap();
+                fs::write(&path, content).unwrap();
+                damage(&path);
+            }
+            let _ = fs::remove_dir_all(sandbox.path("out"));
+            let ran = sandbox.run(&["build", "-o", "oci:out"]).succeeds();
+            assert_eq!(ran.digest(), expected, "damage {number} of {kind}");
+            assert!(cached(&sandbox.path("cache")).iter().all(|(_, good)| *good), "damage {number} of {kind}");
+            assert_eq!(sandbox.run(&["inspect", "oci:out"]).succeeds().code, Some(0));
+        }
+    }
+}
+
+/// Content that is zeros, until its reading fails.
+struct Disk {
+    fails_at: Option<(u64, io::ErrorKind)>,
+}
+
+impl OpenContent for Disk {
+    fn read(&self, _: TreeId, _: &[u8], _: Stat, offset: u64, buffer: &mut [u8]) -> Result<(), ContentFault> {
+        match self.fails_at {
+            Some((at, kind)) if offset + buffer.len() as u64 > at => Err(ContentFault::Io(kind.into())),
+            _ => Ok(buffer.fill(b'x')),
+        }
+    }
+}
+
+/// A file that fails at the nth write, is interrupted before each, and takes a few bytes at a time.
+struct Full {
+    left: usize,
+    kind: io::ErrorKind,
+    interrupted: bool,
+    written: Vec<u8>,
+}
+
+impl Write for Full {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.interrupted = !self.interrupted;
+        if self.interrupted {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        if self.left == 0 {
+            return Err(self.kind.into());
+        }
+        self.left -= 1;
+        let count = bytes.len().min(700);
+        self.written.extend_from_slice(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn f27_a_disk_that_fails_at_any_write_or_read_is_an_error_and_interruptions_are_none() {
+    let file = |number: u64| {
+        let path = ImagePath::new(format!("file-{number}").as_bytes()).unwrap();
+        let stat = Stat { size: number * 300_000, stamp: 0 };
+        let kind = EntryKind::File(Content::Tail { tree: TreeId(0), tail: 6, stat });
+        (path, Entry { kind, mode: 0o644, owner: Owner::default() })
+    };
+    let changeset = Changeset::new((1..20).map(file).collect());
+    let write = |disk: &Disk, out: &mut dyn Write| {
+        let compressor = Compressor::new(Compression::Zstd, Some(1)).unwrap();
+        write_layer(&changeset, disk, compressor, NonZeroUsize::new(2).unwrap(), (None, &NoneEarlier), out)
+    };
+    let sound = Disk { fails_at: None };
+    let mut whole = Vec::new();
+    let expected = write(&sound, &mut whole).unwrap().layer().clone();
+    let full = |left, kind| Full { left, kind, interrupted: false, written: Vec::new() };
+    let mut patient = full(usize::MAX, io::ErrorKind::Other);
+    assert_eq!(*write(&sound, &mut patient).unwrap().layer(), expected);
+    assert!(patient.written == whole && Digest::of(&whole) == expected.descriptor.digest);
+    let writes = whole.len().div_ceil(700);
+    for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::Other, io::ErrorKind::FileTooLarge] {
+        for left in 0..writes.min(12) {
+            let mut out = full(left, kind);
+            let fault = write(&sound, &mut out).unwrap_err();
+            assert!(matches!(&fault, LayerFault::Write(error) if error.kind() == kind), "{left}: {fault:?}");
+            assert!(out.written.len() <= left * 700);
+        }
+    }
+    for at in [0, 1, 100_000, 4_000_000] {
+        let fault = write(&Disk { fails_at: Some((at, io::ErrorKind::Other)) }, &mut io::sink()).unwrap_err();
+        assert!(matches!(&fault, LayerFault::Content { fault: ContentFault::Io(_), .. }), "{at}: {fault:?}");
+    }
+}
+
+#[test]
+fn f27_an_output_that_takes_nothing_is_an_error() {
+    let sandbox = Sandbox::new("static = true");
+    // Linux has a device that is always full.
+    if let Ok(full) = File::options().write(true).open("/dev/full") {
+        let output = sandbox.command(&["build", "-o", "oci:out"]).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let ran = Ran::of(output);
+        ran.fails(3, &["could not write to standard output"]);
+    }
+    sandbox.write("in-the-way", b"a file");
+    sandbox.run(&["build", "-o", "oci:in-the-way/out"]).fails(3, &["in-the-way/out"]);
+    sandbox.run(&["build", "-o", "oci-archive:in-the-way/out.tar"]).fails(3, &["in-the-way/out.tar"]);
+    sandbox.run(&["build", "--digest-file", "no/such/folder/digest", "-o", "oci:out"]).fails(3, &["no/such/folder/digest"]);
+}
+
+#[test]
+fn f28_a_cache_that_cannot_be_used_is_replaced_and_one_in_other_hands_refused() {
+    let sandbox = Sandbox::new("static = true");
+    let expected = sandbox.run(&["build", "-o", "oci:out"]).succeeds().digest();
+    sandbox.write("file", b"in the way");
+    for place in ["file", "file/cache", "/proc/hardened", "/dev/null/cache"] {
+        let ran = sandbox.run_with(&sandbox.path(".").join(place), &["build", "-o", "oci:out"]).succeeds();
+        assert_eq!(ran.digest(), expected, "{place}");
+        assert!(ran.err.contains("lasts for this run only") && ran.err.contains(place), "{place}: {}", ran.err);
+    }
+    // Without a home.
+    let mut command = sandbox.command(&["build", "-o", "oci:out"]);
+    let ran = Ran::of(command.env_remove("HOME").env_remove("HARDENED_CACHE_DIR").output().unwrap()).succeeds();
+    assert!(ran.digest() == expected && ran.err.contains("no HOME") && ran.err.contains("--cache-dir"), "{}", ran.err);
+    let mut command = sandbox.command(&["build", "-o", "oci:out"]);
+    let ran = Ran::of(command.env("HOME", "relative/home").env_remove("HARDENED_CACHE_DIR").output().unwrap()).succeeds();
+    assert!(ran.err.contains("no HOME") && !sandbox.has("relative"), "{}", ran.err);
+    // A link to a folder of one's own, and a folder that its owner lets others write to, are the owner's choice.
+    fs::create_dir(sandbox.path("elsewhere")).unwrap();
+    symlink("elsewhere", sandbox.path("linked")).unwrap();
+    assert_eq!(sandbox.run_with(&sandbox.path("linked"), &["build", "-o", "oci:out"]).succeeds().digest(), expected);
+    assert!(sandbox.has("elsewhere/blobs"));
+    // Where nothing may be written, and the run is not root's, the note says why.
+    fs::create_dir(sandbox.path("read-only")).unwrap();
+    fs::set_permissions(sandbox.path("read-only"), fs::Permissions::from_mode(0o555)).unwrap();
+    let ran = sandbox.run_with(&sandbox.path("read-only"), &["build", "-o", "oci:out"]).succeeds();
+    assert!(ran.digest() == expected && (rustix::process::geteuid().is_root() || ran.err.contains("this run only")), "{}", ran.err);
+    fs::set_permissions(sandbox.path("read-only"), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn f28_a_cache_of_somebody_else_is_refused() {
+    let sandbox = Sandbox::new("static = true");
+    let foreign = sandbox.path("foreign");
+    fs::create_dir(&foreign).unwrap();
+    let cases = if rustix::process::geteuid().is_root() {
+        // Root may use what belongs to others, as long as only they could put files there.
+        std::os::unix::fs::chown(&foreign, Some(12_345), None).unwrap();
+        vec![(foreign.clone(), 0o777), (foreign.clone(), 0o775), (foreign.clone(), 0o733)]
+    } else {
+        vec![("/usr".into(), 0), ("/".into(), 0)]
+    };
+    for (folder, mode) in cases {
+        if mode != 0 {
+            fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        sandbox.run_with(&folder, &["build", "-o", "oci:out"]).fails(3, &["belongs to another user", "--cache-dir"]);
+    }
+    assert!(fs::read_dir(&foreign).unwrap().next().is_none() && !sandbox.has("out"));
+    // Of one's own folder one may give others a share, as machines for CI do.
+    let shared = sandbox.path("shared");
+    fs::create_dir(&shared).unwrap();
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o777)).unwrap();
+    sandbox.run_with(&shared, &["build", "-o", "oci:out"]).succeeds();
+    assert!(shared.join("blobs").is_dir());
+}
+
+#[test]
+fn f29_a_wrong_clock_changes_no_byte_and_hides_no_change() {
+    let sandbox = Sandbox::new("static = true");
+    let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    // 1970, 2000, 2038 and 2100, as files' times are when the clock was wrong.
+    for (number, time) in [at(1), at(946_684_800), at(1 << 31), at(4_102_444_800)].into_iter().enumerate() {
+        let content = format!("content {number}");
+        sandbox.write("tree/file", content.as_bytes());
+        File::options().write(true).open(sandbox.path("tree/file")).unwrap().set_modified(time).unwrap();
+        let warm = sandbox.run(&["build", "-o", "oci:out"]).succeeds().digest();
+        let cold = sandbox.run_with(&sandbox.path(&format!("cold-{number}")), &["build", "-o", "oci:out"]).succeeds().digest();
+        assert_eq!(warm, cold);
+        // Another content of the same size, and the same time again.
+        sandbox.write("tree/file", content.to_uppercase().as_bytes());
+        File::options().write(true).open(sandbox.path("tree/file")).unwrap().set_modified(time).unwrap();
+        assert_ne!(sandbox.run(&["build", "-o", "oci:out"]).succeeds().digest(), warm, "{time:?}");
+    }
+    // Files of the cache from the future are used, and pruned without harm.
+    let folders = fs::read_dir(sandbox.path("cache/blobs/sha256")).unwrap();
+    for file in folders.flat_map(|folder| fs::read_dir(folder.unwrap().path()).unwrap()) {
+        File::options().write(true).open(file.unwrap().path()).unwrap().set_modified(at(4_102_444_800)).unwrap();
+    }
+    let before = sandbox.run(&["build", "-o", "oci:out"]).succeeds().digest();
+    sandbox.run(&["cache", "prune", "--older-than", "1d"]).succeeds();
+    sandbox.run(&["cache", "prune", "--keep", "1KB"]).succeeds();
+    assert_eq!(sandbox.run(&["build", "-o", "oci:out"]).succeeds().digest(), before);
+}
+
+#[test]
+fn f38_a_signal_ends_the_program_and_leaves_nothing_half_written() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
+        // The upload never ends: the build is in its middle, whenever the signal comes.
+        let test = TestRegistry::with(Guard::Open, |seen, _| (seen.method == "PUT").then_some(Fault::Deaf));
+        let sandbox = Sandbox::new("static = true");
+        sandbox.write("tree/large", &Numbers(38).bytes(40_000_000));
+        let name = format!("{}/shop/api:1", test.host());
+        let mut command = sandbox.command(&["build", "--push", "-t", &name, "-o", "oci:out"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        while !fs::read_dir(sandbox.path("cache/tmp")).is_ok_and(|mut entries| entries.next().is_some()) {
+            assert!(child.try_wait().unwrap().is_none(), "the build ended early");
+            thread::yield_now();
+        }
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let ran = Ran::of(child.wait_with_output().unwrap());
+        assert_eq!(ran.code, Some(code), "{}", ran.err);
+        assert!(ran.out.is_empty() && litter(&sandbox).is_empty(), "{:?}", litter(&sandbox));
+        assert!(cached(&sandbox.path("cache")).iter().all(|(_, good)| *good));
+        assert!(test.manifest("shop/api", "1").is_none(), "a tag moved");
+    }
+}
+
+#[test]
+fn f38_a_reader_that_goes_away_is_no_fault() {
+    let sandbox = Sandbox::new("static = true");
+    let mut child = sandbox.command(&["build", "-o", "oci:out"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    drop(child.stderr.take());
+    let status = child.wait().unwrap();
+    assert!(status.code().is_some_and(|code| code == 0), "{status:?}");
+    assert_eq!(sandbox.run(&["inspect", "oci:out"]).succeeds().code, Some(0));
+    assert!(!bytes(1).is_empty());
+}
