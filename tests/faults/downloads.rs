@@ -32,7 +32,8 @@ fn f09_a_download_cut_anywhere_goes_on_where_it_broke() {
     assert!(pull(&repository(&test), &content).unwrap() == content);
     assert_eq!(count(&test, is_blob_get), content.len().div_ceil(3000));
     // Without progress it is.
-    let test = TestRegistry::with(Guard::Open, |seen, before| is_blob_get(seen).then_some(Fault::Truncate(if before == 0 { 3000 } else { 0 })));
+    let test =
+        TestRegistry::with(Guard::Open, |seen, before| is_blob_get(seen).then_some(Fault::Truncate(if before == 0 { 3000 } else { 0 })));
     test.put_blob("shop/api", &content);
     pull(&repository(&test), &content).unwrap_err();
     assert!(count(&test, is_blob_get) < 30);
@@ -120,7 +121,9 @@ fn f12_the_digest_that_a_registry_claims_is_not_believed() {
         let bytes = index("one").bytes;
         let claim = claimed.map(|claim| format!("\nDocker-Content-Digest: {claim}")).unwrap_or_default();
         let head = format!("HTTP/1.1 200 x\nContent-Type: {INDEX}\nContent-Length: {}{claim}", bytes.len());
-        let test = TestRegistry::with(Guard::Open, move |seen, _| (seen.path().contains("/manifests/") && seen.method == "GET").then(|| raw(&head, &bytes)));
+        let test = TestRegistry::with(Guard::Open, move |seen, _| {
+            (seen.path().contains("/manifests/") && seen.method == "GET").then(|| raw(&head, &bytes))
+        });
         let from = repository(&test);
         assert_eq!(from.read_manifest(&Selector::Tag(tag("1"))).unwrap(), index("one"), "{claimed:?}");
         assert_eq!(from.read_manifest(&Selector::Digest(digest)).unwrap(), index("one"), "{claimed:?}");
@@ -131,7 +134,8 @@ fn f12_the_digest_that_a_registry_claims_is_not_believed() {
     // Writing a tag believes no claim either.
     let claim = format!("Docker-Content-Digest: {digest}");
     let test = TestRegistry::with(Guard::Open, move |seen, _| {
-        (seen.method == "HEAD" && seen.path().contains("/manifests/")).then(|| raw(&format!("HTTP/1.1 200 x\nContent-Length: 5\n{claim}"), b""))
+        (seen.method == "HEAD" && seen.path().contains("/manifests/"))
+            .then(|| raw(&format!("HTTP/1.1 200 x\nContent-Length: 5\n{claim}"), b""))
     });
     repository(&test).write_manifest(&index("one"), Some(&tag("1"))).unwrap();
     assert_eq!(test.manifest("shop/api", "1").unwrap(), index("one").bytes);

@@ -131,7 +131,7 @@ fn f23_each_kind_of_change_between_walk_and_read_is_noticed() {
         let recipe = recipe.replacen("[[files]]\nfrom = \"tree\"\nto = \"/srv\"\n", "", 1);
         let recipe = recipe.replace("[process]", "[[files]]\nfrom = \"tree\"\nto = \"/srv\"\n[process]");
         sandbox.write("hardened.toml", recipe.as_bytes());
-        sandbox.write("first", &crate::project::Numbers(3).bytes(6_000_000));
+        sandbox.write("first", &crate::made::Numbers(3).bytes(6_000_000));
         let mut child = sandbox.command(&["build", "-o", "oci:out"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         wait_for_writing(&sandbox, &mut child);
         change(&sandbox.path("tree/file"));

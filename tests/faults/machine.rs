@@ -15,7 +15,7 @@ use hardened::rootfs::{Changeset, Content, ContentFault, Entry, EntryKind, Image
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::client::bytes;
-use crate::project::Numbers;
+use crate::made::Numbers;
 use crate::registry::{Fault, Guard, TestRegistry};
 use crate::sandbox::{Ran, Sandbox, cached, litter};
 

@@ -12,11 +12,10 @@ mod client;
 mod downloads;
 mod files;
 mod machine;
+#[path = "../support/made.rs"]
+mod made;
 mod names;
 mod order;
-#[path = "../support/project.rs"]
-#[expect(dead_code, reason = "the projects here have recipes of their own")]
-mod project;
 #[path = "../support/proxy.rs"]
 #[expect(dead_code, reason = "the soak runner asks it for more")]
 mod proxy;

@@ -38,7 +38,7 @@ fn f41_blobs_come_first_then_manifests_then_the_index_and_tags_last() {
     let tags: Vec<String> = ["1.2", "1"].iter().map(|tag| format!("{name}:{tag}")).collect();
     // Two platforms, so that there is an index.
     for (architecture, machine) in [("amd64", 62), ("arm64", 183)] {
-        sandbox.write(&format!("{architecture}/app"), &crate::project::program(machine));
+        sandbox.write(&format!("{architecture}/app"), &crate::made::program(machine));
     }
     let recipe = sandbox.read("hardened.toml").replace("from = \"app\"", "from = \"{platform.arch}/app\"\nmode = \"0755\"");
     sandbox.write("both.toml", recipe.replace("[base]", "platforms = [\"linux/amd64\", \"linux/arm64\"]\n[base]").as_bytes());
@@ -61,7 +61,9 @@ fn f41_blobs_come_first_then_manifests_then_the_index_and_tags_last() {
 #[test]
 fn f41_where_a_blob_cannot_be_sent_no_tag_moves() {
     let sandbox = Sandbox::new("static = true");
-    let test = TestRegistry::with(Guard::Open, |seen, _| (seen.method == "PUT" && seen.path().contains("/uploads/")).then(|| answer(507, &[], "full")));
+    let test = TestRegistry::with(Guard::Open, |seen, _| {
+        (seen.method == "PUT" && seen.path().contains("/uploads/")).then(|| answer(507, &[], "full"))
+    });
     sandbox.run(&["build", "--push", "-t", &format!("{}/shop/api:1", test.host())]).fails(3, &["507", "full"]);
     assert_eq!(count(&test, |seen| seen.path().contains("/manifests/") && seen.method == "PUT"), 0);
 }

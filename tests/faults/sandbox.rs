@@ -10,7 +10,7 @@ use hardened::oci::Digest;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::project::program;
+use crate::made::program;
 use crate::registry::TestRegistry;
 
 pub(crate) struct Sandbox {

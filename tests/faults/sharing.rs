@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::project::Numbers;
+use crate::made::Numbers;
 use crate::sandbox::{Ran, Sandbox, cached};
 
 #[test]
@@ -19,10 +19,7 @@ fn f24_two_dozen_builds_share_a_cache_that_is_pruned_meanwhile() {
         }
         sandbox.write("tree/number", number.to_string().as_bytes());
     }
-    let expected: Vec<String> = sandboxes
-        .iter()
-        .map(|sandbox| sandbox.run(&["build", "-o", "oci:expected"]).succeeds().digest())
-        .collect();
+    let expected: Vec<String> = sandboxes.iter().map(|sandbox| sandbox.run(&["build", "-o", "oci:expected"]).succeeds().digest()).collect();
     let ended = AtomicBool::new(false);
     thread::scope(|scope| {
         let pruner = scope.spawn(|| {

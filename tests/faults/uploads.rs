@@ -186,8 +186,7 @@ fn f27_a_file_that_cannot_be_read_any_more_ends_its_upload() {
     for kind in [io::ErrorKind::Other, io::ErrorKind::PermissionDenied, io::ErrorKind::UnexpectedEof] {
         let test = TestRegistry::start();
         let opened = Arc::new(AtomicUsize::new(0));
-        let error =
-            repository(&test).write_blob(&layer(&bytes(2000)), &Failing(Arc::clone(&opened), kind), &Silent).map(drop).unwrap_err();
+        let error = repository(&test).write_blob(&layer(&bytes(2000)), &Failing(Arc::clone(&opened), kind), &Silent).map(drop).unwrap_err();
         assert_eq!(error.fault, StoreFault::Disk, "{}", told(&error));
         assert_eq!(opened.load(Ordering::Relaxed), 1, "a disk does not heal");
         assert!(test.blob("shop/api", Digest::of(&bytes(2000))).is_none());

@@ -112,11 +112,7 @@ impl TestRegistry {
     }
 
     /// As [`TestRegistry::with`]; it takes connections for so long.
-    pub(crate) fn lasting(
-        time: Duration,
-        guard: Guard,
-        faults: impl Fn(&Seen, usize) -> Option<Fault> + Send + Sync + 'static,
-    ) -> Self {
+    pub(crate) fn lasting(time: Duration, guard: Guard, faults: impl Fn(&Seen, usize) -> Option<Fault> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (state, stop) = (Arc::new(Mutex::new(State::default())), Arc::new(AtomicBool::new(false)));
