@@ -18,6 +18,9 @@ mod peer;
 mod podman;
 mod project;
 mod proof;
+#[path = "../support/proxy.rs"]
+#[expect(dead_code, reason = "the soak runner asks it for more")]
+mod proxy;
 mod registry;
 
 mod debian_release;
@@ -25,6 +28,7 @@ mod debian_resolve;
 mod debian_versions;
 mod engines;
 mod examples;
+mod faults;
 mod itself;
 mod platforms;
 mod readers;

@@ -53,7 +53,9 @@ compression = "{compression}"
         .file("tree/with space", "a")
         .file("tree/blåbær/日本語.txt", "b")
         .file("tree/large", vec![3; 3 << 20])
-        .file(&long, "c");
+        .file(&long, "c")
+        .file(&format!("tree/{}", "n".repeat(255)), "d")
+        .file(&format!("tree/{}end", format!("{}/", "deep".repeat(40)).repeat(12)), "e");
     std::os::unix::fs::symlink("with space", project.path("tree/link")).unwrap();
     fs::hard_link(project.path("tree/large"), project.path("tree/the same")).unwrap();
     project
@@ -129,10 +131,18 @@ fn umoci_unpacks_what_was_added() {
 }
 
 #[test]
-fn three_programs_list_layers_alike() {
-    let (Some(gnu), Some(bsd), Some(python)) = (Peer::find("tar"), Peer::find("bsdtar"), Peer::find("python3")) else { return };
+fn four_programs_read_each_layer_alike() {
+    let (Some(gnu), Some(bsd), Some(python), Some(go)) = (Peer::find("tar"), Peer::find("bsdtar"), Peer::find("python3"), Peer::find("go"))
+    else {
+        return;
+    };
     for compression in ["gzip", "zstd"] {
-        let project = awkward(compression);
+        let project = awkward(compression).file("reader.go", READER);
+        let reader = project.path("reader");
+        let mut build = go.command(&project.home(), 240);
+        // Go's own library needs no network, and no module of anybody.
+        build.env("GO111MODULE", "off").env("GOFLAGS", "").args(["build", "-o"]).arg(&reader).arg(project.path("reader.go"));
+        success(&mut build);
         project.hardened(&["build", "-o", "oci:out"]);
         let layout = Layout::open(&project.path("out"));
         let mut entries = 0;
@@ -142,15 +152,83 @@ fn three_programs_list_layers_alike() {
             let by_gnu =
                 listed_by_gnu(&gnu.run(&project.home(), ["--numeric-owner", "--quoting-style=literal", "-tvf", path.to_str().unwrap()]));
             let by_bsd = listed_by_bsd(&bsd.run(&project.home(), ["--numeric-owner", "-tvf", path.to_str().unwrap()]));
-            let by_python = python.run(&project.home(), ["-I", "-c", LISTING, path.to_str().unwrap()]);
-            let by_python: Vec<String> = by_python.lines().map(str::to_owned).collect();
+            let lines = |text: String| text.lines().map(str::to_owned).collect::<Vec<_>>();
+            let by_python = lines(python.run(&project.home(), ["-I", "-c", LISTING, path.to_str().unwrap()]));
+            let by_go = lines(success(crate::peer::bounded(&reader, &project.home(), 60).arg(&path)));
             assert_eq!(by_gnu, by_bsd);
             assert_eq!(by_gnu, by_python);
+            assert_eq!(by_gnu, by_go);
             entries += by_gnu.len();
         }
-        assert!(entries > 15, "{entries}");
+        assert!(entries > 20, "{entries}");
     }
 }
+
+/// Lists an archive as the others do, and reads all of its contents.
+const READER: &str = r#"
+package main
+
+import (
+	"archive/tar"
+	"fmt"
+	"io"
+	"os"
+)
+
+func main() {
+	file, failure := os.Open(os.Args[1])
+	check(failure)
+	reader := tar.NewReader(file)
+	for {
+		entry, failure := reader.Next()
+		if failure == io.EOF {
+			return
+		}
+		check(failure)
+		read, failure := io.Copy(io.Discard, reader)
+		check(failure)
+		if entry.Typeflag == tar.TypeReg && read != entry.Size {
+			panic(entry.Name)
+		}
+		kind, name, size := map[byte]string{tar.TypeReg: "-", tar.TypeDir: "d", tar.TypeSymlink: "l", tar.TypeLink: "h"}[entry.Typeflag], entry.Name, entry.Size
+		switch entry.Typeflag {
+		case tar.TypeSymlink:
+			name, size = name+" -> "+entry.Linkname, 0
+		case tar.TypeLink:
+			name, size = name+" link to "+entry.Linkname, 0
+		}
+		fmt.Println(kind+permissions(entry.Mode), fmt.Sprintf("%d/%d", entry.Uid, entry.Gid), size, name)
+	}
+}
+
+func permissions(mode int64) string {
+	text := []byte("rwxrwxrwx")
+	for place := range text {
+		if mode>>(8-place)&1 == 0 {
+			text[place] = '-'
+		}
+	}
+	special := func(bit, place int64, with, without byte) {
+		if mode&bit != 0 {
+			if text[place] == 'x' {
+				text[place] = with
+			} else {
+				text[place] = without
+			}
+		}
+	}
+	special(04000, 2, 's', 'S')
+	special(02000, 5, 's', 'S')
+	special(01000, 8, 't', 'T')
+	return string(text)
+}
+
+func check(failure error) {
+	if failure != nil {
+		panic(failure)
+	}
+}
+"#;
 
 const LISTING: &str = "
 import stat, sys, tarfile

@@ -1,4 +1,4 @@
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Dev, FileType, Mode, OFlags, fstat, openat, statat};
 use rustix::io::{Errno, pread, retry_on_intr};
@@ -46,6 +46,14 @@ pub(super) fn facts(file: BorrowedFd<'_>) -> Result<Facts, Errno> {
 pub(super) fn facts_at(folder: BorrowedFd<'_>, name: &[u8]) -> Result<Facts, Errno> {
     let now = host::nanoseconds();
     retry_on_intr(|| statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)).map(|stat| Facts::of(&stat, now))
+}
+
+/// Says whether a file beneath a folder has file capabilities. Where that cannot be seen, it has none.
+pub(super) fn has_capabilities(folder: BorrowedFd<'_>, path: &[u8]) -> bool {
+    let mut through = format!("/proc/self/fd/{}/", folder.as_raw_fd()).into_bytes();
+    through.extend_from_slice(path);
+    // The largest form has 24 bytes (capabilities(7)).
+    rustix::fs::lgetxattr(&*through, c"security.capability", &mut [0_u8; 64]).is_ok()
 }
 
 /// Fills a buffer from an offset on, and returns how much there was.

@@ -3,7 +3,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::Mode;
 
-use super::beneath::read_beginning;
+use super::beneath::{has_capabilities, read_beginning};
 use super::choice::{Choice, Decision};
 use super::gather::{Gather, file_mode};
 use super::listing::Bits;
@@ -74,9 +74,13 @@ fn find_file(request: &Request, file: &LocatedFile, choice: &Choice) -> Result<F
     let path = path.map_err(|fault| FileFault::Name { path: shown(), fault })?;
     let mode = file.facts.bits;
     let special = mode.intersects(Mode::SUID.union(Mode::SGID).union(Mode::SVTX));
-    let mode = file_mode(request, Bits { executable: mode.contains(Mode::XUSR), special });
+    let executable = mode.contains(Mode::XUSR);
+    let capable = executable && has_capabilities(file.handle.as_fd(), &file.path);
+    let mode = file_mode(request, Bits { executable, special, capable });
     let content = Content::At(Box::new(FoundFile { tree: file.tree, path: file.path.as_slice().into(), stat: file.facts.stat }));
-    let notes = if special && request.file_mode.is_none() { vec![Note::SpecialBits { first: path.clone(), count: 1 }] } else { Vec::new() };
+    let special = (special && request.file_mode.is_none()).then(|| Note::SpecialBits { first: path.clone(), count: 1 });
+    let capable = capable.then(|| Note::Capabilities { first: path.clone(), count: 1 });
+    let notes = special.into_iter().chain(capable).collect();
     let entries = vec![(path, Entry { kind: EntryKind::File(content), mode, owner: request.owner })];
     Ok(Found { entries, notes, ..Found::default() })
 }

@@ -19,6 +19,7 @@ pub(super) struct Gather<'a> {
     pub(super) entries: Vec<(ImagePath, Entry)>,
     pub(super) notes: Vec<Note>,
     special: Option<(ImagePath, usize)>,
+    capable: Option<(ImagePath, usize)>,
     /// Where the first name of a file with several names is among the entries.
     shared: BTreeMap<(Dev, u64), usize>,
     /// The image path of the folder that is gathered, with a slash at its end, and how long the request's target is in it.
@@ -41,7 +42,7 @@ impl<'a> Gather<'a> {
         }
         let below = path.len();
         let (entries, notes, shared) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self { request, folder, faults, entries, notes, special: None, shared, path, below }
+        Self { request, folder, faults, entries, notes, special: None, capable: None, shared, path, below }
     }
 
     pub(super) fn run(&mut self, mut listings: Vec<Listing>) {
@@ -69,6 +70,9 @@ impl<'a> Gather<'a> {
         }
         if let Some((first, count)) = self.special.take() {
             self.notes.push(Note::SpecialBits { first, count });
+        }
+        if let Some((first, count)) = self.capable.take() {
+            self.notes.push(Note::Capabilities { first, count });
         }
     }
 
@@ -105,6 +109,10 @@ impl<'a> Gather<'a> {
 
     fn file(&mut self, path: ImagePath, kind: EntryKind, bits: Bits) {
         self.count_special(&path, bits.special && self.request.file_mode.is_none());
+        if bits.capable {
+            let (_, count) = self.capable.get_or_insert_with(|| (path.clone(), 0));
+            *count += 1;
+        }
         self.entries.push((path, Entry { kind, mode: file_mode(self.request, bits), owner: self.request.owner }));
     }
 

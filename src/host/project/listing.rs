@@ -52,6 +52,8 @@ pub(super) struct SharedFile {
 pub(super) struct Bits {
     pub(super) executable: bool,
     pub(super) special: bool,
+    /// It has file capabilities.
+    pub(super) capable: bool,
 }
 
 impl Listing {

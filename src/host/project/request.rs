@@ -119,6 +119,13 @@ pub enum Why {
 pub enum Note {
     /// Two names of one folder differ in case only.
     SameButCase(ImagePath, ImagePath),
+    /// File capabilities of the host were not kept.
+    Capabilities {
+        /// The first path.
+        first: ImagePath,
+        /// How many there are.
+        count: usize,
+    },
     /// Set-user, set-group or sticky bits of the host were not kept.
     SpecialBits {
         /// The first path.
@@ -133,6 +140,10 @@ impl fmt::Display for Note {
         match self {
             Self::SameButCase(one, other) => {
                 write!(formatter, "`{one}` and `{other}` differ in case only, and some file systems hold one of them only")
+            }
+            Self::Capabilities { first, count: 1 } => write!(formatter, "the file capabilities of `{first}` are not kept"),
+            Self::Capabilities { first, count } => {
+                write!(formatter, "the file capabilities of `{first}` and {} more are not kept", count - 1)
             }
             Self::SpecialBits { first, count: 1 } => {
                 write!(formatter, "the set-user, set-group or sticky bit of `{first}` is not kept; set `mode` to keep it")

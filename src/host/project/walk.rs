@@ -8,7 +8,7 @@ use std::thread;
 use rustix::fs::{Access, AtFlags, Dir, FileType, Mode, accessat, readlinkat};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::beneath::{facts_at, open_folder, read_beginning};
+use super::beneath::{facts_at, has_capabilities, open_folder, read_beginning};
 use super::choice::{Choice, Decision};
 use super::follow::Followed;
 use super::listing::{Bits, Faults, Left, Listing, SharedFile, Slot, What};
@@ -242,7 +242,9 @@ impl<'a> Worker<'a> {
         if self.holds_key(here.handle, name, name, path)? {
             return Ok(());
         }
-        let bits = bits(facts.bits);
+        let mut bits = bits(facts.bits);
+        // Only what can be started has any use for them.
+        bits.capable = bits.executable && has_capabilities(here.handle, name);
         let what = if here.task.followed.is_some() {
             let Some(host) = self.walk.host else { return Ok(()) };
             let file = FoundFile { tree: host.tree, path: joined(here.in_tree, name).into(), stat: facts.stat };
@@ -332,7 +334,7 @@ impl Here<'_> {
 }
 
 fn bits(mode: Mode) -> Bits {
-    Bits { executable: mode.contains(Mode::XUSR), special: is_special(mode) }
+    Bits { executable: mode.contains(Mode::XUSR), special: is_special(mode), capable: false }
 }
 
 fn is_special(mode: Mode) -> bool {
