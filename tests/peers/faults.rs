@@ -45,7 +45,7 @@ fn f05_real_registries_behind_a_proxy_that_fails_three_of_ten() {
             umoci.run(&project.home(), ["stat", "--image", &format!("{}:1", project.path(&back).display())]);
         }
         let (requests, failed) = proxy.requests();
-        assert!(failed > 20, "{failed} of {requests} requests failed");
+        assert!(failed > 8, "{failed} of {requests} requests failed");
     }
 }
 
@@ -164,14 +164,17 @@ fn f26_files_are_flushed_before_they_get_their_name_and_folders_after() {
     assert!(waiting.is_empty(), "folders that were not flushed: {waiting:?}");
 }
 
-/// Makes a key and a certificate for loopback, and returns their paths.
-fn certificate(openssl: &Peer, project: &Project, name: &str, subject: &str, days: &str) -> (String, String) {
+/// Makes a key and a certificate that signs itself, for these names, and returns their paths.
+fn certificate(openssl: &Peer, project: &Project, name: &str, names: &str) -> (String, String) {
     let path = |ending: &str| project.path(&format!("{name}.{ending}")).display().to_string();
-    let (key, certificate) = (path("key"), path("crt"));
-    let days: Vec<&str> = days.split(' ').collect();
+    let (key, certificate, settings) = (path("key"), path("crt"), path("cnf"));
+    let text = format!(
+        "[req]\ndistinguished_name = who\nx509_extensions = what\nprompt = no\n[who]\nCN = test\n[what]\nbasicConstraints = critical, CA:FALSE\nsubjectAltName = {names}\n"
+    );
+    fs::write(&settings, text).unwrap();
     let base =
-        ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test", "-addext", subject, "-keyout", &key, "-out", &certificate];
-    openssl.run(&project.home(), base.iter().copied().chain(days));
+        ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-config", &settings, "-keyout", &key, "-out", &certificate];
+    openssl.run(&project.home(), base);
     (key, certificate)
 }
 
@@ -179,9 +182,9 @@ fn certificate(openssl: &Peer, project: &Project, name: &str, subject: &str, day
 fn f19_each_fault_of_a_certificate_is_told_apart() {
     let (Some(openssl), Some(faketime)) = (Peer::find("openssl"), Peer::find("faketime")) else { return };
     let project = small();
-    let here = "subjectAltName=IP:127.0.0.1,DNS:localhost";
+    let here = "IP:127.0.0.1, DNS:localhost";
     let served = |name: &str, subject: &str, more: &[&str], faked: Option<&str>, own: bool| {
-        let (key, certificate) = certificate(&openssl, &project, name, subject, "-days 30");
+        let (key, certificate) = certificate(&openssl, &project, name, subject);
         let port = free_port();
         let mut server = openssl.command(&project.home(), 60);
         server
@@ -205,7 +208,7 @@ fn f19_each_fault_of_a_certificate_is_told_apart() {
     };
     for (name, subject, more, faked, own, words) in [
         ("unknown", here, &[][..], None, false, "signed by nobody that this machine trusts"),
-        ("other-name", "subjectAltName=DNS:other.example", &[], None, true, "for another name"),
+        ("other-name", "DNS:other.example", &[], None, true, "for another name"),
         ("expired", here, &[], Some("+5 years"), true, "expired, or this machine's clock is wrong"),
         ("early", here, &[], Some("-5 years"), true, "not valid yet, or this machine's clock is wrong"),
         ("client", here, &["-Verify", "1"], None, true, "client certificate"),
@@ -219,7 +222,7 @@ fn f19_each_fault_of_a_certificate_is_told_apart() {
 fn f18_nothing_leads_from_https_to_http() {
     let Some(openssl) = Peer::find("openssl") else { return };
     let project = small();
-    let (key, certificate) = certificate(&openssl, &project, "redirecting", "subjectAltName=IP:127.0.0.1", "-days 30");
+    let (key, certificate) = certificate(&openssl, &project, "redirecting", "IP:127.0.0.1");
     let plain = Registry::crane();
     let Some(plain) = plain else { return };
     let answer = format!(
@@ -319,7 +322,7 @@ fn f35_devices_are_refused_by_name() {
     if !is_root() {
         return;
     }
-    for (kind, words) in [("c", "character device"), ("b", "block device")] {
+    for kind in ["c", "b"] {
         let project = small();
         let device = project.path("tree/device");
         success(&mut bounded_mknod(&mknod, &project, &device, kind));
@@ -328,7 +331,11 @@ fn f35_devices_are_refused_by_name() {
         let mut command = project.command(&["build", "-o", "oci:out"]);
         let output = command.output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == Some(2) && said.contains("tree/device") && said.contains(words), "{}", told(&command, &output));
+        assert!(
+            output.status.code() == Some(2) && said.contains("tree/device") && said.contains("is a device"),
+            "{}",
+            told(&command, &output)
+        );
     }
 }
 

@@ -386,7 +386,7 @@ fn silent(mut stream: &TcpStream) -> io::Result<Option<bool>> {
 
 fn blob(seen: &Seen, state: &State, repository: &str, digest: &str) -> Answer {
     let Some(bytes) = state.blobs.get(&(repository.to_owned(), digest.to_owned())) else { return refusal(404, "BLOB_UNKNOWN") };
-    let start = seen.headers.get("range").and_then(|range| range.strip_prefix("bytes=")?.trim_end_matches('-').parse::<usize>().ok());
+    let start = seen.headers.get("range").and_then(|range| range.strip_prefix("bytes=")?.split('-').next()?.parse::<usize>().ok());
     match start {
         Some(start) if start < bytes.len() => {
             answer(206).header("Content-Range", format!("bytes {start}-{}/{}", bytes.len() - 1, bytes.len())).body(&bytes[start..])

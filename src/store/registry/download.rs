@@ -15,6 +15,8 @@ pub(super) struct Download {
     /// The entity tag of the first answer, which a continuation has to have too.
     tag: Option<String>,
     offset: u64,
+    /// Whether the registry was asked for a part, and knew none.
+    whole_only: bool,
     /// Where the last break was.
     broke_at: u64,
     tries: Tries,
@@ -36,6 +38,7 @@ impl Download {
             body: response.into_body(),
             tag,
             offset: 0,
+            whole_only: false,
             broke_at: 0,
             tries: Tries::new(inner.http.retry_policy()),
         })
@@ -61,8 +64,10 @@ impl Download {
         }
     }
 
-    fn rest(&self) -> Result<Body, Fault> {
-        let range = (self.offset > 0).then_some((self.offset, self.tag.as_deref()));
+    fn rest(&mut self) -> Result<Body, Fault> {
+        // Some registries know only ranges that have an end (crane's).
+        let range =
+            (self.offset > 0 && !self.whole_only).then(|| (format!("bytes={}-{}", self.offset, self.size - 1), self.tag.as_deref()));
         let response = ask(&self.repository, &self.digest, range)?;
         match response.status().as_u16() {
             206 if self.offset > 0 => match content_range(response.header("content-range")) {
@@ -76,16 +81,20 @@ impl Download {
                 let passed = io::copy(&mut body.by_ref().take(self.offset), &mut io::sink()).map_err(reading)?;
                 if passed < self.offset { Err(early()) } else { Ok(body) }
             }
-            416 => Err(Fault::corrupt(format!("the registry's blob ends before byte {}", self.offset))),
+            // Either the blob ends before there, or the registry does not understand ranges; the whole will tell.
+            416 if !self.whole_only => {
+                self.whole_only = true;
+                self.rest()
+            }
             _ => Err(Fault::of(response)),
         }
     }
 }
 
-fn ask(repository: &Repository, digest: &Digest, range: Option<(u64, Option<&str>)>) -> Result<Response, Fault> {
+fn ask(repository: &Repository, digest: &Digest, range: Option<(String, Option<&str>)>) -> Result<Response, Fault> {
     let mut call = Call::new(Method::GET, repository.target(&format!("blobs/{digest}"))?, Action::Pull);
-    if let Some((offset, tag)) = range {
-        call = call.header(header::RANGE, format!("bytes={offset}-"));
+    if let Some((range, tag)) = range {
+        call = call.header(header::RANGE, range);
         if let Some(tag) = tag {
             call = call.header(header::IF_RANGE, tag);
         }
