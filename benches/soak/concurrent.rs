@@ -1,9 +1,10 @@
 //! Sixteen builds on one cache, which is pruned meanwhile.
 
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::made::Numbers;
 use crate::options::Options;
@@ -59,18 +60,8 @@ pub(crate) fn run(options: &Options) -> bool {
             });
         }
         scope.spawn(|| {
-            let rules: [&[&str]; 3] = [&["cache", "prune"], &["cache", "prune", "--keep", "2MB"], &["cache", "check"]];
-            for rule in rules.iter().cycle() {
-                if !running() {
-                    break;
-                }
-                let ran = measured(hardened(work.path(), &cache, *rule));
-                prunes.fetch_add(1, Ordering::Relaxed);
-                if !ran.good {
-                    failed.fetch_add(1, Ordering::Relaxed);
-                    println!("  {} failed: {}", rule.join(" "), ran.err.trim_end());
-                }
-                thread::sleep(std::time::Duration::from_millis(300));
+            while running() {
+                prune(work.path(), &cache, prunes.fetch_add(1, Ordering::Relaxed), &failed);
             }
         });
     });
@@ -87,4 +78,16 @@ pub(crate) fn run(options: &Options) -> bool {
         begun.elapsed().as_secs_f64()
     );
     load(&failed) + load(&other) == 0 && bad.is_empty() && load(&builds) > 0
+}
+
+/// Prunes the cache, or checks it, by turns.
+fn prune(folder: &Path, cache: &Path, number: u64, failed: &AtomicU64) {
+    let rules: [&[&str]; 3] = [&["cache", "prune"], &["cache", "prune", "--keep", "2MB"], &["cache", "check"]];
+    let rule = rules[usize::try_from(number % 3).unwrap()];
+    let ran = measured(hardened(folder, cache, rule));
+    if !ran.good {
+        failed.fetch_add(1, Ordering::Relaxed);
+        println!("  {} failed: {}", rule.join(" "), ran.err.trim_end());
+    }
+    thread::sleep(Duration::from_millis(300));
 }

@@ -129,11 +129,11 @@ impl Bench {
         let _ = child.wait();
         tally.kills.fetch_add(1, Ordering::Relaxed);
         tally.landed.fetch_add(u64::from(landed), Ordering::Relaxed);
-        self.count(&tally.bad, "a bad file under a digest's name", self.bad());
+        Self::count(&tally.bad, "a bad file under a digest's name", self.bad());
         if let Some(manifest) = self.registry.manifest("soak/image", "1") {
             // A tag is moved last, or not at all.
             let whole = hardened::oci::Digest::of(&manifest).to_string() == self.expected;
-            self.count(&tally.bad, "a tag with another image", if whole { vec![] } else { vec![PathBuf::from("soak/image:1")] });
+            Self::count(&tally.bad, "a tag with another image", if whole { vec![] } else { vec![PathBuf::from("soak/image:1")] });
         }
         let again = measured(self.command(kind));
         let digest = if VERBS[kind] == "prune" { again.good.then(|| self.expected.clone()) } else { Some(again.out.trim_end().to_owned()) };
@@ -146,13 +146,13 @@ impl Bench {
         }
         if VERBS[kind] == "pull" {
             let root = self.workshop.folder.join("pulled/blobs/sha256").join(self.expected.trim_start_matches("sha256:"));
-            self.count(&tally.other, "another image was pulled", if root.is_file() { vec![] } else { vec![root] });
+            Self::count(&tally.other, "another image was pulled", if root.is_file() { vec![] } else { vec![root] });
         }
-        self.count(&tally.bad, "a bad file after the next run", self.bad());
-        self.count(&tally.litter, "litter", self.litter());
+        Self::count(&tally.bad, "a bad file after the next run", self.bad());
+        Self::count(&tally.litter, "litter", self.litter());
     }
 
-    fn count(&self, counter: &AtomicU64, what: &str, found: Vec<PathBuf>) {
+    fn count(counter: &AtomicU64, what: &str, found: Vec<PathBuf>) {
         for path in found {
             counter.fetch_add(1, Ordering::Relaxed);
             println!("  {what}: {}", path.display());

@@ -116,7 +116,7 @@ impl Trial<'_> {
                 .lock()
                 .map(|mut error| {
                     if error.is_empty() {
-                        *error = ran.err
+                        *error = ran.err;
                     }
                 })
                 .unwrap();

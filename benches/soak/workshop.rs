@@ -20,9 +20,9 @@ impl Workshop {
         let mut recipe = String::from("[image]\nname = \"soak/image\"\n[base]\nstatic = true\n");
         for entry in entries.iter().map(String::as_str).chain(["app"]) {
             let name = Path::new(entry).file_name().unwrap().to_str().unwrap();
-            recipe.push_str(&format!("[[files]]\nfrom = \"{entry}\"\nto = \"/{name}\"\n"));
+            recipe.extend(["[[files]]\nfrom = \"", entry, "\"\nto = \"/", name, "\"\n"]);
         }
-        recipe.push_str(&format!("[process]\nentrypoint = [\"/app\"]\n[layers]\n{layers}\n"));
+        recipe.extend(["[process]\nentrypoint = [\"/app\"]\n[layers]\n", layers, "\n"]);
         fs::write(folder.join("hardened.toml"), recipe).unwrap();
         fs::write(folder.join("app"), program(62)).unwrap();
         fs::set_permissions(folder.join("app"), fs::Permissions::from_mode(0o755)).unwrap();

@@ -105,10 +105,13 @@ fn f23_a_file_that_changes_while_it_is_read_is_a_state_that_it_had_or_an_error()
     assert_eq!(good + refused, 25);
 }
 
+/// What happens to a file, and how.
+type Change = (&'static str, fn(&Path));
+
 #[test]
 fn f23_each_kind_of_change_between_walk_and_read_is_noticed() {
     // The layers before the file's own take long enough that the file changes in between; the build finds it again, as it is then.
-    let kinds: [(&str, fn(&Path)); 6] = [
+    let kinds: [Change; 6] = [
         ("grown", |file| File::options().append(true).open(file).unwrap().write_all(b"more").unwrap()),
         ("shrunk", |file| File::options().write(true).open(file).unwrap().set_len(2).unwrap()),
         ("replaced", |file| {
