@@ -11,7 +11,8 @@ use tempfile::TempDir;
 #[path = "support/project.rs"]
 mod project;
 
-use project::{Numbers, Project, settle};
+use project::made::Numbers;
+use project::{Project, settle};
 
 fn change(project: &Project, numbers: &mut Numbers) {
     let names: Vec<String> = {

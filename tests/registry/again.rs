@@ -3,7 +3,8 @@
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::project::{Numbers, Project, settle};
+use crate::project::made::Numbers;
+use crate::project::{Project, settle};
 use crate::registry::TestRegistry;
 
 #[test]

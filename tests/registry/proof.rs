@@ -196,7 +196,7 @@ fn addons_are_warnings_and_not_read_again() {
 fn hostile_files_get_an_answer() {
     let good =
         Elf { runpath: Some("$ORIGIN"), versions: &[("libc.so.6", &["GLIBC_2.36"])], ..program(&["libc.so.6", "libx.so.1"]) }.write();
-    let mut numbers = crate::project::Numbers(7);
+    let mut numbers = crate::project::made::Numbers(7);
     for _ in 0..40 {
         let mut bytes = good.clone();
         for _ in 0..3 {

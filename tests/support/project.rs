@@ -9,9 +9,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 #[path = "made.rs"]
-mod made;
+pub(crate) mod made;
 
-pub(crate) use made::{Numbers, program};
+pub(crate) use made::program;
 
 const RECIPE: &str = r#"
 [image]
