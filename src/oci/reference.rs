@@ -1,5 +1,4 @@
 use std::fmt;
-use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use super::Digest;
@@ -186,8 +185,9 @@ fn split_name(name: &str) -> Result<ImageName, &'static str> {
 fn is_host(host: &str) -> bool {
     let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     if let Some((address, after)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        // A zone names a card of this machine, and has no place in a name.
-        return address.parse::<Ipv6Addr>().is_ok() && (after.is_empty() || after.strip_prefix(':').is_some_and(is_port));
+        // Its groups are judged where it becomes a URL; a zone (`%eth0`) names a card of this machine, and has no place in a name.
+        let is_address = address.contains(':') && address.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'));
+        return is_address && (after.is_empty() || after.strip_prefix(':').is_some_and(is_port));
     }
     let (host, port) = host.split_once(':').map_or((host, None), |(host, port)| (host, Some(port)));
     let label = |label: &str| {
