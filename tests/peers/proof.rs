@@ -167,7 +167,7 @@ fn prove(facts: &LayerFacts, program: &Path) -> Result<Proof, Vec<String>> {
     base_files.apply(facts);
     let home = ImagePath::new(b"root").unwrap();
     let request = PlanRequest {
-        base: BaseImage { config: Config::new(&platform), layers: vec![], embedded: None, annotations: BTreeMap::new() },
+        base: BaseImage { config: Config::new(&platform), layers: vec![], written: vec![], annotations: BTreeMap::new() },
         platform,
         base_files,
         user: UserRequest { name: "root".to_owned(), uid: 0, group: "root".to_owned(), gid: 0, home, span: None },
