@@ -64,6 +64,10 @@ impl Judges {
     /// Compares the verdicts, and where both are good, what both read.
     fn compare(&self, name: &str, file: &[u8], suite: &str, stricter: Option<&str>, faults: &mut String) {
         let ((is_good, text), ours) = (self.gpgv(file), self.hardened(file, suite));
+        if stricter == NOT_SIGNED && ours.is_err() {
+            // What gpgv says of these depends on where they lie in its buffers, and changes from one day's file to the next.
+            return;
+        }
         match (is_good, &ours, stricter) {
             (true, Ok(release), None) => {
                 let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned();
@@ -73,7 +77,7 @@ impl Judges {
             }
             (false, Err(_), None) | (true, Err(_), Some(_)) => {}
             (false, Err(_), Some(reason)) => {
-                writeln!(faults, "{name}: gpgv refuses it too, so that the exception ({reason}) can go").unwrap()
+                writeln!(faults, "{name}: gpgv refuses it too, so that the exception ({reason}) can go").unwrap();
             }
             _ => writeln!(faults, "{name}: gpgv says {is_good}, hardened {:?}\n{text}", ours.as_ref().map(|release| &release.signers))
                 .unwrap(),
