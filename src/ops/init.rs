@@ -43,6 +43,12 @@ pub const TEMPLATES: &[Template] = &[
         text: include_str!("../../templates/java/hardened.toml"),
     },
     Template {
+        name: "nginx",
+        about: "static files, served by nginx",
+        marks: &["nginx.conf"],
+        text: include_str!("../../templates/nginx/hardened.toml"),
+    },
+    Template {
         name: "site",
         about: "static files and the binary that serves them",
         marks: &["public/index.html"],
@@ -151,9 +157,14 @@ mod tests {
 
     #[test]
     fn the_folder_chooses_the_template_and_nothing_is_overwritten() -> io::Result<()> {
-        for (mark, expected) in
-            [("package.json", "node"), ("requirements.txt", "python"), ("pom.xml", "java"), ("go.mod", "static"), ("x", "static")]
-        {
+        for (mark, expected) in [
+            ("package.json", "node"),
+            ("requirements.txt", "python"),
+            ("pom.xml", "java"),
+            ("nginx.conf", "nginx"),
+            ("go.mod", "static"),
+            ("x", "static"),
+        ] {
             let folder = tempfile::tempdir()?;
             fs::write(folder.path().join(mark), "")?;
             let written = init(folder.path(), None).map_err(io::Error::other)?;
@@ -169,7 +180,7 @@ mod tests {
     fn an_unknown_template_names_the_known_ones() {
         let error = init(Path::new("/nonexistent"), Some("pyton")).expect_err("no such template");
         assert_eq!(error.to_string(), "there is no template `pyton`");
-        let list = "the templates are `node`, `python`, `java`, `site`, `static`".to_owned();
+        let list = "the templates are `node`, `python`, `java`, `nginx`, `site`, `static`".to_owned();
         assert_eq!(error.hints(), ["run `hardened init --template python`".to_owned(), list]);
     }
 }

@@ -14,6 +14,7 @@ mod debian_makers;
 mod differential;
 mod elf;
 mod layout;
+mod mirror;
 mod peer;
 mod podman;
 mod project;

@@ -1,5 +1,5 @@
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
@@ -56,13 +56,26 @@ impl Podman {
         success(self.command(120).arg("run").args(LOCKED_IN).args(["--network", "none", "--tls-verify=false", image]).args(arguments))
     }
 
+    /// Runs an image locked in, on the host's network, to its end, and returns what became of it.
+    pub(crate) fn reach(&self, image: &str, arguments: &[&str]) -> Output {
+        let mut command = self.command(120);
+        command.arg("run").args(LOCKED_IN).args(["--network", "host", "--tls-verify=false", image]).args(arguments).output().unwrap()
+    }
+
     /// Starts an image locked in, on the host's network, as a service that ends after two minutes at the latest.
     pub(crate) fn start(&self, image: &str, environment: &[(&str, &str)]) -> Container<'_> {
+        let environment: Vec<String> = environment.iter().map(|(name, value)| format!("--env={name}={value}")).collect();
+        self.serve_image(image, environment.iter().map(String::as_str).chain(["--network=host"]))
+    }
+
+    /// Starts an image locked in, on a network of its own of which one port is reached at one of loopback.
+    pub(crate) fn publish(&self, image: &str, inside: u16, outside: u16) -> Container<'_> {
+        self.serve_image(image, ["--network=slirp4netns", &format!("--publish=127.0.0.1:{outside}:{inside}")])
+    }
+
+    fn serve_image<'a>(&self, image: &str, flags: impl IntoIterator<Item = &'a str>) -> Container<'_> {
         let mut command = self.command(120);
-        command.arg("run").args(LOCKED_IN).args(["--detach", "--network", "host", "--timeout", "120", "--tls-verify=false"]);
-        for (name, value) in environment {
-            command.args(["--env", &format!("{name}={value}")]);
-        }
+        command.arg("run").args(LOCKED_IN).args(["--detach", "--timeout", "120", "--tls-verify=false"]).args(flags);
         Container { podman: self, id: success(command.arg(image)).trim().to_owned() }
     }
 
@@ -94,6 +107,11 @@ impl Container<'_> {
             }
         });
         answer
+    }
+
+    /// Returns as whom its processes run, one a line, by the image's own accounts.
+    pub(crate) fn users(&self) -> String {
+        self.podman.podman(&["top", &self.id, "user"])
     }
 }
 
