@@ -12,7 +12,6 @@ mod armor;
 mod cleartext;
 mod date;
 mod exclude;
-mod explain;
 mod field;
 #[cfg(test)]
 mod hostile;
@@ -28,7 +27,6 @@ mod version;
 pub use armor::ArmorFault;
 pub use cleartext::ClearsignFault;
 pub use exclude::{ExclusionFault, ExclusionRule, Pattern, built_in_exclusions};
-pub use explain::Explanation;
 pub use field::LineFault;
 pub use index::{Index, IndexFault, IndexProblem, Limits, MultiArch, PackageRecord};
 pub use key::{Fingerprint, KeyFault, KeySummary, TrustedKeys};

@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::fault::nearest;
 use super::{Choice, Chosen, ExcludedBy, LeftOut, Request, Resolution, ResolveFault, Wanted, WantedBy};
 use crate::package::debian::exclude::ExclusionRule;
-use crate::package::debian::explain::nearest;
 use crate::package::debian::index::{Index, PackageRecord};
 use crate::package::debian::relation::{Alternative, Provided, Qualifier, Relation};
 use crate::package::debian::version::Version;

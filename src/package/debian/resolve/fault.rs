@@ -87,3 +87,22 @@ fn elsewhere_text(places: &[String]) -> String {
 fn chain_text(chain: &[String]) -> String {
     chain.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" → ")
 }
+
+/// Returns at most three of the names that are near to what was written, the nearest first.
+pub(super) fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let limit = (written.len() / 3).clamp(1, 4);
+    let mut near: Vec<(usize, &str)> = Vec::new();
+    for name in names {
+        if name.len().abs_diff(written.len()) > limit && !name.starts_with(written) {
+            continue;
+        }
+        // A name that goes on where the written one ends is near, however long it is: `python` is `python3-minimal`'s beginning.
+        let distance = if name.starts_with(written) { limit } else { strsim::osa_distance(written, name) };
+        if distance <= limit && near.iter().all(|(_, known)| *known != name) {
+            near.push((distance, name));
+            near.sort_by_key(|(distance, name)| (*distance, name.len(), *name));
+            near.truncate(3);
+        }
+    }
+    near.into_iter().map(|(_, name)| name.to_owned()).collect()
+}

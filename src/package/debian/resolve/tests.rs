@@ -1,7 +1,6 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::package::debian::Explanation;
 use crate::package::debian::index::Limits;
 
 /// Makes an index: one line for each package, `name version [architecture]; Field: value; …`.
@@ -257,26 +256,4 @@ fn what_can_not_be_had_is_told_with_its_chain() {
     assert_eq!(hint("zzzzzz"), None);
     // A version that the recipe pins is the one that others get.
     assert_eq!(names(&resolve(&indexes, "amd64", &request(&["lib=1.8", "pin"])).unwrap()), "lib pin");
-}
-
-#[test]
-fn each_package_is_explained() {
-    let main =
-        index(&["app 1; Depends: middle", "middle 1; Depends: libc6, dpkg", "libc6 2", "other 1; Depends: far", "far 1; Depends: middle"]);
-    let resolution = resolve(&[("trixie", &main)], "amd64", &request(&["other", "app"])).unwrap();
-    for (name, expected) in [
-        ("app", "`app` 1 is in: the recipe → `app`"),
-        ("libc6", "`libc6` 2 is in: the recipe → `app` → `middle` → `libc6`"),
-        ("far", "`far` 1 is in: the recipe → `other` → `far`"),
-        (
-            "dpkg",
-            "`dpkg` was left out by the rule `package-manager`: packages are chosen when the image is built, and never in a running container; \
-             wanted by `middle` (the recipe → `app` → `middle`)",
-        ),
-        ("libc", "nothing wants `libc`; there is `libc6`"),
-        ("zzz", "nothing wants `zzz`"),
-    ] {
-        assert_eq!(resolution.explain(name).to_string(), expected);
-    }
-    assert!(matches!(resolution.explain("dpkg"), Explanation::LeftOut { chain, .. } if chain == ["app", "middle"]));
 }
