@@ -1,7 +1,7 @@
 //! The soak runner: long runs of what the tests show once, with figures. `benches/README.md` says how; `docs/FIGURES.md` what came of it.
 //!
 //! `cargo run --release --example soak -- MODE [--count N] [--seconds N] [--percent P] [--workers N] [--seed N]
-//! [--registry HOST:PORT] [--by hardened|crane|skopeo] [--folder DIR] [--tree DIR]`
+//! [--registry HOST:PORT] [--by hardened|crane|skopeo] [--folder DIR] [--tree DIR] [--bars all|counts]`
 
 #![expect(clippy::disallowed_methods, reason = "it starts hardened, and peers to compare it with")]
 #![expect(clippy::unwrap_used, reason = "a run that can't go on ends")]

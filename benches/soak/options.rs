@@ -17,6 +17,8 @@ pub(crate) struct Options {
     pub(crate) folder: Option<PathBuf>,
     /// The files of `second`.
     pub(crate) tree: Option<PathBuf>,
+    /// Which bars a run must keep: those of time too, or on a machine that does other work those of counts, bytes and memory only.
+    bars: Option<String>,
 }
 
 impl Options {
@@ -35,6 +37,7 @@ impl Options {
                 "--by" => options.by = Some(value),
                 "--folder" => options.folder = Some(value.into()),
                 "--tree" => options.tree = Some(value.into()),
+                "--bars" if matches!(value.as_str(), "all" | "counts") => options.bars = Some(value),
                 _ => panic!("unknown option `{name}`"),
             }
         }
@@ -43,6 +46,11 @@ impl Options {
 
     pub(crate) fn workers(&self, usual: u64) -> u64 {
         self.workers.unwrap_or(usual)
+    }
+
+    /// Says whether a bar of time is kept, or need not be.
+    pub(crate) fn in_time(&self, kept: bool) -> bool {
+        kept || self.bars.as_deref() == Some("counts")
     }
 
     pub(crate) fn time(&self, usual: u64) -> Duration {

@@ -49,7 +49,7 @@ pub(crate) fn run(options: &Options) -> bool {
             sent.iter().sum::<f64>() / f64::from(u32::try_from(sent.len()).unwrap()),
             most(&sent)
         );
-        good &= unchanged <= 0.15 && median(changed) <= bar && (name != "split" || most(&sent) <= 8.0);
+        good &= options.in_time(unchanged <= 0.15 && median(changed) <= bar) && (name != "split" || most(&sent) <= 8.0);
     }
     good
 }
