@@ -9,7 +9,9 @@
 
 mod apt;
 mod bases;
+mod debian;
 mod debian_deb;
+mod debian_flavours;
 mod debian_makers;
 mod differential;
 mod elf;

@@ -62,6 +62,13 @@ impl Podman {
         command.arg("run").args(LOCKED_IN).args(["--network", "host", "--tls-verify=false", image]).args(arguments).output().unwrap()
     }
 
+    /// Runs a program of an image locked in, without a network, in place of the image's own.
+    pub(crate) fn run_program(&self, image: &str, program: &str, arguments: &[&str]) -> Output {
+        let mut command = self.command(120);
+        command.arg("run").args(LOCKED_IN).args(["--network", "none", "--entrypoint", program, image]);
+        command.args(arguments).output().unwrap()
+    }
+
     /// Starts an image locked in, on the host's network, as a service that ends after two minutes at the latest.
     pub(crate) fn start(&self, image: &str, environment: &[(&str, &str)]) -> Container<'_> {
         let environment: Vec<String> = environment.iter().map(|(name, value)| format!("--env={name}={value}")).collect();

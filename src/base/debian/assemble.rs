@@ -175,8 +175,9 @@ impl Assembly<'_> {
         let drops: Vec<String> = needs.iter().flat_map(|need| need.drop.clone()).collect();
         let drops = globs(&drops).map_err(AssemblyFault::Rule)?;
         for (number, package) in self.request.packages.iter().enumerate() {
-            let parts = needs.iter().flat_map(|need| &need.parts).find(|part| part.package == package.name);
-            let only = parts.map(|part| globs(&part.paths)).transpose().map_err(AssemblyFault::Rule)?;
+            let parts = needs.iter().flat_map(|need| &need.parts).filter(|part| part.package == package.name);
+            let paths: Vec<String> = parts.flat_map(|part| part.paths.clone()).collect();
+            let only = if paths.is_empty() { None } else { Some(globs(&paths).map_err(AssemblyFault::Rule)?) };
             for entry in &package.facts.entries {
                 let Some(path) = self.canonical(&entry.path) else { continue };
                 let text = path_text(&path);
