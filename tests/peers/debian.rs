@@ -156,10 +156,11 @@ impl Authority {
         let openssl = Peer::find("openssl")?;
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
-        fs::write(folder.join("names"), "subjectAltName=DNS:localhost\n").unwrap();
+        fs::write(folder.join("names"), "subjectAltName=DNS:localhost\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n").unwrap();
         let run = |line: &str| success(openssl.command(folder, 60).args(line.split(' ')));
         let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-        run(&format!("req -x509 {key} -days 2 -subj /O=Ours/CN=Ours -keyout ca.key -out ca.pem"));
+        let usage = "-addext keyUsage=critical,keyCertSign,cRLSign";
+        run(&format!("req -x509 {key} -days 2 -subj /O=Ours/CN=Ours {usage} -keyout ca.key -out ca.pem"));
         run(&format!("req {key} -subj /CN=localhost -keyout server.key -out server.csr"));
         run("x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.pem");
         run("pkcs12 -export -inkey server.key -in server.pem -passout pass:changeit -name server -out server.p12");
