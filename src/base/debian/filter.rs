@@ -112,6 +112,7 @@ mod tests {
             ("usr/lib/x86_64-linux-gnu/gconv/gconv-modules.cache", false, false),
             ("usr/lib/python3.13/test/support/__init__.py", false, true),
             ("usr/lib/python3.13/json/__init__.py", false, false),
+            ("usr/share/python3/debpython/version.py", true, true),
             ("usr/include/stdio.h", false, true),
             ("usr/share/zoneinfo/right/UTC", true, true),
             ("usr/share/zoneinfo/UTC", false, false),
