@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use crate::layout::Layout;
+use crate::mirror::Mirror;
 use crate::peer::{Peer, success};
 use crate::project::Project;
 
@@ -16,52 +15,22 @@ pub(crate) const SUITES: [&str; 2] = ["trixie", "bookworm"];
 /// What a locked-in program of each language says of itself.
 pub(crate) const LOCKED_IN: &str = "uid 65532, capabilities 0000000000000000, no new privileges 1, root read-only, network lo";
 
-/// Returns the address of the mirror; `None` when there is none, which is a failure where peers are required.
-pub(crate) fn mirror() -> Option<&'static str> {
-    static MIRROR: OnceLock<Option<String>> = OnceLock::new();
-    let found = MIRROR.get_or_init(|| {
-        std::env::var("HARDENED_DEBIAN_MIRROR").ok().filter(|address| !address.is_empty()).or_else(|| {
-            let apt = Peer::find("apt-get")?;
-            let home = tempfile::tempdir().unwrap();
-            let told = apt.run(home.path(), ["indextargets", "--format", "$(LABEL)|$(REPO_URI)"]);
-            let addresses = told.lines().filter_map(|line| line.strip_prefix("Debian|")).map(|address| address.trim_end_matches('/'));
-            addresses.filter(|address| !address.ends_with("-security")).map(str::to_owned).next()
-        })
-    });
-    if found.is_none() {
-        let is_required = std::env::var_os("HARDENED_REQUIRE_PEERS").is_some_and(|value| value == "1");
-        assert!(!is_required, "this machine's apt has no Debian mirror, and peers are required");
-        writeln!(io::stderr(), "skipped: this machine's apt has no Debian mirror").unwrap();
-    }
-    found.as_deref()
-}
-
-/// Returns the cache that these tests share, empty when the first of them asks.
-fn cache() -> &'static Path {
-    static CACHE: OnceLock<PathBuf> = OnceLock::new();
-    CACHE.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers/debian-cache");
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).unwrap();
-        folder
-    })
-}
-
 /// Returns a recipe with a flavour; `keys` are more of `base.debian`, `rest` is what follows.
 pub(crate) fn recipe(suite: &str, flavour: &str, keys: &str, rest: &str) -> String {
     format!("[image]\nname = \"flavours/{flavour}\"\n\n[base.debian]\nsuite = \"{suite}\"\nflavour = \"{flavour}\"\n{keys}\n{rest}")
 }
 
-/// Runs hardened with the mirror and a cache.
+/// Runs hardened with the mirror and a cache of the test's own.
 pub(crate) fn with_cache(project: &Project, cache: &Path, arguments: &[&str]) -> String {
-    let mirror = mirror().unwrap();
-    let known = ["-q", "--debian-mirror", mirror, "--cache-dir", cache.to_str().unwrap()];
-    project.hardened(&[arguments, &known].concat())
+    let mut command = project.command(arguments);
+    success(Mirror::find().unwrap().offer(&mut command).env("HARDENED_CACHE_DIR", cache)).trim_end().to_owned()
 }
 
-/// Runs hardened with the mirror and the cache of these tests.
+/// Runs hardened with the mirror and the cache that tests share.
 pub(crate) fn hardened(project: &Project, arguments: &[&str]) -> String {
-    with_cache(project, cache(), arguments)
+    let _turn = Mirror::turn();
+    let mut command = project.command(arguments);
+    success(Mirror::find().unwrap().offer(&mut command)).trim_end().to_owned()
 }
 
 /// Builds a project into the layout `out`; returns the name by which podman knows it.

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::debian::{Authority, LOCKED_IN, SUITES, build, certificates, check, entries, hardened, locked, mirror, recipe, unpack};
+use crate::debian::{Authority, LOCKED_IN, SUITES, build, certificates, check, entries, hardened, locked, recipe, unpack};
 use crate::elf;
+use crate::mirror::Mirror;
 use crate::peer::{Peer, free_port, success};
 use crate::podman::Podman;
 use crate::project::{HELLO_SAYS, Project};
@@ -128,7 +129,7 @@ fn compiled(compiler: &Peer, name: &str, source: &str, options: &[&str]) -> Vec<
 
 #[test]
 fn static_runs_a_static_program() {
-    let (Some(_), Some(podman)) = (mirror(), Podman::find()) else { return };
+    let (Some(_), Some(podman)) = (Mirror::find(), Podman::find()) else { return };
     for suite in SUITES {
         let project = Project::hello().file("hardened.toml", recipe(suite, "static", "", &OF_ONE_PROGRAM.replace("app", "hello")));
         let image = build(&project);
@@ -142,7 +143,7 @@ fn static_runs_a_static_program() {
 
 #[test]
 fn base_runs_a_program_that_is_linked_to_the_c_library() {
-    let (Some(_), Some(podman), Some(gcc)) = (mirror(), Podman::find(), Peer::find("gcc")) else { return };
+    let (Some(_), Some(podman), Some(gcc)) = (Mirror::find(), Podman::find(), Peer::find("gcc")) else { return };
     let program = compiled(&gcc, "app.c", IN_C, &["-D_GNU_SOURCE", "-Wall", "-Werror", "-ldl"]);
     for suite in SUITES {
         let project = Project::new(&recipe(suite, "base", "", OF_ONE_PROGRAM)).program("app", &program);
@@ -154,7 +155,7 @@ fn base_runs_a_program_that_is_linked_to_the_c_library() {
 
 #[test]
 fn cc_runs_a_program_that_is_linked_to_the_cpp_library() {
-    let (Some(_), Some(podman), Some(gxx)) = (mirror(), Podman::find(), Peer::find("g++")) else { return };
+    let (Some(_), Some(podman), Some(gxx)) = (Mirror::find(), Podman::find(), Peer::find("g++")) else { return };
     let program = compiled(&gxx, "app.cpp", IN_CPP, &["-fopenmp", "-pthread"]);
     for suite in SUITES {
         let project = Project::new(&recipe(suite, "cc", "", OF_ONE_PROGRAM)).program("app", &program);
@@ -212,7 +213,7 @@ server trusted ";
 
 #[test]
 fn python_does_real_work() {
-    let (Some(_), Some(podman), Some(authority)) = (mirror(), Podman::find(), Authority::new()) else { return };
+    let (Some(_), Some(podman), Some(authority)) = (Mirror::find(), Podman::find(), Authority::new()) else { return };
     for suite in SUITES {
         let project = Project::new(&recipe(suite, "python3", "certificates = [\"corp.pem\"]", "")).file("corp.pem", &authority.certificate);
         let image = build(&project);
@@ -288,7 +289,7 @@ says trusted
 
 #[test]
 fn node_does_real_work() {
-    let (Some(_), Some(podman), Some(authority)) = (mirror(), Podman::find(), Authority::new()) else { return };
+    let (Some(_), Some(podman), Some(authority)) = (Mirror::find(), Podman::find(), Authority::new()) else { return };
     for suite in SUITES {
         let keys = "certificates = [\"corp.pem\"]\nlayers = 3";
         let project = Project::new(&recipe(suite, "nodejs", keys, "")).file("corp.pem", &authority.certificate);
@@ -357,7 +358,8 @@ public class Probe {
 
 #[test]
 fn java_does_real_work() {
-    let (Some(_), Some(podman), Some(javac), Some(authority)) = (mirror(), Podman::find(), Peer::find("javac"), Authority::new()) else {
+    let (Some(_), Some(podman), Some(javac), Some(authority)) = (Mirror::find(), Podman::find(), Peer::find("javac"), Authority::new())
+    else {
         return;
     };
     for suite in SUITES {
@@ -383,7 +385,7 @@ fn java_does_real_work() {
 
 #[test]
 fn nginx_checks_its_configuration_and_serves() {
-    let (Some(_), Some(podman)) = (mirror(), Podman::find()) else { return };
+    let (Some(_), Some(podman)) = (Mirror::find(), Podman::find()) else { return };
     for suite in SUITES {
         let port = free_port();
         let folders = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|name| format!("{name}_temp_path /tmp/{name};")).join(" ");
@@ -414,7 +416,7 @@ fn nginx_checks_its_configuration_and_serves() {
 
 #[test]
 fn the_clients_of_postgresql_start() {
-    let (Some(_), Some(podman)) = (mirror(), Podman::find()) else { return };
+    let (Some(_), Some(podman)) = (Mirror::find(), Podman::find()) else { return };
     for suite in SUITES {
         let project = Project::new(&recipe(suite, "postgresql-client", "", ""));
         let image = build(&project);
@@ -436,7 +438,7 @@ fn the_clients_of_postgresql_start() {
 
 #[test]
 fn images_for_arm64_run_where_there_is_an_emulator() {
-    let (Some(_), Some(umoci), Some(emulator)) = (mirror(), Peer::find("umoci"), Peer::find("qemu-aarch64-static")) else { return };
+    let (Some(_), Some(umoci), Some(emulator)) = (Mirror::find(), Peer::find("umoci"), Peer::find("qemu-aarch64-static")) else { return };
     let run = |project: &Project, root: &Path, program: &str, arguments: &[&str]| {
         let mut command = emulator.command(&project.home(), 120);
         command.env("LANG", "C.UTF-8").args(["-L"]).arg(root).arg(fs::canonicalize(root.join(program)).unwrap());

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use sha2::{Digest as _, Sha256};
 
-use crate::debian::{Authority, SUITES, build, certificates, entries, hardened, locked, mirror, recipe, unpack, with_cache};
+use crate::debian::{Authority, SUITES, build, certificates, entries, hardened, locked, recipe, unpack, with_cache};
 use crate::debian_makers::printed;
 use crate::layout::hex;
+use crate::mirror::Mirror;
 use crate::peer::{Peer, locate, success};
 use crate::project::{Project, digest};
 use crate::registry::Registry;
@@ -163,7 +164,7 @@ fn compare_with_update(project: &Project, root: &Path, dpkg: &Peer, update: &Pee
 #[test]
 fn parts_of_an_image_are_as_debian_makes_and_reads_them() {
     let (Some(_), Some(umoci), Some(dpkg), Some(ldconfig)) =
-        (mirror(), Peer::find("umoci"), Peer::find("dpkg-deb"), Peer::find("ldconfig"))
+        (Mirror::find(), Peer::find("umoci"), Peer::find("dpkg-deb"), Peer::find("ldconfig"))
     else {
         return;
     };
@@ -198,7 +199,8 @@ fn parts_of_an_image_are_as_debian_makes_and_reads_them() {
 
 #[test]
 fn keytool_lists_the_certificates_of_the_java_image() {
-    let (Some(_), Some(umoci), Some(keytool), Some(authority)) = (mirror(), Peer::find("umoci"), Peer::find("keytool"), Authority::new())
+    let (Some(_), Some(umoci), Some(keytool), Some(authority)) =
+        (Mirror::find(), Peer::find("umoci"), Peer::find("keytool"), Authority::new())
     else {
         return;
     };
@@ -234,7 +236,7 @@ fn blob(address: &str, name: &str, digest: &str) -> Vec<u8> {
 
 #[test]
 fn a_lock_gives_one_digest_from_wherever_its_packages_come() {
-    let (Some(_), Some(registry), Some(dpkg)) = (mirror(), Registry::distribution(), Peer::find("dpkg-deb")) else { return };
+    let (Some(_), Some(registry), Some(dpkg)) = (Mirror::find(), Registry::distribution(), Peer::find("dpkg-deb")) else { return };
     for suite in SUITES {
         let recipe = recipe(suite, "postgresql-client", "", "").replacen("\n\n", "\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n\n", 1);
         let project = Project::new(&recipe);
@@ -272,7 +274,7 @@ fn a_lock_gives_one_digest_from_wherever_its_packages_come() {
 
 #[test]
 fn syft_finds_the_packages_of_the_lock() {
-    if mirror().is_none() {
+    if Mirror::find().is_none() {
         return;
     }
     // `go install github.com/anchore/syft/cmd/syft@latest` takes nine minutes: it is used where it is, and never required.
