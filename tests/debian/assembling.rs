@@ -160,6 +160,25 @@ fn a_packages_programs_gain_no_rights_and_links_are_kept() {
 }
 
 #[test]
+fn folders_of_packages_keep_their_modes_and_empty_ones_go() {
+    let mut package = app("");
+    package.files.push(("var/cache/app/".to_owned(), 0o1777, Vec::new()));
+    // Something in this folder is left out, and it has a neighbour whose name goes on.
+    package.files.push(("usr/lib/app/".to_owned(), 0o750, Vec::new()));
+    let package = package
+        .file("usr/lib/app/audit/a.so", b"left out")
+        .file("usr/lib/app/kept", b"kept")
+        .file("usr/lib/app-more/kept", b"kept")
+        .file("usr/lib/emptied/audit/a.so", b"left out");
+    let project = Project::new(&[package], "packages = [\"app\"]");
+    let files = project.files(&[]);
+    assert_eq!(files["usr/lib/app"].mode & 0o7777, 0o750);
+    assert_eq!(files["var/cache/app"].mode & 0o7777, 0o1777);
+    assert!(files.contains_key("usr/lib/app/kept") && files.contains_key("usr/lib/app-more/kept"));
+    assert!(!files.contains_key("usr/lib/app/audit") && !files.contains_key("usr/lib/emptied"));
+}
+
+#[test]
 fn slim_leaves_out_more() {
     let package = app("")
         .file("usr/include/app.h", b"header")

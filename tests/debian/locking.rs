@@ -147,6 +147,35 @@ fn what_must_be_newer_for_an_update_moves_with_it() {
 }
 
 #[test]
+fn what_is_held_back_keeps_what_it_needs() {
+    let packages = |app_version: &str, needs: &str, one: &str| {
+        let mut app = app(&format!("libone, {needs}, debconf"));
+        app.version = app_version.to_owned();
+        vec![app, deb("libone", one), deb("libold", "1"), deb("libnew", "1"), deb("debconf", "1")]
+    };
+    let project = Project::new(&packages("1.0", "libold", "1"), "packages = [\"app\"]");
+    project.good(&["lock"]);
+    let before = project.lock();
+    project.mirror.publish(&packages("2.0", "libnew", "2"), DATE + 86_400, "", super::ARCHIVE_KEY);
+    let table = project.good(&["lock", "--update", "libone"]);
+    assert_eq!(table, "package  old  new  fixes\nlibone   1    2\n");
+    let lock = project.lock();
+    let line = |text: &str, name: &str| text.lines().find(|line| line.contains(&format!("name = \"{name}\""))).map(str::to_owned);
+    for name in ["app", "libold", "debconf"] {
+        assert!(line(&lock, name).is_some() && line(&lock, name) == line(&before, name), "{name}: {lock}");
+    }
+    assert_eq!(line(&lock, "libnew"), None);
+    // A version that the recipe names goes before what was locked.
+    project.recipe("packages = [\"app=2.0\"]");
+    project.good(&["lock", "--update", "libone"]);
+    assert!(project.lock().contains("app_2.0_amd64.deb") && project.lock().contains("libnew") && !project.lock().contains("libold"));
+    // What decides over all packages cannot be changed for some.
+    project.recipe("packages = [\"app=2.0\"]\nexclude = [\"libnew\"]");
+    let said = project.bad(2, &["lock", "--update", "libone"]);
+    assert!(said.contains("some packages alone cannot be updated, since `exclude` changed (new: `libnew`)"), "{said}");
+}
+
+#[test]
 fn two_platforms_have_their_own_packages() {
     let mut all = packages();
     let mut other = app("");

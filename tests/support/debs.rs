@@ -35,11 +35,13 @@ pub(crate) struct Deb {
     pub(crate) scripts: Vec<(String, String)>,
     /// Path, mode and content; a folder ends with a slash, a link's content begins with `->`.
     pub(crate) files: Vec<(String, u32, Vec<u8>)>,
+    /// Folders that it does not list, though it has files in them.
+    pub(crate) unlisted: Vec<String>,
 }
 
 pub(crate) fn deb(name: &str, version: &str) -> Deb {
     let (name, version, architecture) = (name.to_owned(), version.to_owned(), "amd64".to_owned());
-    Deb { name, version, architecture, fields: vec![], scripts: vec![], files: vec![] }
+    Deb { name, version, architecture, fields: vec![], scripts: vec![], files: vec![], unlisted: vec![] }
 }
 
 impl Deb {
@@ -82,8 +84,9 @@ impl Deb {
         for (path, mode, content) in &self.files {
             for (end, _) in path.match_indices('/') {
                 let folder = path[..end].to_owned();
-                if !folders.contains(&folder) {
-                    data.push(entry(&format!("./{folder}/"), b'5', 0o755, "", b""));
+                if !folders.contains(&folder) && !self.unlisted.contains(&folder) {
+                    let mode = if path.strip_suffix('/') == Some(&folder) { *mode } else { 0o755 };
+                    data.push(entry(&format!("./{folder}/"), b'5', mode, "", b""));
                     folders.push(folder);
                 }
             }

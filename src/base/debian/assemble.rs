@@ -101,6 +101,16 @@ pub enum AssemblyFault {
         /// The other.
         other: String,
     },
+    /// A file lies below what another has as a link or a file.
+    #[error("`{path}` lies below `{above}`, which is no folder{}", .package.as_ref().map(|name| format!(" in the package `{name}`")).unwrap_or_default())]
+    Below {
+        /// The file.
+        path: ImagePath,
+        /// What is no folder.
+        above: ImagePath,
+        /// The package that has it; `None` when it is made here.
+        package: Option<String>,
+    },
     /// Something could not be made of the packages' files.
     #[error(transparent)]
     Make(#[from] MakeFault),
@@ -140,6 +150,7 @@ pub fn assemble(request: &AssemblyRequest<'_>) -> Result<Assembled, AssemblyFaul
             make::make(*make, request, &mut assembly.tree)?;
         }
     }
+    assembly.check_folders()?;
     let covered = |name: &str| needs.iter().any(|need| need.covers.iter().any(|pattern| fits(pattern, name)));
     let scripts = request.packages.iter().filter(|package| !covered(package.name)).filter_map(|package| {
         let (script, command) = unexplained(package.facts)?;
@@ -300,14 +311,33 @@ impl Assembly<'_> {
     /// Removes folders that are empty because all that was in them was left out.
     fn prune(&mut self) {
         let emptied: BTreeSet<ImagePath> = self.dropped.keys().flat_map(|(_, path)| path.parents()).collect();
+        let mut inside: BTreeMap<ImagePath, usize> = BTreeMap::new();
+        for parent in self.tree.keys().filter_map(ImagePath::parent) {
+            *inside.entry(parent).or_default() += 1;
+        }
+        // What is in a folder comes after it.
         let paths: Vec<ImagePath> = self.tree.keys().rev().cloned().collect();
         for path in paths {
-            let below = self.tree.range(path.clone()..).nth(1).is_some_and(|(next, _)| next.starts_with(&path));
             let is_folder = self.tree.get(&path).is_some_and(|placed| placed.entry.kind == EntryKind::Directory);
-            if is_folder && !below && emptied.contains(&path) {
+            if is_folder && emptied.contains(&path) && inside.get(&path).is_none_or(|count| *count == 0) {
                 self.tree.remove(&path);
+                if let Some(count) = path.parent().and_then(|parent| inside.get_mut(&parent)) {
+                    *count -= 1;
+                }
             }
         }
+    }
+
+    /// Makes sure that no file lies below what is no folder: where it would land is for each reader to say.
+    fn check_folders(&self) -> Result<(), AssemblyFault> {
+        for path in self.tree.keys() {
+            let above = path.parent().and_then(|parent| self.tree.get_key_value(&parent));
+            if let Some((above, placed)) = above.filter(|(_, placed)| placed.entry.kind != EntryKind::Directory) {
+                let package = placed.package.map(|number| self.request.packages[number].name.to_owned());
+                return Err(AssemblyFault::Below { path: path.clone(), above: above.clone(), package });
+            }
+        }
+        Ok(())
     }
 
     /// Writes down every package where scanners look: its control file as it is, and the digests of its files.

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use crate::diagnostic::Diagnostic;
@@ -7,12 +7,11 @@ use crate::oci::Platform;
 use crate::ops::recipe::OpenRecipe;
 use crate::ops::{Failure, Observer, Quiet, Tools};
 use crate::package::SUITES;
-use crate::package::debian::{
-    Chosen, ExcludedBy, Index, Pattern, Relation, Request, Resolution, ResolveFault, Version, Wanted, WantedBy, resolve,
-};
+use crate::package::debian::{Chosen, ExcludedBy, Index, Pattern, Request, Resolution, ResolveFault, Version, Wanted, WantedBy, resolve};
 use crate::recipe::DebianBase;
 
 use super::archives::{OpenSuite, Suite, fetch_indexes, read_indexes, suites};
+use super::hold::hold_back;
 use super::packages::in_parallel;
 use super::places::{DEBIAN, snapshot_time};
 
@@ -33,13 +32,18 @@ pub(in crate::ops) fn choose(
 ) -> Result<LockedDebian, Failure> {
     let platforms: Vec<&Platform> = open.recipe.platforms.iter().map(|platform| &platform.value).collect();
     let architectures: Vec<&str> = platforms.iter().map(|platform| architecture(platform, open)).collect::<Result<_, _>>()?;
+    let request = DebianRequest::of(base);
+    if let Some(before) = before.filter(|_| !only.is_empty()) {
+        // More or fewer wanted packages are a matter of these; the other keys decide over every package.
+        let same = DebianRequest { wanted: before.request.wanted.clone(), ..request.clone() };
+        if let Some(changed) = before.request.changed(&same) {
+            let message = format!("some packages alone cannot be updated, since {changed}");
+            return Err(Failure::wrong(message).hint("run `hardened lock --update`, which moves all packages"));
+        }
+    }
     let suites = open_suites(base, open, before, tools)?;
     fetch_indexes(&suites, &architectures, tools, observer)?;
-    let mut locked = LockedDebian {
-        request: DebianRequest::of(base),
-        archives: suites.iter().map(OpenSuite::locked).collect(),
-        platforms: BTreeMap::new(),
-    };
+    let mut locked = LockedDebian { request, archives: suites.iter().map(OpenSuite::locked).collect(), platforms: BTreeMap::new() };
     let chosen: Mutex<BTreeMap<usize, LockedPackages>> = Mutex::default();
     let numbers: Vec<usize> = (0..platforms.len()).collect();
     // Two at once keep two processors busy, and the memory for their lists bounded.
@@ -52,7 +56,8 @@ pub(in crate::ops) fn choose(
             left_out: resolution.left_out.iter().map(left_out).collect(),
         };
         if let Some(old) = before.and_then(|before| before.packages(platform)).filter(|_| !only.is_empty()) {
-            hold_back(&mut packages, old, only, &indexes, architecture);
+            let pinned = base.wanted.iter().filter(|(_, version)| version.is_some()).map(|(name, _)| name.as_str());
+            packages = hold_back(&packages, old, only.iter().map(String::as_str), pinned, &indexes, architecture);
         }
         if let Ok(mut chosen) = chosen.lock() {
             chosen.insert(*number, packages);
@@ -208,48 +213,4 @@ fn left_out(left_out: &crate::package::debian::LeftOut) -> LeftOutPackage {
         reason: left_out.reason.clone(),
         wanted_by: left_out.wanted_by.iter().map(wanted_by).collect(),
     }
-}
-
-/// Keeps what was locked of all packages but those that are to move.
-fn hold_back(new: &mut LockedPackages, old: &LockedPackages, only: &[String], indexes: &[(usize, Index)], architecture: &str) {
-    let source_of = |name: &str| new.packages.iter().find(|package| package.name == name).map(|package| package.source.clone());
-    let mut moving: BTreeSet<String> = only.iter().filter_map(|name| source_of(name)).collect();
-    loop {
-        let mut more = BTreeSet::new();
-        for package in new.packages.iter().filter(|package| moving.contains(&package.source)) {
-            for (name, relation) in needs(package, indexes, architecture) {
-                let Some(kept) = old.packages.iter().find(|kept| kept.name == name) else { continue };
-                let version = kept.version.parse::<Version>();
-                let holds = version.is_ok_and(|version| relation.is_none_or(|constraint| constraint.allows(&version)));
-                if !holds && !moving.contains(&kept.source) {
-                    more.insert(kept.source.clone());
-                }
-            }
-        }
-        if more.is_empty() {
-            break;
-        }
-        moving.extend(more);
-    }
-    for package in &mut new.packages {
-        if let Some(kept) = old.packages.iter().find(|kept| kept.name == package.name && !moving.contains(&package.source)) {
-            let wanted_by = std::mem::take(&mut package.wanted_by);
-            *package = LockedPackage { wanted_by, ..kept.clone() };
-        }
-    }
-}
-
-/// Returns what a package depends on, with what is asked of its version.
-fn needs(
-    package: &LockedPackage,
-    indexes: &[(usize, Index)],
-    architecture: &str,
-) -> Vec<(String, Option<crate::package::debian::Constraint>)> {
-    let records = indexes.iter().flat_map(|(_, index)| index.named(&package.name));
-    let Some(record) = records.into_iter().find(|record| record.version_text() == package.version) else { return Vec::new() };
-    let texts = [record.pre_depends(), record.depends()];
-    let groups = texts.into_iter().filter_map(|text| Relation::parse(text).ok()).flatten();
-    let alternatives = groups.flat_map(|group| group.alternatives);
-    let for_here = alternatives.filter(|alternative| alternative.architectures.hold_for(architecture));
-    for_here.map(|alternative| (alternative.name.clone(), alternative.constraint)).collect()
 }

@@ -6,6 +6,7 @@ mod archives;
 mod changes;
 mod choose;
 mod heads;
+mod hold;
 mod packages;
 mod places;
 mod who;
@@ -167,8 +168,9 @@ fn assembled(
             AssemblyFault::Conflict { one, other, .. } => {
                 Some(format!("keep one of them: `exclude = [\"{other}\"]` or `exclude = [\"{one}\"]`"))
             }
+            AssemblyFault::Below { package: Some(package), .. } => Some(format!("leave it out: `exclude = [\"{package}\"]`")),
             AssemblyFault::Make(fault) => fault.hint(),
-            AssemblyFault::Rule(_) => None,
+            AssemblyFault::Below { package: None, .. } | AssemblyFault::Rule(_) => None,
         };
         Failure::from(hint.into_iter().fold(diagnostic, Diagnostic::hint))
     })
