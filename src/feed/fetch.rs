@@ -177,8 +177,7 @@ impl Feed {
     ) -> Result<(), Miss> {
         let response = self.ask(place, path, (*offset > 0).then_some(*offset))?;
         let begins = if response.status() == 206 { *offset } else { 0 };
-        if response.length().is_some_and(|length| begins + length != size) {
-            let length = begins + response.length().unwrap_or_default();
+        if let Some(length) = response.length().map(|length| begins.saturating_add(length)).filter(|length| *length != size) {
             return Err(Miss::Other(format!("what it has is another file: it has {length} bytes, and should have {size}")));
         }
         if response.status() == 206 && !response.header("content-range").is_some_and(|range| range.starts_with(&format!("bytes {offset}-")))

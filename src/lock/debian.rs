@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::quoted;
 use super::read::{Wrong, value};
 use crate::oci::{Digest, Platform};
+use crate::package::debian::{Version, is_architecture, is_archive_path, is_package_name};
 use crate::recipe::DebianBase;
 
 /// The version of the tables that say what becomes of packages in an image: filters, needs, and how layers are divided. It is raised
@@ -207,17 +208,76 @@ pub(super) struct PackagesKeys {
 pub(super) fn read(request: DebianRequest, archives: Vec<ArchiveKeys>, platforms: Vec<PackagesKeys>) -> Result<LockedDebian, Wrong> {
     let archive = |keys: ArchiveKeys| {
         let ArchiveKeys { name, suite, in_release, date, valid_until, signers } = keys;
+        if date.parse::<jiff::Timestamp>().is_err() {
+            let reason = format!("the date of the suite `{}` is no time: `{}`", suite.escape_debug(), date.escape_debug());
+            return Err((date, reason));
+        }
         Ok(LockedArchive { name, suite, in_release: value(&in_release)?, date, valid_until, signers })
     };
     let archives = archives.into_iter().map(archive).collect::<Result<_, Wrong>>()?;
     let mut locked = BTreeMap::new();
-    for PackagesKeys { platform, packages, left_out } in platforms {
+    for PackagesKeys { platform, mut packages, left_out } in platforms {
+        for package in &packages {
+            package.check(&request)?;
+        }
+        packages.sort_by(|one, other| one.name.cmp(&other.name));
+        if let Some(pair) = packages.windows(2).find(|pair| pair[0].name == pair[1].name) {
+            let name = pair[0].name.clone();
+            let reason = format!("the package `{name}` stands in it twice for `{}`", platform.escape_debug());
+            return Err((name, reason));
+        }
         if locked.insert(value(&platform)?, LockedPackages { packages, left_out }).is_some() {
             let reason = format!("platform `{}` stands in it twice", platform.escape_debug());
             return Err((platform, reason));
         }
     }
     Ok(LockedDebian { request, archives, platforms: locked })
+}
+
+impl LockedPackage {
+    /// Checks what a lock says of a package: it may come from elsewhere, and every part of it may reach a file name, an address or a layer.
+    fn check(&self, request: &DebianRequest) -> Result<(), Wrong> {
+        let is_version = |text: &str| text.parse::<Version>().is_ok();
+        let is_from = match self.archive.as_str() {
+            "debian" | "debian-security" => request.suite.is_some(),
+            // The request is compared with the recipe before anything is fetched.
+            address => request.archives.iter().any(|archive| archive.split(' ').next() == Some(address)),
+        };
+        let checks = [
+            ("name", &self.name, is_package_name(&self.name)),
+            ("version", &self.version, is_version(&self.version)),
+            ("architecture", &self.architecture, is_architecture(&self.architecture)),
+            ("source", &self.source, is_package_name(&self.source)),
+            ("source-version", &self.source_version, is_version(&self.source_version)),
+            ("path", &self.path, is_archive_path(&self.path)),
+            ("snapshot", &self.snapshot, is_snapshot(&self.snapshot)),
+        ];
+        let name = self.name.escape_debug();
+        if let Some((key, text, _)) = checks.into_iter().find(|(_, _, is_right)| !is_right) {
+            let reason = format!("the `{key}` of the package `{name}` cannot be `{}`", text.escape_debug());
+            return Err((text.clone(), reason));
+        }
+        if !is_from {
+            let reason =
+                format!("the package `{name}` is from `{}`, which is no archive of the lock's request", self.archive.escape_debug());
+            return Err((self.archive.clone(), reason));
+        }
+        // No archive has larger packages: its index could not say so.
+        if self.size == 0 || self.size > u64::from(u32::MAX) {
+            return Err((self.name.clone(), format!("the package `{name}` cannot have {} bytes", self.size)));
+        }
+        Ok(())
+    }
+}
+
+/// Says whether a text is a time as snapshot.debian.org writes times: `20261124T101637Z`.
+fn is_snapshot(text: &str) -> bool {
+    let is_right = |(index, byte): (usize, u8)| match index {
+        8 => byte == b'T',
+        15 => byte == b'Z',
+        _ => byte.is_ascii_digit(),
+    };
+    text.len() == 16 && text.bytes().enumerate().all(is_right)
 }
 
 impl DebianRequest {

@@ -1,6 +1,6 @@
 //! Archives and packages that are broken or hostile: one clear message, and nothing written.
 
-use super::debs::{ARCHIVE_KEY, DATE, Deb, STRANGER_KEY, deb, gzip, signed};
+use super::debs::{ARCHIVE_KEY, DATE, Deb, Mirror, STRANGER_KEY, deb, gzip, signed};
 use super::{Project, app};
 
 fn project(packages: &[Deb]) -> Project {
@@ -215,4 +215,100 @@ fn recipes_that_ask_for_nonsense_are_told_all_at_once() {
     }
     project.recipe("flavour = \"pythn3\"\nsuite = \"trixie\"");
     assert!(refused(&project, 2).contains("write `flavour = \"python3\"`"));
+}
+
+#[test]
+fn locks_that_lead_elsewhere_are_refused() {
+    let project = project(&[app("libone"), deb("libone", "1:2-3")]);
+    project.good(&["lock"]);
+    let good = project.lock();
+    let address = project.mirror.address.clone();
+    let line = good.lines().find(|line| line.contains("name = \"libone\"")).unwrap();
+    let size = line.split("size = ").nth(1).unwrap().split(',').next().unwrap();
+    for (from, to, message) in [
+        ("archive = ADDRESS", "archive = \"http://169.254.169.254/latest\"", "is no archive of the lock's request"),
+        ("archive = ADDRESS", "archive = \"debian\"", "is no archive of the lock's request"),
+        ("pool/main/libone/", "../../", "the `path` of the package `libone` cannot be"),
+        ("pool/main/libone/", "http://a\\u001b/", "the `path` of the package `libone` cannot be"),
+        ("name = \"libone\"", "name = \"../libone\"", "the `name` of the package"),
+        ("version = \"1:2-3\"", "version = \"1:2-3 x\"", "the `version` of the package `libone` cannot be"),
+        ("architecture = \"amd64\"", "architecture = \"amd64/\"", "the `architecture` of the package `libone` cannot be"),
+        ("source = \"libone\"", "source = \"\"", "the `source` of the package `libone` cannot be"),
+        ("snapshot = \"2026", "snapshot = \"?x/", "the `snapshot` of the package `libone` cannot be"),
+        ("size = SIZE", "size = 9000000000000000000", "the package `libone` cannot have 9000000000000000000 bytes"),
+        ("size = SIZE", "size = -1", "not a lock"),
+        ("name = \"libone\"", "name = \"app\"", "the package `app` stands in it twice for `linux/amd64`"),
+        ("name = \"libone\"", "nome = \"libone\"", "not a lock"),
+    ] {
+        let from = from.replace("ADDRESS", &format!("\"{address}\"")).replace("SIZE", size);
+        assert!(line.contains(&from), "{from}: {line}");
+        let edited = good.replace(line, &line.replacen(&from, to, 1));
+        std::fs::write(project.path("hardened.lock"), edited).unwrap();
+        project.mirror.asked();
+        let said = refused(&project, 2);
+        assert!(said.contains(message) && !said.contains('\u{1b}'), "{to}: {said}");
+        assert!(project.mirror.asked().is_empty(), "{to}");
+    }
+    let edited = good.replacen("date = \"2026-07-11T", "date = \"yesterday ", 1);
+    std::fs::write(project.path("hardened.lock"), edited).unwrap();
+    assert!(refused(&project, 2).contains("the date of the suite `stable` is no time"));
+}
+
+#[test]
+fn a_lock_that_calls_a_known_package_otherwise_is_refused() {
+    let project = project(&[app("libone"), deb("libone", "1")]);
+    project.good(&["build", "-q", "-o", "oci:good"]);
+    let edited = project.lock().replacen("name = \"libone\"", "name = \"libtwo\"", 1);
+    std::fs::write(project.path("hardened.lock"), edited).unwrap();
+    let said = refused(&project, 3);
+    assert!(said.contains("its `Package` is `libone`, and the lock says `libtwo`"), "{said}");
+}
+
+#[test]
+fn a_file_below_another_packages_link_is_refused() {
+    let mut second = deb("libtwo", "1").file("usr/lib/x/passwd", b"root::0:0:::/bin/sh");
+    second.unlisted.push("usr/lib/x".to_owned());
+    let project = project(&[app("libone, libtwo"), deb("libone", "1").file("usr/lib/x", b"->/etc"), second]);
+    let said = refused(&project, 2);
+    assert!(said.contains("`/usr/lib/x/passwd` lies below `/usr/lib/x`, which is no folder in the package `libone`"), "{said}");
+}
+
+/// Puts suites of Debian and of its security updates on a mirror, with these packages in the first.
+fn publish_debian(mirror: &Mirror, packages: &[Deb], key: &str) {
+    for (folder, suite) in [("debian", "trixie"), ("debian", "trixie-updates"), ("debian-security", "trixie-security")] {
+        let mut index = String::new();
+        for package in packages.iter().filter(|_| suite == "trixie") {
+            let bytes = package.bytes();
+            let (name, version, size, sum) = (&package.name, &package.version, bytes.len(), super::debs::sha256(&bytes));
+            index += &format!(
+                "Package: {name}\nVersion: {version}\nArchitecture: amd64\nFilename: pool/{name}.deb\nSize: {size}\nSHA256: {sum}\n\n"
+            );
+            mirror.put(&format!("{folder}/pool/{name}.deb"), bytes);
+        }
+        let packed = gzip(index.as_bytes());
+        let text = format!(
+            "Suite: stable\nCodename: {suite}\nDate: Sat, 11 Jul 2026 10:16:37 UTC\nArchitectures: amd64\nComponents: main\nSHA256:\n {} {} main/binary-amd64/Packages.gz",
+            super::debs::sha256(&packed),
+            packed.len()
+        );
+        mirror.put(&format!("{folder}/dists/{suite}/main/binary-amd64/Packages.gz"), packed);
+        mirror.put(&format!("{folder}/dists/{suite}/InRelease"), signed(&text, key).into_bytes());
+    }
+}
+
+#[test]
+fn what_one_mirror_sent_is_not_believed_after_another_answered() {
+    let project = project(&[]);
+    let (bad, good) = (Mirror::new(&[]), Mirror::new(&[]));
+    let swapped = deb("app", "9.9").program("usr/bin/app", b"swapped");
+    publish_debian(&bad, &[swapped], STRANGER_KEY);
+    publish_debian(&good, &[app("")], ARCHIVE_KEY);
+    let recipe = "[image]\nname = \"registry.example.no/shop/api\"\n\n[base]\ndebian = { suite = \"trixie\", packages = [\"app\"], keys = [\"archive.gpg\"] }\n\n[process]\nentrypoint = [\"/usr/bin/app\"]\n";
+    std::fs::write(project.path("hardened.toml"), recipe).unwrap();
+    let mirrors = format!("{}/debian,{}/debian/", bad.address, good.address);
+    project.good(&["build", "-q", "-o", "oci:out", "--debian-mirror", &mirrors]);
+    let lock = project.lock();
+    assert!(lock.contains("version = \"1.0\"") && !lock.contains("9.9") && lock.contains("archive = \"debian\""), "{lock}");
+    assert!(bad.asked().iter().any(|path| path == "/debian/dists/trixie/InRelease"));
+    assert!(good.asked().iter().any(|path| path == "/debian/pool/app.deb"));
 }

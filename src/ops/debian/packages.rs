@@ -46,27 +46,18 @@ impl Packages {
         Self { cache: tools.cache.clone(), unpacked: unpacked.collect() }
     }
 
-    /// Returns what is known of a package; it is read if nothing is.
+    /// Returns what is known of a package; it is read if nothing is. What it calls itself is compared with the lock either way.
     pub(super) fn facts(&self, package: &LockedPackage) -> Result<DebFacts, Failure> {
-        if let Some(facts) = self.cache.package(&package.digest).and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
-            return Ok(facts);
-        }
         let unreadable = |cause: Box<dyn std::error::Error + Send + Sync>| {
             let message = format!("could not read the package `{}` ({})", package.name, package.digest);
             Failure::from(StoreError::new(StoreFault::Corrupt, message).caused_by(cause))
         };
-        let (facts, file) = self.unpack(&descriptor(package)).map_err(|error| unreadable(error.into()))?;
-        let stanza = control_stanza(&facts.control).map_err(|fault| unreadable(fault.into()))?;
-        for (field, found, locked) in [
-            ("Package", &stanza.package, &package.name),
-            ("Version", &stanza.version, &package.version),
-            ("Architecture", &stanza.architecture, &package.architecture),
-        ] {
-            if found != locked {
-                let found = found.escape_debug();
-                return Err(unreadable(format!("its `{field}` is `{found}`, and the lock says `{locked}`").into()));
-            }
+        if let Some(facts) = self.cache.package(&package.digest).and_then(|bytes| serde_json::from_slice::<DebFacts>(&bytes).ok()) {
+            is_named_so(&facts, package).map_err(unreadable)?;
+            return Ok(facts);
         }
+        let (facts, file) = self.unpack(&descriptor(package)).map_err(|error| unreadable(error.into()))?;
+        is_named_so(&facts, package).map_err(unreadable)?;
         if let Some(unpacked) = self.unpacked.get(&package.digest) {
             let _ = unpacked.file.set(Ok(file));
         }
@@ -101,6 +92,22 @@ impl Packages {
         };
         unpacked.file.get_or_init(read).clone().map_err(io::Error::other)
     }
+}
+
+/// Makes sure that a package is the one which the lock names.
+fn is_named_so(facts: &DebFacts, package: &LockedPackage) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let stanza = control_stanza(&facts.control)?;
+    for (field, found, locked) in [
+        ("Package", &stanza.package, &package.name),
+        ("Version", &stanza.version, &package.version),
+        ("Architecture", &stanza.architecture, &package.architecture),
+    ] {
+        if found != locked {
+            let found = found.escape_debug();
+            return Err(format!("its `{field}` is `{found}`, and the lock says `{locked}`").into());
+        }
+    }
+    Ok(())
 }
 
 /// Files whose content the makers of a base read.

@@ -30,7 +30,7 @@ pub use exclude::{ExclusionFault, ExclusionRule, Pattern, built_in_exclusions};
 pub use field::LineFault;
 pub use index::{Index, IndexFault, IndexProblem, Limits, MultiArch, PackageRecord};
 pub use key::{Fingerprint, KeyFault, KeySummary, TrustedKeys};
-pub use name::{is_architecture, is_package_name};
+pub use name::{is_architecture, is_archive_path, is_package_name};
 pub use relation::{Alternative, Constraint, Operator, Provided, Qualifier, Relation, RelationFault, RelationProblem};
 pub use release::{
     AllIndex, ByHash, Compression, Expected, IndexChoiceFault, IndexFile, PackagesFile, Release, ReleaseFault, SignatureProblem,

@@ -16,7 +16,7 @@ pub fn is_architecture(text: &str) -> bool {
 
 /// Says whether a text is a path below an archive's root that means one place only: printable ASCII without backslashes, no empty,
 /// `.` or `..` part, not absolute, at most 1024 bytes.
-pub(super) fn is_archive_path(text: &str) -> bool {
+pub fn is_archive_path(text: &str) -> bool {
     (1..=1024).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
         && text.split('/').all(|part| !matches!(part, "" | "." | ".."))
