@@ -276,15 +276,13 @@ fn a_file_below_another_packages_link_is_refused() {
 /// Puts suites of Debian and of its security updates on a mirror, with these packages in the first.
 fn publish_debian(mirror: &Mirror, packages: &[Deb], key: &str) {
     for (folder, suite) in [("debian", "trixie"), ("debian", "trixie-updates"), ("debian-security", "trixie-security")] {
-        let mut index = String::new();
-        for package in packages.iter().filter(|_| suite == "trixie") {
+        let stanza = |package: &Deb| {
             let bytes = package.bytes();
             let (name, version, size, sum) = (&package.name, &package.version, bytes.len(), super::debs::sha256(&bytes));
-            index += &format!(
-                "Package: {name}\nVersion: {version}\nArchitecture: amd64\nFilename: pool/{name}.deb\nSize: {size}\nSHA256: {sum}\n\n"
-            );
             mirror.put(&format!("{folder}/pool/{name}.deb"), bytes);
-        }
+            format!("Package: {name}\nVersion: {version}\nArchitecture: amd64\nFilename: pool/{name}.deb\nSize: {size}\nSHA256: {sum}\n\n")
+        };
+        let index: String = packages.iter().filter(|_| suite == "trixie").map(stanza).collect();
         let packed = gzip(index.as_bytes());
         let text = format!(
             "Suite: stable\nCodename: {suite}\nDate: Sat, 11 Jul 2026 10:16:37 UTC\nArchitectures: amd64\nComponents: main\nSHA256:\n {} {} main/binary-amd64/Packages.gz",
