@@ -137,7 +137,7 @@ impl Registry {
                 assumed().remove(registry);
                 return None;
             }
-            Ok(_) | Err(HttpFault::Broken { .. } | HttpFault::Silent { .. }) => {}
+            Ok(_) | Err(HttpFault::Broken { .. } | HttpFault::Silent { .. } | HttpFault::Mute { .. }) => {}
             Err(_) => return None,
         }
         let secure = Url::parse(&format!("https://{registry}/v2/")).ok()?;
