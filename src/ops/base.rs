@@ -115,10 +115,15 @@ fn named(reference: &ImageReference) -> String {
     ImageReference { tag, ..reference.clone() }.to_string()
 }
 
-fn static_base(recipe: &Recipe) -> FoundBase {
+/// Returns the account that the process runs as, and its group.
+pub(super) fn account_of(recipe: &Recipe) -> (User, Group) {
     let owner = recipe.user.owner;
     let user = User { name: recipe.user.name.value.clone(), uid: owner.uid, gid: owner.gid, home: recipe.user.home.value.to_string() };
-    let group = Group { name: recipe.user.group.clone(), gid: owner.gid };
+    (user, Group { name: recipe.user.group.clone(), gid: owner.gid })
+}
+
+fn static_base(recipe: &Recipe) -> FoundBase {
+    let (user, group) = account_of(recipe);
     let changeset = embedded::changeset(&embedded::accounts(&user, &group), &user);
     let layer = WrittenLayer { name: "the embedded base".to_owned(), changeset };
     let environment = embedded::environment().map(|(name, value)| (name.to_owned(), value.to_owned()));

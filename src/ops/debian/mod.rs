@@ -24,10 +24,11 @@ use crate::oci::{Platform, Store, StoreError, StoreFault};
 use crate::package::DebFacts;
 use crate::plan::ProofWaiver;
 use crate::recipe::DebianBase;
-use crate::rootfs::{Group, ImagePath, User};
+use crate::rootfs::ImagePath;
 use crate::store::Location;
 use crate::store::layout::Layout;
 
+use super::base::account_of;
 use super::recipe::OpenRecipe;
 use super::{Failure, Observer, Tools};
 
@@ -148,10 +149,7 @@ fn assembled(
         digest: package.digest,
         facts,
     });
-    let choice = &open.recipe.user;
-    let home = choice.home.value.to_string();
-    let user = User { name: choice.name.value.clone(), uid: choice.owner.uid, gid: choice.owner.gid, home };
-    let group = Group { name: choice.group.clone(), gid: choice.owner.gid };
+    let (user, group) = account_of(&open.recipe);
     let request = AssemblyRequest {
         architecture: &platform.architecture,
         packages: &parts.collect::<Vec<_>>(),
