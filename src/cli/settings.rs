@@ -42,18 +42,21 @@ impl Door {
     }
 
     pub(super) fn http(&self) -> Result<Http, Failure> {
+        self.http_by(&SettingsFile::read(&self.environment)?)
+    }
+
+    fn http_by(&self, file: &SettingsFile) -> Result<Http, Failure> {
         let token_realms = self.global.token_realm.iter().map(|pair| {
             let parts = pair.split_once('=').filter(|(registry, host)| !registry.is_empty() && !host.is_empty());
             let wrong = || Failure::wrong(format!("`--token-realm {}` is not `REGISTRY=HOST`", pair.escape_debug()));
             parts.map(|(registry, host)| (registry.to_owned(), host.to_owned())).ok_or_else(wrong)
         });
-        let file = SettingsFile::read(&self.environment)?;
         let token_realms: Vec<_> = token_realms.collect::<Result<_, _>>()?;
         Ok(Http::new(Settings {
             network: if self.global.offline { Network::Offline } else { Network::Allowed },
-            insecure: self.global.insecure.iter().cloned().chain(file.insecure).collect(),
-            certificate_files: self.global.ca_file.iter().cloned().chain(file.ca_files).collect(),
-            token_realms: token_realms.into_iter().chain(file.token_realms).collect(),
+            insecure: self.global.insecure.iter().chain(&file.insecure).cloned().collect(),
+            certificate_files: self.global.ca_file.iter().chain(&file.ca_files).cloned().collect(),
+            token_realms: token_realms.into_iter().chain(file.token_realms.clone()).collect(),
             patience: Patience { stall: Duration::from_secs(self.global.stall_timeout), ..Patience::default() },
             retry: RetryPolicy { deadline: self.global.retry_for.map(Duration::from_secs), ..RetryPolicy::default() },
             environment: self.environment.clone(),
@@ -76,16 +79,17 @@ impl Door {
     }
 
     pub(super) fn tools(&self, threads: Option<NonZeroUsize>) -> Result<Tools, Failure> {
-        let http = self.http()?;
+        let file = SettingsFile::read(&self.environment)?;
+        let http = self.http_by(&file)?;
         let registry = Registry::new(http.clone(), Credentials::new(self.environment.clone()));
         let threads = threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
         let cache = self.cache()?;
         let feed = Feed::new(http, cache.clone());
-        let (debian_mirrors, vendored) = (self.debian_mirrors()?, self.vendored()?);
+        let (debian_mirrors, vendored) = (self.debian_mirrors(&file)?, self.vendored()?);
         Ok(Tools { environment: self.environment.clone(), cache, registry, feed, debian_mirrors, vendored, threads })
     }
 
-    fn debian_mirrors(&self) -> Result<Vec<String>, Failure> {
+    fn debian_mirrors(&self, file: &SettingsFile) -> Result<Vec<String>, Failure> {
         let words = self.global.debian_mirror.iter().flat_map(|text| text.split([',', ' ', '\n'])).filter(|word| !word.is_empty());
         let mirror = |word: &str| match Place::new(word) {
             Some(place) => Ok(place.to_string()),
@@ -96,7 +100,7 @@ impl Door {
         if !named.is_empty() {
             return Ok(named);
         }
-        SettingsFile::read(&self.environment)?.debian_mirrors.iter().map(|word| mirror(word)).collect()
+        file.debian_mirrors.iter().map(|word| mirror(word)).collect()
     }
 
     fn vendored(&self) -> Result<Option<Location>, Failure> {
