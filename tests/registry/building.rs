@@ -42,6 +42,32 @@ fn any_key_can_be_set_and_any_recipe_named() {
 }
 
 #[test]
+fn a_recipe_is_named_by_its_folder_or_its_file() {
+    let sandbox = Sandbox::new("static = true");
+    sandbox.write("services/api/hardened.toml", recipe("static = true").replace("from = \"app\"", "from = \"run\"").as_bytes());
+    sandbox.write("services/api/run", &crate::project::program(62));
+    sandbox.executable("services/api/run");
+    sandbox.write("services/empty/readme", b"");
+
+    let by_option = sandbox.run(&["build", "-f", "services/api/hardened.toml"]).succeeds().out;
+    for path in ["services/api", "services/api/", "./services/api", "services/api/hardened.toml"] {
+        assert_eq!(sandbox.run(&["build", path]).succeeds().out, by_option, "{path}");
+    }
+    assert_eq!(sandbox.run(&["build", "-f", "services/api"]).succeeds().out, by_option);
+    sandbox.run(&["build", "."]).succeeds();
+    sandbox.run(&["lock", "services/api"]).succeeds();
+    assert!(sandbox.has("hardened.lock") && sandbox.has("services/api/hardened.lock"));
+
+    sandbox.run(&["build", "services/api", "-f", "hardened.toml"]).fails(2, &["cannot be used with"]);
+    sandbox.run(&["lock", ".", "-f", "hardened.toml"]).fails(2, &["cannot be used with"]);
+    // The recipe above the folder is not the folder's.
+    let missing = ["`services/empty/hardened.toml`", "`hardened init services/empty` writes one"];
+    sandbox.run(&["build", "services/empty"]).fails(2, &missing);
+    sandbox.run(&["lock", "services/empty"]).fails(2, &missing);
+    sandbox.run(&["build", "oci:image"]).fails(2, &["`oci:image`", "`-o oci:image`"]);
+}
+
+#[test]
 fn an_image_is_pushed_to_every_name_and_tags_move_last() {
     let (one, other) = (TestRegistry::start(), TestRegistry::start());
     let names = format!("names = [\"{0}/shop/api\", \"{0}/mirror/api\", \"{1}/api\"]\ntags = [\"1.4\", \"1\"]", one.host(), other.host());

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use super::{bytes, location, recipe};
+use super::{bytes, location, named_recipe};
 use crate::cli::arguments::Build;
 use crate::cli::settings::{Door, json};
 use crate::host::write_whole;
@@ -10,7 +10,8 @@ use crate::ops::lock::LockUse;
 use crate::ops::{Failure, RecipeRequest};
 
 pub(in crate::cli) fn run(arguments: &Build, door: &Door) -> Result<String, Failure> {
-    let recipe = RecipeRequest { tags: arguments.tag.clone(), labels: arguments.label.clone(), ..recipe(&arguments.recipe) };
+    let recipe =
+        RecipeRequest { tags: arguments.tag.clone(), labels: arguments.label.clone(), ..named_recipe(&arguments.path, &arguments.recipe) };
     let tools = door.tools(arguments.threads)?;
     let lock = match (arguments.locked, arguments.dry_run) {
         (true, _) => LockUse::Require,

@@ -1,4 +1,4 @@
-use super::recipe;
+use super::named_recipe;
 use crate::cli::arguments::Lock;
 use crate::cli::settings::Door;
 use crate::ops::Failure;
@@ -9,7 +9,7 @@ pub(in crate::cli) fn run(arguments: &Lock, door: &Door) -> Result<String, Failu
     let how = if arguments.update.is_some() { LockUse::Update } else { LockUse::Keep };
     let only = arguments.update.as_deref().unwrap_or_default();
     let tools = door.tools(None)?;
-    let locked = lock::lock(&recipe(&arguments.recipe), how, only, &tools, door.observer())?;
+    let locked = lock::lock(&named_recipe(&arguments.path, &arguments.recipe), how, only, &tools, door.observer())?;
     let path = locked.path.display();
     match (&locked.before, locked.changed) {
         (_, false) => door.screen.say(&format!("{path} holds already")),
