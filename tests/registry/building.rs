@@ -71,7 +71,7 @@ fn a_recipe_is_named_by_its_folder_or_its_file() {
 fn an_image_is_pushed_to_every_name_and_tags_move_last() {
     let (one, other) = (TestRegistry::start(), TestRegistry::start());
     let names = format!("names = [\"{0}/shop/api\", \"{0}/mirror/api\", \"{1}/api\"]\ntags = [\"1.4\", \"1\"]", one.host(), other.host());
-    let sandbox = Sandbox::with(&recipe("static = true").replace("name = \"registry.example.no/shop/api\"", &names));
+    let sandbox = Sandbox::of(&recipe("static = true").replace("name = \"registry.example.no/shop/api\"", &names));
     let ran = sandbox.run(&["build", "--push", "--format", "json"]).succeeds().json();
     let digest = ran["digest"].as_str().unwrap();
     for (test, repository) in [(&one, "shop/api"), (&one, "mirror/api"), (&other, "api")] {
@@ -98,7 +98,7 @@ fn an_image_is_pushed_to_every_name_and_tags_move_last() {
 fn what_was_left_out_is_told() {
     let recipe =
         recipe("static = true").replace("[process]", "[[files]]\nfrom = \"dist\"\nto = \"/dist\"\nexclude = [\"*.map\"]\n[process]");
-    let sandbox = Sandbox::with(&recipe);
+    let sandbox = Sandbox::of(&recipe);
     for name in ["a.js", "a.js.map", ".env", ".git/config", "id_rsa"] {
         sandbox.write(&format!("dist/{name}"), b"-----BEGIN OPENSSH PRIVATE KEY-----\n");
     }
@@ -112,7 +112,7 @@ fn platforms_have_their_own_files() {
     let recipe = recipe("static = true")
         .replace("from = \"app\"", "from = \"build/{platform.arch}/app\"")
         .replace("[base]", "platforms = [\"linux/amd64\", \"linux/arm64\"]\n[base]");
-    let sandbox = Sandbox::with(&recipe);
+    let sandbox = Sandbox::of(&recipe);
     for (architecture, machine) in [("amd64", 62), ("arm64", 183)] {
         sandbox.write(&format!("build/{architecture}/app"), &crate::project::program(machine));
         sandbox.executable(&format!("build/{architecture}/app"));
@@ -138,7 +138,7 @@ fn the_bytes_of_this_format_never_change() {
         let base = crate::images::Image::new("amd64");
         let test = TestRegistry::start();
         let digest = base.tag(&test, "base", "1");
-        let sandbox = Sandbox::with(&format!(
+        let sandbox = Sandbox::of(&format!(
             "{}[layers]\ncompression = \"{compression}\"\n",
             recipe(&format!("image = \"{}/base@{digest}\"", test.host())).replace(
                 "[process]",

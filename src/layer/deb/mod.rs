@@ -143,4 +143,6 @@ fn part<R: Read, T>(
 }
 
 #[cfg(test)]
+mod sample;
+#[cfg(test)]
 mod tests;
