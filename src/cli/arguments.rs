@@ -71,7 +71,7 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "URL", env = "HARDENED_DEBIAN_MIRROR", hide_env_values = true, help_heading = "Network")]
     pub(super) debian_mirror: Vec<String>,
     /// Where `hardened vendor` copied what a lock names: oci:DIR or a registry reference; it is asked first
-    #[arg(long, global = true, value_name = "PLACE", env = "HARDENED_VENDORED", hide_env_values = true, help_heading = "Network")]
+    #[arg(long, global = true, value_name = "SOURCE", env = "HARDENED_VENDORED", hide_env_values = true, help_heading = "Network")]
     pub(super) vendored: Option<String>,
     /// How long a transfer may stand still
     #[arg(
@@ -205,8 +205,8 @@ pub(super) enum ExplainSubject {
 )]
 pub(super) struct Vendor {
     /// A folder, oci:DIR, or a registry reference; in a registry, a package's digest is the digest of its blob
-    #[arg(value_name = "PLACE")]
-    pub(super) place: String,
+    #[arg(value_name = "DESTINATION")]
+    pub(super) destination: String,
     #[command(flatten)]
     pub(super) recipe: RecipeArguments,
 }
@@ -329,15 +329,15 @@ pub(super) enum CacheVerb {
     #[command(after_help = "Examples:\n  hardened cache export cache.tar\n  hardened cache export registry.example.no/shop/api:cache")]
     Export {
         /// FILE.tar, oci:DIR or a registry reference with a tag; in the image's own repository, layers are there already
-        #[arg(value_name = "PLACE")]
-        place: String,
+        #[arg(value_name = "DESTINATION")]
+        destination: String,
     },
     /// Takes what was exported. It is believed about foreign layers: take it from where you would take a base
     #[command(after_help = "Examples:\n  hardened cache import cache.tar\n  hardened cache import registry.example.no/shop/api:cache")]
     Import {
         /// FILE.tar, oci:DIR or a registry reference
-        #[arg(value_name = "PLACE")]
-        place: String,
+        #[arg(value_name = "SOURCE")]
+        source: String,
     },
     /// Removes everything, or only what was not used lately
     #[command(

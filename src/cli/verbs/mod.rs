@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 use super::arguments::{RecipeArguments, RecipePath};
 use crate::ops::init::RECIPE;
 use crate::ops::{Failure, RecipeRequest};
-use crate::store::Location;
 
 /// Returns the recipe that `PATH` or `-f` names; the command line refuses both together.
 fn named_recipe(path: &RecipePath, arguments: &RecipeArguments) -> RecipeRequest {
@@ -43,13 +42,6 @@ fn recipe(arguments: &RecipeArguments) -> RecipeRequest {
         platforms: arguments.platform.clone(),
         ..RecipeRequest::default()
     }
-}
-
-fn location(text: &str) -> Result<Location, Failure> {
-    text.parse::<Location>().map_err(|fault| {
-        let failure = Failure::wrong(fault.to_string());
-        fault.hint().into_iter().fold(failure, Failure::hint)
-    })
 }
 
 /// Writes a number of bytes for people.

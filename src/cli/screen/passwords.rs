@@ -1,8 +1,8 @@
-/// Returns a text in which passwords (`user:password@host`) are stars, byte for byte, so that all places in it stay where they are.
+/// Returns a text in which passwords (`user:password@host`) are stars, byte for byte, so that every offset in it stays the same.
 ///
-/// What people write in the wrong place, and what a message repeats of it, ends in logs.
-pub(super) fn veiled(text: &str) -> String {
-    let mut veiled = text.to_owned();
+/// A password that was written where none belongs, and that a message repeats, would end in logs.
+pub(super) fn hidden(text: &str) -> String {
+    let mut hidden = text.to_owned();
     let mut word = 0;
     let mut last = 0;
     for (at, _) in text.match_indices('@') {
@@ -20,10 +20,10 @@ pub(super) fn veiled(text: &str) -> String {
         let start = text[word..at].find("://").map_or(word, |scheme| word + scheme + 3);
         if let Some(colon) = text[start..at].find(':') {
             let password = start + colon + 1..at;
-            veiled.replace_range(password.clone(), &"*".repeat(password.len()));
+            hidden.replace_range(password.clone(), &"*".repeat(password.len()));
         }
     }
-    veiled
+    hidden
 }
 
 #[cfg(test)]
@@ -40,8 +40,8 @@ mod tests {
             ("git@host.example:a b:c", "git@host.example:a b:c"),
             ("\u{3000}a:b@c", "\u{3000}a:*@c"),
         ] {
-            assert_eq!(veiled(text), expected);
-            assert_eq!(veiled(text).len(), text.len());
+            assert_eq!(hidden(text), expected);
+            assert_eq!(hidden(text).len(), text.len());
         }
     }
 }

@@ -3,6 +3,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::arguments::{Format, Global};
+use super::location::vendored_location;
 use super::screen::{Bars, Screen};
 use super::settings_file::SettingsFile;
 use crate::diagnostic::is_hostile;
@@ -17,14 +18,14 @@ use crate::store::Location;
 use crate::store::registry::Registry;
 
 /// What came in through the door: settings, the environment, and the screen.
-pub(super) struct Door {
+pub(super) struct Invocation {
     global: Global,
     pub(super) environment: Environment,
     pub(super) screen: Screen,
     bars: Bars,
 }
 
-impl Door {
+impl Invocation {
     pub(super) fn new(global: Global, environment: Environment, screen: Screen, bars: Bars) -> Self {
         Self { global, environment, screen, bars }
     }
@@ -34,7 +35,7 @@ impl Door {
     }
 
     /// Writes a result for programs, when these were asked for; else for people.
-    pub(super) fn written<T: serde::Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> Result<String, Failure> {
+    pub(super) fn render<T: serde::Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> Result<String, Failure> {
         match self.global.format {
             Format::Text => Ok(text()),
             Format::Json => json(value),
@@ -105,7 +106,7 @@ impl Door {
 
     fn vendored(&self) -> Result<Option<Location>, Failure> {
         let Some(text) = &self.global.vendored else { return Ok(None) };
-        super::verbs::vendor::vendored_place(text).map(Some)
+        vendored_location(text).map(Some)
     }
 }
 
