@@ -5,7 +5,7 @@
 //! **To add a verb**: its file here, its arguments in `cli/arguments`, and its file in `cli/verbs`.
 
 mod base;
-pub mod build;
+pub mod building;
 pub mod carry;
 pub mod debian;
 pub mod explain;

@@ -5,7 +5,7 @@ use crate::cli::arguments::Build;
 use crate::cli::settings::{Door, json};
 use crate::host::write_whole;
 use crate::oci::StoreError;
-use crate::ops::build::{self, BuildRequest, Built, Push};
+use crate::ops::building::{self, BuildRequest, Built, Push};
 use crate::ops::lock::LockUse;
 use crate::ops::{Failure, RecipeRequest};
 
@@ -18,7 +18,7 @@ pub(in crate::cli) fn run(arguments: &Build, door: &Door) -> Result<String, Fail
         _ => LockUse::Keep,
     };
     if arguments.dry_run {
-        let explained = build::explain(&recipe, lock, &tools, door.observer())?;
+        let explained = building::explain(&recipe, lock, &tools, door.observer())?;
         return door.written(&explained, || explained.iter().map(ToString::to_string).collect());
     }
     for file in arguments.digest_file.iter().chain(&arguments.metadata_file) {
@@ -26,7 +26,7 @@ pub(in crate::cli) fn run(arguments: &Build, door: &Door) -> Result<String, Fail
     }
     let outputs = arguments.output.iter().map(|output| location(output)).collect::<Result<Vec<_>, _>>()?;
     let push = if arguments.push { Push::Yes } else { Push::No };
-    let built = build::build(&BuildRequest { recipe, lock, outputs, push }, &tools, door.observer())?;
+    let built = building::build(&BuildRequest { recipe, lock, outputs, push }, &tools, door.observer())?;
     tell(&built, arguments, door);
     if let Some(file) = &arguments.digest_file {
         write(file, built.digest.as_bytes())?;
