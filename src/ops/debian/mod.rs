@@ -6,10 +6,10 @@ mod archives;
 mod changes;
 mod choose;
 mod heads;
-mod hold;
+mod mirrors;
+mod package_names;
 mod packages;
-mod places;
-mod who;
+mod partial_update;
 
 use std::sync::Arc;
 
@@ -17,11 +17,11 @@ use crate::base::BaseImage;
 use crate::base::debian::{
     Assembled, AssemblyFault, AssemblyPackage, AssemblyRequest, Extent, FilterUse, OptionalLibrary, UnexplainedScript, assemble,
 };
+use crate::debian::DebFacts;
 use crate::diagnostic::Diagnostic;
 use crate::host::read_bytes;
 use crate::lock::{LeftOutPackage, LockedDebian, LockedPackage};
 use crate::oci::{Platform, Store, StoreError, StoreFault};
-use crate::package::DebFacts;
 use crate::plan::ProofWaiver;
 use crate::recipe::DebianBase;
 use crate::rootfs::ImagePath;
@@ -35,8 +35,8 @@ use super::{Failure, Observer, Tools};
 pub use changes::PackageChange;
 pub(super) use changes::changes;
 pub(super) use choose::{RECIPE, choose};
+pub(super) use package_names::DebianNames;
 pub(super) use packages::{Contents, PACKAGE_TYPE, Packages, descriptor, fetch};
-pub(super) use who::DebianNames;
 
 /// The largest file with certificates in bytes.
 const CERTIFICATES_LIMIT: u64 = 4 << 20;
