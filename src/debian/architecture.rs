@@ -28,7 +28,7 @@ mod tests {
             ("linux/arm/v7", Some("armhf")),
             ("linux/arm/v6", Some("armel")),
             ("linux/ppc64le", Some("ppc64el")),
-            ("linux/mips64le", None),
+            ("linux/s390x", Some("s390x")),
         ] {
             assert_eq!(architecture(&platform.parse().unwrap()), name, "{platform}");
         }
