@@ -48,7 +48,7 @@ pub(super) struct FoundBase {
 /// The base of one platform.
 pub(super) enum PlatformBase {
     /// An image, or the embedded base.
-    Image(BaseImage),
+    Image(Box<BaseImage>),
     /// Assembled from Debian packages.
     Debian(Box<DebianImage>),
 }
@@ -149,7 +149,7 @@ fn static_base(recipe: &Recipe) -> ChosenBase {
     let layer = WrittenLayer { name: "the embedded base".to_owned(), changeset };
     let environment = embedded::environment().map(|(name, value)| (name.to_owned(), value.to_owned()));
     let image = |platform: &Platform| BaseImage::written(platform, vec![layer.clone()], &environment, &[]);
-    let platforms = recipe.platforms.iter().map(|platform| PlatformBase::Image(image(&platform.value))).collect();
+    let platforms = recipe.platforms.iter().map(|platform| PlatformBase::Image(Box::new(image(&platform.value)))).collect();
     let choice = LockedChoice::Static { data: embedded::DATA_VERSION.to_owned() };
     ChosenBase::Image { choice, base: FoundBase { platforms, layers: LayerOrigin::Embedded } }
 }
@@ -188,7 +188,7 @@ fn open_base(
         };
         let config = Parsed::<Config>::read_described(&bytes, config).map_err(broken)?;
         let image = BaseImage::new(&manifest, &config, &platform.value, &inherit, (name, root_digest));
-        platforms.push(PlatformBase::Image(image.map_err(|fault| refused(&fault, platform.span.as_ref().or(span)))?));
+        platforms.push(PlatformBase::Image(Box::new(image.map_err(|fault| refused(&fault, platform.span.as_ref().or(span)))?)));
         pin.platforms.insert(platform.value.clone(), manifest.digest());
     }
     let base = FoundBase { platforms, layers: LayerOrigin::Stored(Arc::new(source)) };
