@@ -17,11 +17,11 @@ use crate::store::publish::{Place, Queue, upload, whole};
 
 use super::base::FoundBase;
 use super::debian::{Contents, DebianNames};
+use super::gather::{self, Gathered};
 use super::layers::{CachedLayer, LayerFailure, Remembered};
 use super::lock::{self, LockUse};
 use super::outputs::{Made, Outputs};
 use super::recipe::{self, OpenRecipe};
-use super::sources::{self, Gathered};
 use super::watched::Watched;
 use super::{Failure, Observer, RecipeRequest, Tools};
 
@@ -214,7 +214,7 @@ impl Job {
         let (part, platform) = (&self.open.recipe.parts()[number], &self.base.platforms[number]);
         let base = platform.image();
         let base_files = self.base.files(base, tools, observer)?;
-        let mut gathered = sources::gather(part, &self.project, observer)?;
+        let mut gathered = gather::gather(part, &self.project, observer)?;
         let memory = proof::Remembering(&tools.cache);
         let packaged = platform.debian().map(|debian| &debian.proof);
         let archive = packaged.and_then(|packaged| packaged.archive.as_ref());
