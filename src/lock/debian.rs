@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::quoted;
 use super::read::{Wrong, value};
+use crate::debian::{Version, is_architecture, is_archive_path, is_package_name};
 use crate::oci::{Digest, Platform};
-use crate::package::debian::{Version, is_architecture, is_archive_path, is_package_name};
 use crate::recipe::DebianBase;
 
 /// The version of the tables that say what becomes of packages in an image: filters, needs, and how layers are divided. It is raised

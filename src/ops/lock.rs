@@ -11,7 +11,7 @@ use crate::lock::{Lock, LockedChoice, lock_path};
 use crate::oci::{StoreError, StoreFault};
 use crate::recipe::Base;
 
-use super::base::{self, Before, FoundBase};
+use super::base::{self, Before, ChosenBase};
 use super::debian::{self, PackageChange};
 use super::recipe::{self, OpenRecipe};
 use super::{Failure, Observer, RecipeRequest, Tools};
@@ -54,7 +54,17 @@ pub fn lock(request: &RecipeRequest, how: LockUse, only: &[String], tools: &Tool
         let message = format!("the package `{}` cannot be updated: the base is none of Debian packages", name.escape_debug());
         return Err(Failure::wrong(message).hint("leave its name out: `hardened lock --update`"));
     }
-    settle(&open, &request.file, how, only, tools, observer).map(|(_, locked)| locked)
+    settle(&open, &request.file, how, only, tools, observer).map(|settled| settled.locked)
+}
+
+/// A base, and the lock that pins it.
+pub(super) struct Settled {
+    /// The base.
+    pub(super) base: ChosenBase,
+    /// What the lock says of it, also for platforms that this run does not build.
+    pub(super) choice: LockedChoice,
+    /// What became of the lock.
+    pub(super) locked: Locked,
 }
 
 /// Finds the base by the lock, and brings the lock up to date.
@@ -65,7 +75,7 @@ pub(super) fn settle(
     only: &[String],
     tools: &Tools,
     observer: &dyn Observer,
-) -> Result<(FoundBase, Locked), Failure> {
+) -> Result<Settled, Failure> {
     let path = lock_path(file);
     let before = read(&path)?;
     let platforms = open.recipe.platforms.iter().map(|platform| &platform.value);
@@ -81,9 +91,10 @@ pub(super) fn settle(
     }
     let holds = how != LockUse::Update && stale.is_none();
     let known = before.as_ref().map(|(_, lock)| &lock.base);
-    let mut found = base::find(open, Before { locked: known, holds, only }, tools, observer)?;
-    keep_platforms(&mut found.choice, before.as_ref().map(|(_, lock)| &lock.base));
-    let lock = Lock { compressors: compressors(open)?, base: found.choice.clone() };
+    let found = base::find(open, Before { locked: known, holds, only }, tools, observer)?;
+    let mut choice = found.choice();
+    keep_platforms(&mut choice, before.as_ref().map(|(_, lock)| &lock.base));
+    let lock = Lock { compressors: compressors(open)?, base: choice };
     let text = lock.to_text();
     let changed = before.as_ref().is_none_or(|(old, _)| *old != text) && matches!(how, LockUse::Keep | LockUse::Update);
     if changed {
@@ -91,14 +102,14 @@ pub(super) fn settle(
             Failure::from(StoreError::new(StoreFault::Disk, format!("could not write `{}`", path.display())).caused_by(error))
         })?;
     }
-    let packages = match (known, &found.choice) {
+    let packages = match (known, &lock.base) {
         (Some(LockedChoice::Debian(old)), LockedChoice::Debian(new)) if changed && how == LockUse::Update => {
             debian::changes(Some(old), new, tools, observer)
         }
         _ => Vec::new(),
     };
-    let locked = Locked { path, changed, before: known.map(shown), after: shown(&found.choice), packages };
-    Ok((found, locked))
+    let locked = Locked { path, changed, before: known.map(shown), after: shown(&lock.base), packages };
+    Ok(Settled { base: found, choice: lock.base, locked })
 }
 
 fn read(path: &Path) -> Result<Option<(String, Lock)>, Failure> {

@@ -149,7 +149,7 @@ fn registries(recipe: &Recipe, tools: &Tools) -> Result<Vec<Place>, Failure> {
 
 /// An image that is made: all that outputs need of it.
 pub(super) struct Made<'a> {
-    pub(super) images: &'a [Image],
+    pub(super) images: Vec<&'a Image>,
     pub(super) blobs: BTreeMap<Digest, (Descriptor, Arc<dyn BlobSource>)>,
     pub(super) tar_sizes: BTreeMap<Digest, u64>,
     pub(super) children: Vec<RawManifest>,

@@ -12,7 +12,7 @@ use crate::store::layout::Layout;
 use crate::store::publish::{self, Place, Sent, upload};
 use crate::store::{Location, archive};
 
-use super::build::BuiltUpload;
+use super::building::BuiltUpload;
 use super::source::{self, Opened, StoredBlob};
 use super::watched::Watched;
 use super::{Failure, Observer, Tools};
@@ -73,7 +73,7 @@ pub fn push(from: &Location, to: &[Location], tools: &Tools, observer: &dyn Obse
         place: targets[sent.place].shown.clone(),
         digest: sent.descriptor.digest.to_string(),
         size: sent.descriptor.size,
-        written: super::build::written(sent.written),
+        written: super::building::written(sent.written),
     };
     let mut references: Vec<String> = targets.iter().map(|target| target.shown.clone()).collect();
     references.extend(archives.iter().map(ToString::to_string));

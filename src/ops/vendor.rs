@@ -42,7 +42,7 @@ pub struct Vendored {
 pub fn vendor(to: &Location, request: &RecipeRequest, tools: &Tools, observer: &dyn Observer) -> Result<Vendored, Failure> {
     let open = recipe::open(request, &tools.environment, observer)?;
     let how = if lock_path(&request.file).exists() { LockUse::Require } else { LockUse::Keep };
-    let (found, _) = lock::settle(&open, &request.file, how, &[], tools, observer)?;
+    let found = lock::settle(&open, &request.file, how, &[], tools, observer)?;
     match &found.choice {
         LockedChoice::Static { .. } => {
             Err(Failure::wrong("the base is part of this program: there is nothing to copy")

@@ -248,12 +248,12 @@ pub enum Landing {
     In,
 }
 
-/// What happens to symbolic links.
+/// What becomes of symbolic links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Symlinks {
-    /// They stay links.
+    /// They are links in the image too.
     Keep,
-    /// What they point to is taken.
+    /// They are replaced by what they point to, also outside of the recipe's root.
     Follow,
 }
 

@@ -23,8 +23,8 @@ mod sample;
 use sample::{ar, member, tar};
 
 /// A key that signs archives of tests, and one that none trusts.
-pub(crate) const ARCHIVE_KEY: &str = include_str!("../../src/package/debian/release/samples/archive.asc");
-pub(crate) const STRANGER_KEY: &str = include_str!("../../src/package/debian/release/samples/stranger.asc");
+pub(crate) const ARCHIVE_KEY: &str = include_str!("../../src/debian/release/samples/archive.asc");
+pub(crate) const STRANGER_KEY: &str = include_str!("../../src/debian/release/samples/stranger.asc");
 
 /// 2026-07-11 10:16:37 UTC.
 pub(crate) const DATE: i64 = 1_783_764_997;

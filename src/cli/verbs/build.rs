@@ -6,7 +6,7 @@ use crate::cli::invocation::{Invocation, json};
 use crate::cli::location::location;
 use crate::host::write_whole;
 use crate::oci::StoreError;
-use crate::ops::build::{self, BuildRequest, Built, Push};
+use crate::ops::building::{self, BuildRequest, Built, Push};
 use crate::ops::lock::LockUse;
 use crate::ops::{Failure, RecipeRequest};
 
@@ -20,7 +20,7 @@ pub(in crate::cli) fn run(arguments: &Build, invocation: &Invocation) -> Result<
         _ => LockUse::Keep,
     };
     if arguments.dry_run {
-        let explained = build::explain(&recipe, lock, &tools, invocation.observer())?;
+        let explained = building::explain(&recipe, lock, &tools, invocation.observer())?;
         return invocation.render(&explained, || explained.iter().map(ToString::to_string).collect());
     }
     for file in arguments.digest_file.iter().chain(&arguments.metadata_file) {
@@ -28,7 +28,7 @@ pub(in crate::cli) fn run(arguments: &Build, invocation: &Invocation) -> Result<
     }
     let outputs = arguments.output.iter().map(|output| location(output)).collect::<Result<Vec<_>, _>>()?;
     let push = if arguments.push { Push::Yes } else { Push::No };
-    let built = build::build(&BuildRequest { recipe, lock, outputs, push }, &tools, invocation.observer())?;
+    let built = building::build(&BuildRequest { recipe, lock, outputs, push }, &tools, invocation.observer())?;
     tell(&built, arguments, invocation);
     if let Some(file) = &arguments.digest_file {
         write(file, built.digest.as_bytes())?;

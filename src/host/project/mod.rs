@@ -21,8 +21,9 @@ mod shown;
 mod trees;
 mod walk;
 
+pub use crate::recipe::Symlinks;
 pub use deny::{DENY_RULES, DenyRule};
 pub use fault::{FileFault, LinkFault};
-pub use request::{Found, Note, Request, Skipped, Symlinks, Target, Why};
+pub use request::{Found, Note, Request, Skipped, Target, Why};
 pub use shown::HostPath;
 pub use trees::Project;

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use super::HostPath;
+use crate::recipe::Symlinks;
 use crate::rootfs::{Entry, ImagePath, Owner, PathFault};
 
 /// What one `[[files]]` entry asks for.
@@ -67,15 +68,6 @@ impl Target {
             Self::At(path) | Self::In(path) => path,
         }
     }
-}
-
-/// What becomes of symbolic links.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Symlinks {
-    /// They are links in the image too.
-    Keep,
-    /// They are replaced by what they point to, also outside of the recipe's root.
-    Follow,
 }
 
 /// What a request found.

@@ -16,7 +16,7 @@ use super::decompress::Limits;
 use super::strict::ArchiveFault;
 use crate::rootfs::ImagePath;
 
-use crate::package::DebFacts;
+use crate::debian::DebFacts;
 pub use control::{ControlStanza, control_stanza};
 
 /// The one version of the format (deb(5)).

@@ -2,7 +2,7 @@ use std::error::Error;
 
 use super::sample::{self, ar, member, tar};
 use super::*;
-use crate::package::DebKind;
+use crate::debian::DebKind;
 use crate::rootfs::{Head, ImageText};
 
 const CONTROL_TEXT: &str = "Package: tiny\nVersion: 1:2.3-4\nArchitecture: amd64\nDescription: a package\n that is small\n";

@@ -13,7 +13,7 @@ pub(in crate::ops) const DEBIAN: &str = "debian";
 pub(in crate::ops) const DEBIAN_SECURITY: &str = "debian-security";
 
 /// Returns the places that an archive may be read at, those that the user named first. `time` is for the snapshot: `20261124T101637Z`.
-pub(super) fn places_of(archive: &str, time: &str, tools: &Tools) -> Vec<Place> {
+pub(super) fn mirrors_of(archive: &str, time: &str, tools: &Tools) -> Vec<Place> {
     let addresses = match archive {
         DEBIAN => {
             let mirrors = tools.debian_mirrors.iter().map(|mirror| mirror.strip_suffix("-security").unwrap_or(mirror).to_owned());

@@ -142,7 +142,7 @@ pub enum ReleaseFault {
         codename: String,
     },
     /// It is no longer valid.
-    #[error("it was valid until {}, and this machine's clock says {}", date::shown(*.valid_until), date::shown(*.now))]
+    #[error("it was valid until {}, and this machine's clock says {}", date::utc(*.valid_until), date::utc(*.now))]
     Expired {
         /// When it ended to be valid.
         valid_until: i64,
@@ -150,7 +150,7 @@ pub enum ReleaseFault {
         now: i64,
     },
     /// It was made in the future.
-    #[error("it was made at {}, and this machine's clock says {}: is the clock right?", date::shown(*.date), date::shown(*.now))]
+    #[error("it was made at {}, and this machine's clock says {}: is the clock right?", date::utc(*.date), date::utc(*.now))]
     Future {
         /// When it was made.
         date: i64,
@@ -158,7 +158,7 @@ pub enum ReleaseFault {
         now: i64,
     },
     /// It is older than one that was seen before.
-    #[error("it was made at {}, and one of {} was seen before: the mirror is behind, or holds it back", date::shown(*.date), date::shown(*.seen))]
+    #[error("it was made at {}, and one of {} was seen before: the mirror is behind, or holds it back", date::utc(*.date), date::utc(*.seen))]
     Rollback {
         /// When it was made.
         date: i64,
@@ -214,7 +214,7 @@ pub enum SignatureProblem {
     #[error("{0} is younger than its signature")]
     BeforeKey(Fingerprint),
     /// The key has expired, before it signed or since then.
-    #[error("{key} expired at {}", date::shown(*.expires))]
+    #[error("{key} expired at {}", date::utc(*.expires))]
     KeyExpired {
         /// The primary key.
         key: Fingerprint,
@@ -225,7 +225,7 @@ pub enum SignatureProblem {
     #[error("{0} is revoked")]
     KeyRevoked(Fingerprint),
     /// The signature itself has ended.
-    #[error("the signature by {key} ended at {}", date::shown(*.expires))]
+    #[error("the signature by {key} ended at {}", date::utc(*.expires))]
     Expired {
         /// The primary key.
         key: Fingerprint,
@@ -233,7 +233,7 @@ pub enum SignatureProblem {
         expires: i64,
     },
     /// The signature was made in the future.
-    #[error("the signature by {key} was made at {}, after what this machine's clock says", date::shown(*.made))]
+    #[error("the signature by {key} was made at {}, after what this machine's clock says", date::utc(*.made))]
     Future {
         /// The primary key.
         key: Fingerprint,

@@ -173,7 +173,7 @@ impl TrustedKeys {
         for certificate in SignedPublicKey::from_packets(Box::new(packets).peekable()) {
             let certificate = certificate.map_err(form)?;
             let (signers, times) = signers(&certificate)?;
-            let names = certificate.details.users.iter().map(|user| super::field::shown(user.id.id())).collect();
+            let names = certificate.details.users.iter().map(|user| super::field::escaped(user.id.id())).collect();
             let fingerprint = signers.first().map_or_else(|| Fingerprint::new(&[]), |signer| signer.owner.clone());
             self.signers.retain(|signer| signer.owner != fingerprint);
             self.signers.extend(signers);
@@ -229,7 +229,7 @@ mod tests {
         let readme = include_str!("keys/README.md");
         assert_eq!(keys.summaries().len(), 6);
         for key in keys.summaries() {
-            let day = super::super::date::shown(key.expires.unwrap())[..10].to_owned();
+            let day = super::super::date::utc(key.expires.unwrap())[..10].to_owned();
             let row = readme.lines().find(|line| line.contains(&key.fingerprint.to_string())).unwrap();
             assert!(row.contains(&day) && row.contains(&key.names[0]), "{key:?} {day}\n{row}");
         }

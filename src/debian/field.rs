@@ -72,7 +72,7 @@ pub(super) fn listed_file(text: &str) -> Option<(&str, u64, &str)> {
 }
 
 /// What a message shows of bytes that others wrote: at most 60 characters, escaped.
-pub(super) fn shown(bytes: &[u8]) -> String {
+pub(super) fn escaped(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).chars().take(60).flat_map(char::escape_debug).collect()
 }
 

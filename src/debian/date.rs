@@ -27,7 +27,7 @@ fn number(text: &str, lengths: std::ops::RangeInclusive<usize>) -> Option<i16> {
 }
 
 /// Writes a time for people: `2026-07-11 10:16:37 UTC`.
-pub(super) fn shown(seconds: i64) -> String {
+pub(super) fn utc(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds)
         .map_or_else(|_| format!("second {seconds}"), |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
@@ -57,6 +57,6 @@ mod tests {
         ] {
             assert_eq!(read(text), expected, "{text:?}");
         }
-        assert_eq!(shown(59), "1970-01-01 00:00:59 UTC");
+        assert_eq!(utc(59), "1970-01-01 00:00:59 UTC");
     }
 }

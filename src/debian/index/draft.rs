@@ -1,7 +1,7 @@
 use super::record::{Essential, OTHER_AREA, Record, push_usual_name};
 use super::{Index, IndexFault, IndexProblem, Limits, MultiArch, PackageRecord, version};
-use crate::package::debian::field::{plain, sha256, shown};
-use crate::package::debian::name::{is_architecture, is_archive_path, is_package_name};
+use crate::debian::field::{escaped, plain, sha256};
+use crate::debian::name::{is_architecture, is_archive_path, is_package_name};
 
 const BLOCK: usize = 1024 * 1024;
 
@@ -144,7 +144,7 @@ impl Draft {
     }
 
     fn wrong(&self, field: Kept) -> IndexProblem {
-        IndexProblem::Value { field: field.name(), value: shown(self.value(field).as_bytes()) }
+        IndexProblem::Value { field: field.name(), value: escaped(self.value(field).as_bytes()) }
     }
 
     /// Returns the name and version of the source, empty where the package has the same.
@@ -166,12 +166,12 @@ impl Draft {
 }
 
 fn checked_version(value: &str) -> Result<&str, IndexProblem> {
-    version::check(value).map_err(|fault| IndexProblem::Version { value: shown(value.as_bytes()), fault })?;
+    version::check(value).map_err(|fault| IndexProblem::Version { value: escaped(value.as_bytes()), fault })?;
     Ok(value)
 }
 
 fn text(field: Kept, value: &[u8]) -> Result<&str, IndexProblem> {
-    plain(value).ok_or_else(|| IndexProblem::Value { field: field.name(), value: shown(value) })
+    plain(value).ok_or_else(|| IndexProblem::Value { field: field.name(), value: escaped(value) })
 }
 
 /// An index while it is read.

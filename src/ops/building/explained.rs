@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::BuiltSkip;
 use super::outcome::skip;
-use crate::ops::sources::Gathered;
+use crate::ops::gather::Gathered;
 use crate::plan::{Level, Plan, Proof};
 
 /// What a build would do for one platform.

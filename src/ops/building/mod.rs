@@ -17,11 +17,11 @@ use crate::store::publish::{Place, Queue, upload, whole};
 
 use super::base::FoundBase;
 use super::debian::{Contents, DebianNames};
+use super::gather::{self, Gathered};
 use super::layers::{CachedLayer, LayerFailure, Remembered};
 use super::lock::{self, LockUse};
 use super::outputs::{Made, Outputs};
 use super::recipe::{self, OpenRecipe};
-use super::sources::{self, Gathered};
 use super::watched::Watched;
 use super::{Failure, Observer, RecipeRequest, Tools};
 
@@ -116,13 +116,10 @@ struct Job {
 /// What was made so far.
 #[derive(Default)]
 struct Work {
-    images: Vec<Image>,
+    /// The images, in the order of the recipe's platforms.
+    platforms: Vec<PlatformImage>,
     blobs: BTreeMap<Digest, (Descriptor, Arc<dyn BlobSource>)>,
     tar_sizes: BTreeMap<Digest, u64>,
-    /// The names of our own layers, by platform.
-    names: Vec<Vec<String>>,
-    /// What was proved, by platform.
-    proofs: Vec<Proof>,
     /// Layers that another platform may have as well.
     known: Vec<(PlannedLayer, CachedLayer)>,
     skipped: Gathered,
@@ -130,6 +127,14 @@ struct Work {
     held: Option<Vec<(Descriptor, Arc<dyn BlobSource>)>>,
     /// The places that have the whole image, by number.
     whole: Vec<bool>,
+}
+
+/// The image of one platform.
+struct PlatformImage {
+    image: Image,
+    /// The names of our own layers.
+    names: Vec<String>,
+    proof: Proof,
 }
 
 impl Work {
@@ -151,7 +156,7 @@ impl Job {
     fn open(request: &RecipeRequest, how: LockUse, tools: &Tools, observer: &dyn Observer) -> Result<Self, Failure> {
         let open = recipe::open(request, &tools.environment, observer)?;
         let created = created(&open.recipe, tools)?;
-        let (base, locked) = lock::settle(&open, &request.file, how, &[], tools, observer)?;
+        let lock::Settled { base, locked, .. } = lock::settle(&open, &request.file, how, &[], tools, observer)?;
         let base = base.assembled(&open, tools, observer)?;
         if locked.changed {
             observer.detail(&format!("wrote {}", locked.path.display()));
@@ -167,8 +172,8 @@ impl Job {
             // What the last platform is refused for must be known before anything of the first is written.
             (0..platforms).try_for_each(|number| self.plan(number, tools, &super::Quiet).map(drop))?;
         }
-        for image in &self.base.images {
-            for layer in &image.layers {
+        for base in &self.base.platforms {
+            for layer in &base.image().layers {
                 let source: Arc<dyn BlobSource> = Arc::new(self.base.blob(layer, tools));
                 work.add(queue, &layer.descriptor, &source);
             }
@@ -191,7 +196,6 @@ impl Job {
                         work.skipped = gathered;
                     }
                     proof::tell(&plan.proof, observer);
-                    work.proofs.push(plan.proof.clone());
                     return self.assemble(number, &plan, &layers, queue, work, tools);
                 }
                 Err(LayerFailure::Failed(failure)) => return Err(failure),
@@ -207,11 +211,12 @@ impl Job {
     }
 
     fn plan(&self, number: usize, tools: &Tools, observer: &dyn Observer) -> Result<(Plan, Gathered, &Project), Failure> {
-        let (part, base) = (&self.open.recipe.parts()[number], &self.base.images[number]);
+        let (part, platform) = (&self.open.recipe.parts()[number], &self.base.platforms[number]);
+        let base = platform.image();
         let base_files = self.base.files(base, tools, observer)?;
-        let mut gathered = sources::gather(part, &self.project, observer)?;
+        let mut gathered = gather::gather(part, &self.project, observer)?;
         let memory = proof::Remembering(&tools.cache);
-        let packaged = self.base.proofs.get(number);
+        let packaged = platform.debian().map(|debian| &debian.proof);
         let archive = packaged.and_then(|packaged| packaged.archive.as_ref());
         let names = DebianNames {
             left_out: packaged.map_or(&[][..], |packaged| &packaged.left_out),
@@ -239,7 +244,7 @@ impl Job {
             },
             entrypoint_span: part.process.entrypoint.as_ref().or(part.process.command.as_ref()).and_then(|words| words.span.clone()),
         };
-        let contents = Contents { project: &self.project, packages: self.base.packages.as_deref() };
+        let contents = Contents { project: &self.project, packages: self.base.packages() };
         let plan = Plan::new(request, &contents).map_err(|faults| refused(&faults))?;
         Ok((plan, gathered, &self.project))
     }
@@ -286,7 +291,7 @@ impl Job {
     ) -> Result<Vec<Layer>, LayerFailure> {
         let mut layers = Vec::new();
         let place = format!("{}\0{}", project.root().display(), plan.platform);
-        let contents = Contents { project, packages: self.base.packages.as_deref() };
+        let contents = Contents { project, packages: self.base.packages() };
         for planned in &plan.layers {
             if queue.has_failed() {
                 // Why is said by the upload that failed.
@@ -323,7 +328,7 @@ impl Job {
         work: &mut Work,
         tools: &Tools,
     ) -> Result<(), Failure> {
-        let base = &self.base.images[number];
+        let base = self.base.platforms[number].image();
         let of_base = base.layers.iter().map(|layer| ImageLayer { descriptor: layer.descriptor.clone(), diff_id: layer.diff_id });
         let own = layers.iter().zip(&plan.layers).map(|(layer, planned)| {
             let created_by = format!("hardened: {}", planned.name);
@@ -338,21 +343,22 @@ impl Job {
         tools.cache.write_small(config.bytes());
         let source: Arc<dyn BlobSource> = Arc::new(config.bytes().to_vec());
         work.add(queue, config.descriptor(), &source);
-        work.names.push(plan.layers.iter().map(|layer| layer.name.clone()).collect());
-        work.images.push(image);
+        let names = plan.layers.iter().map(|layer| layer.name.clone()).collect();
+        work.platforms.push(PlatformImage { image, names, proof: plan.proof.clone() });
         Ok(())
     }
 
     /// Joins the images: one platform is a manifest, several are an index.
     fn made<'a>(&self, work: &'a Work, tools: &Tools) -> Result<Made<'a>, Failure> {
         let recipe = &self.open.recipe;
-        let (children, root) = match work.images.as_slice() {
+        let images: Vec<&Image> = work.platforms.iter().map(|platform| &platform.image).collect();
+        let (children, root) = match images.as_slice() {
             [only] => (Vec::new(), RawManifest::from(only.manifest())),
             several => {
                 let mut annotations = recipe.shared_annotations();
-                annotations.extend(self.base.images.first().map(|base| base.annotations.clone()).unwrap_or_default());
+                annotations.extend(self.base.platforms.first().map(|base| base.image().annotations.clone()).unwrap_or_default());
                 annotations.entry("org.opencontainers.image.created".to_owned()).or_insert_with(|| rfc3339(self.created));
-                let index = index(several, annotations)
+                let index = index(several.iter().copied(), annotations)
                     .map_err(|fault| StoreError::new(StoreFault::Corrupt, "could not make the index").caused_by(fault))?;
                 (several.iter().map(|image| RawManifest::from(image.manifest())).collect(), RawManifest::from(&index))
             }
@@ -361,7 +367,7 @@ impl Job {
         Ok(Made {
             blobs: work.blobs.clone(),
             tar_sizes: work.tar_sizes.clone(),
-            images: &work.images,
+            images,
             children,
             root,
             references: recipe.references.iter().map(|reference| reference.value.clone()).collect(),

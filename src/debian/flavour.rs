@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn every_file_is_listed() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/package/flavours");
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/debian/flavours");
         let mut files: Vec<String> =
             std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned()).collect();
         files.sort();

@@ -1,5 +1,5 @@
 use crate::diagnostic::{Diagnostic, Span};
-use crate::host::project::{Found, Project, Request, Skipped, Symlinks, Target};
+use crate::host::project::{Found, Project, Request, Skipped, Target};
 use crate::plan::Source;
 use crate::recipe::{DirectoryEntry, FilesEntry, FilesSource, Landing, LinkEntry, PlatformRecipe, Replaces};
 use crate::rootfs::{Content, Entry, EntryKind, ImagePath, Owner};
@@ -20,7 +20,7 @@ pub(super) fn gather(part: &PlatformRecipe, project: &Project, observer: &dyn Ob
     let mut faults = Vec::new();
     for entry in &part.files {
         match &entry.source {
-            FilesSource::Text(text) => gathered.sources.push(written(entry, &text.value, text.span.clone())),
+            FilesSource::Text(text) => gathered.sources.push(inline_text(entry, &text.value, text.span.clone())),
             FilesSource::Host { from, .. } => match project.find(&request(entry, &from.value)) {
                 Ok(found) => {
                     let source = found_files(entry, &from.value, from.span.clone(), found, &mut gathered, observer);
@@ -52,10 +52,7 @@ fn request(entry: &FilesEntry, from: &str) -> Request {
         file_mode: entry.mode,
         dir_mode: entry.directory_mode,
         owner: entry.owner,
-        symlinks: match entry.symlinks {
-            crate::recipe::Symlinks::Keep => Symlinks::Keep,
-            crate::recipe::Symlinks::Follow => Symlinks::Follow,
-        },
+        symlinks: entry.symlinks,
     }
 }
 
@@ -82,7 +79,7 @@ fn found_files(
     }
 }
 
-fn written(entry: &FilesEntry, text: &str, span: Option<Span>) -> Source {
+fn inline_text(entry: &FilesEntry, text: &str, span: Option<Span>) -> Source {
     let file =
         Entry { kind: EntryKind::File(Content::Inline(text.as_bytes().into())), mode: entry.mode.unwrap_or(0o644), owner: entry.owner };
     Source {

@@ -1,6 +1,6 @@
 use super::Index;
+use crate::debian::version::{Version, without_epoch};
 use crate::oci::Digest;
-use crate::package::debian::version::{Version, without_epoch};
 
 /// An area that no file name follows from.
 pub(super) const OTHER_AREA: u8 = u8::MAX;

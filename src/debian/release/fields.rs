@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
 use super::{AllIndex, ByHash, IndexFile, Release, ReleaseFault};
+use crate::debian::date;
+use crate::debian::field::{Line, escaped, listed_file, sha256};
+use crate::debian::key::Fingerprint;
+use crate::debian::name::is_architecture;
 use crate::oci::Digest;
-use crate::package::debian::date;
-use crate::package::debian::field::{Line, listed_file, sha256, shown};
-use crate::package::debian::key::Fingerprint;
-use crate::package::debian::name::is_architecture;
 
 /// How many files are read; Debian's own releases have some five thousand.
 const FILES: usize = 200_000;
@@ -20,7 +20,7 @@ pub(super) fn read(text: &str, signers: Vec<Fingerprint>, digest: Digest) -> Res
             Line::Blank => is_over = true,
             _ if is_over => return Err(wrong("", "is followed by a second stanza")),
             Line::Field(name, value) => {
-                let name = shown(name).to_ascii_lowercase();
+                let name = escaped(name).to_ascii_lowercase();
                 if fields.contains_key(&name) {
                     return Err(wrong(&name, "is there twice"));
                 }
@@ -42,12 +42,12 @@ pub(super) fn read(text: &str, signers: Vec<Fingerprint>, digest: Digest) -> Res
     };
     let time = |name: &str| match single(name)? {
         "" => Ok(None),
-        text => date::read(text).map(Some).ok_or_else(|| wrong(name, &format!("is no time in UTC: `{}`", shown(text.as_bytes())))),
+        text => date::read(text).map(Some).ok_or_else(|| wrong(name, &format!("is no time in UTC: `{}`", escaped(text.as_bytes())))),
     };
     let words = |name: &str| Ok(single(name)?.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>());
     let architectures: Vec<String> = words("Architectures")?;
     if let Some(bad) = architectures.iter().find(|name| !is_architecture(name)) {
-        return Err(wrong("Architectures", &format!("holds `{}`", shown(bad.as_bytes()))));
+        return Err(wrong("Architectures", &format!("holds `{}`", escaped(bad.as_bytes()))));
     }
     let by_hash = if is_yes("Acquire-By-Hash", single("Acquire-By-Hash")?)? { ByHash::Offered } else { ByHash::NotOffered };
     let merges = single("No-Support-for-Architecture-all")?.split_ascii_whitespace().any(|word| word == "Packages");
@@ -86,7 +86,7 @@ fn is_yes(name: &str, value: &str) -> Result<bool, ReleaseFault> {
     match value {
         "yes" => Ok(true),
         "" | "no" => Ok(false),
-        other => Err(wrong(name, &format!("is neither `yes` nor `no`: `{}`", shown(other.as_bytes())))),
+        other => Err(wrong(name, &format!("is neither `yes` nor `no`: `{}`", escaped(other.as_bytes())))),
     }
 }
 
@@ -100,7 +100,7 @@ fn files(field: &Field<'_>) -> Result<BTreeMap<String, IndexFile>, ReleaseFault>
     }
     for line in &field.more {
         let listed = listed_file(line).and_then(|(digest, size, path)| Some((sha256(digest)?, size, path)));
-        let (digest, size, path) = listed.ok_or_else(|| wrong("SHA256", &format!("lists no file: `{}`", shown(line.as_bytes()))))?;
+        let (digest, size, path) = listed.ok_or_else(|| wrong("SHA256", &format!("lists no file: `{}`", escaped(line.as_bytes()))))?;
         let file = IndexFile { digest: Digest::from_bytes(digest), size };
         if files.insert(path.to_owned(), file).is_some() {
             return Err(wrong("SHA256", &format!("lists `{path}` twice")));

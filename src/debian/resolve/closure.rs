@@ -2,10 +2,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::fault::nearest;
 use super::{Choice, Chosen, ExcludedBy, LeftOut, Request, Resolution, ResolveFault, Wanted, WantedBy};
-use crate::package::debian::exclude::ExclusionRule;
-use crate::package::debian::index::{Index, PackageRecord};
-use crate::package::debian::relation::{Alternative, Provided, Qualifier, Relation};
-use crate::package::debian::version::Version;
+use crate::debian::exclude::ExclusionRule;
+use crate::debian::index::{Index, PackageRecord};
+use crate::debian::relation::{Alternative, Provided, Qualifier, Relation};
+use crate::debian::version::Version;
 
 /// A resolution while it grows.
 pub(super) struct Closure<'a> {

@@ -214,9 +214,9 @@ fn keys_that_prove_nothing_are_not_trusted() {
     }
     let (_, secret) = SAMPLES[0];
     let fault = TrustedKeys::none().with(secret.as_bytes()).unwrap_err();
-    assert_eq!(fault, crate::package::debian::KeyFault::Secret);
+    assert_eq!(fault, crate::debian::KeyFault::Secret);
     let binary = sample("archive").to_bytes().unwrap();
-    assert_eq!(TrustedKeys::none().with(&binary).unwrap_err(), crate::package::debian::KeyFault::Secret);
+    assert_eq!(TrustedKeys::none().with(&binary).unwrap_err(), crate::debian::KeyFault::Secret);
 }
 
 #[test]

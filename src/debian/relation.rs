@@ -205,7 +205,7 @@ impl<'a> Rest<'a> {
 }
 
 /// What a message shows of a text that others wrote.
-fn shown(text: &str) -> String {
+fn escaped(text: &str) -> String {
     text.chars().take(60).flat_map(char::escape_debug).collect()
 }
 
@@ -219,7 +219,7 @@ impl Alternative {
         let at = rest.offset;
         let name = rest.word();
         if !is_package_name(name) {
-            return Err(RelationFault { offset: at, problem: RelationProblem::Name(shown(name)) });
+            return Err(RelationFault { offset: at, problem: RelationProblem::Name(escaped(name)) });
         }
         let qualifier = if rest.text.starts_with(':') {
             rest.take(1);
@@ -227,7 +227,7 @@ impl Alternative {
             Some(match rest.word() {
                 "any" => Qualifier::Any,
                 architecture if is_architecture(architecture) => Qualifier::Architecture(architecture.to_owned()),
-                other => return Err(RelationFault { offset: at, problem: RelationProblem::Architecture(shown(other)) }),
+                other => return Err(RelationFault { offset: at, problem: RelationProblem::Architecture(escaped(other)) }),
             })
         } else {
             None
@@ -242,7 +242,7 @@ impl Alternative {
         };
         rest.skip_space();
         if !rest.text.is_empty() {
-            return Err(rest.fault(RelationProblem::Rest(shown(rest.text))));
+            return Err(rest.fault(RelationProblem::Rest(escaped(rest.text))));
         }
         Ok(Self { name: name.to_owned(), qualifier, constraint, architectures })
     }
@@ -259,12 +259,12 @@ impl Constraint {
             [b'>', b'>', ..] => (Operator::Later, 2),
             [b'=', ..] => (Operator::Equal, 1),
             // A lone `<` or `>` once meant `<=` and `>=`, which is not what it says.
-            _ => return Err(rest.fault(RelationProblem::Operator(shown(rest.text)))),
+            _ => return Err(rest.fault(RelationProblem::Operator(escaped(rest.text)))),
         };
         rest.take(length);
         rest.skip_space();
         let written = rest.text.trim_end_matches([' ', '\t', '\n']);
-        let version = written.parse().map_err(|fault| rest.fault(RelationProblem::Version { text: shown(written), fault }))?;
+        let version = written.parse().map_err(|fault| rest.fault(RelationProblem::Version { text: escaped(written), fault }))?;
         Ok(Self { operator, version })
     }
 
@@ -288,7 +288,7 @@ impl Architectures {
         for (position, word) in text.split_ascii_whitespace().enumerate() {
             let (negated, name) = word.strip_prefix('!').map_or((false, word), |name| (true, name));
             if !is_architecture(name) {
-                return fault(RelationProblem::Architecture(shown(name)));
+                return fault(RelationProblem::Architecture(escaped(name)));
             }
             if position > 0 && negated != found.negated {
                 return fault(RelationProblem::Mixed);
@@ -313,7 +313,7 @@ impl Provided {
     pub fn parse(text: &str) -> Result<Vec<Self>, RelationFault> {
         let mut provided = Vec::new();
         for relation in Relation::parse(text)? {
-            let fault = || RelationFault { offset: 0, problem: RelationProblem::Provided(shown(&relation.to_string())) };
+            let fault = || RelationFault { offset: 0, problem: RelationProblem::Provided(escaped(&relation.to_string())) };
             // A package may say that it provides a name of one architecture; only the name counts here, as packages of one are looked at.
             let [Alternative { name, constraint, architectures, .. }] = relation.alternatives.as_slice() else { return Err(fault()) };
             if !architectures.names.is_empty() {

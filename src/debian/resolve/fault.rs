@@ -1,5 +1,5 @@
-use crate::package::debian::exclude::ExclusionFault;
-use crate::package::debian::relation::RelationFault;
+use crate::debian::exclude::ExclusionFault;
+use crate::debian::relation::RelationFault;
 
 /// Why no packages can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Job, Work};
+use super::{Job, PlatformImage, Work};
 use crate::host::project::{Skipped, Why};
 use crate::ops::debian::DebianOutcome;
 use crate::ops::outputs::{Made, Outputs};
@@ -130,8 +130,8 @@ impl Job {
             media_type: root.media_type.to_string(),
             references,
             tags: recipe.references.iter().map(|reference| reference.value.to_string()).collect(),
-            platforms: (0..work.images.len()).map(|number| platform(work, number)).collect(),
-            debian: self.base.assembled.clone(),
+            platforms: work.platforms.iter().map(|platform| built_platform(work, platform)).collect(),
+            debian: self.base.platforms.iter().filter_map(|base| base.debian()).map(|debian| debian.outcome.clone()).collect(),
             inputs: recipe.inputs.clone(),
             skipped: work.skipped.skipped.iter().map(skip).collect(),
             skipped_count: work.skipped.skipped_count,
@@ -149,8 +149,8 @@ pub(in crate::ops) fn written(written: crate::oci::Written) -> &'static str {
     }
 }
 
-fn platform(work: &Work, number: usize) -> BuiltPlatform {
-    let (image, names) = (&work.images[number], &work.names[number]);
+fn built_platform(work: &Work, platform: &PlatformImage) -> BuiltPlatform {
+    let PlatformImage { image, names, proof } = platform;
     let of_base = image.layers().len() - names.len();
     let name = |index: usize| index.checked_sub(of_base).and_then(|own| names.get(own)).cloned().unwrap_or_else(|| "base".to_owned());
     let layer = |(index, layer): (usize, &crate::image::ImageLayer)| BuiltLayer {
@@ -166,7 +166,7 @@ fn platform(work: &Work, number: usize) -> BuiltPlatform {
         config: image.config().digest().to_string(),
         size: image.layers().iter().fold(0, |size, layer| size.saturating_add(layer.descriptor.size)),
         layers: image.layers().iter().enumerate().map(layer).collect(),
-        proof: work.proofs.get(number).cloned().unwrap_or_default(),
+        proof: proof.clone(),
     }
 }
 

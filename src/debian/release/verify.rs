@@ -1,9 +1,9 @@
 use pgp::packet::{Packet, PacketParser, Signature, SignatureType, SignatureVersion};
 
 use super::{CLOCK_TOLERANCE, ReleaseFault, SignatureProblem};
-use crate::package::debian::cleartext::Cleartext;
-use crate::package::debian::key::{Fingerprint, TrustedKeys};
-use crate::package::debian::signer::{Signer, TimeFault, has_unknown_demands, is_strong};
+use crate::debian::cleartext::Cleartext;
+use crate::debian::key::{Fingerprint, TrustedKeys};
+use crate::debian::signer::{Signer, TimeFault, has_unknown_demands, is_strong};
 
 /// How many signatures are looked at; Debian's own files have three.
 const SIGNATURES: usize = 16;

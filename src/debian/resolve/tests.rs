@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::package::debian::index::Limits;
+use crate::debian::index::Limits;
 
 /// Makes an index: one line for each package, `name version [architecture]; Field: value; …`.
 fn index(lines: &[&str]) -> Index {
@@ -40,7 +40,7 @@ fn request<'a>(names: &[&str]) -> Request<'a> {
 }
 
 /// What is in, as `name version label`, and what was left out.
-fn shown(resolution: &Resolution) -> (Vec<String>, Vec<&str>) {
+fn names_of(resolution: &Resolution) -> (Vec<String>, Vec<&str>) {
     let packages = resolution.packages.iter().map(|one| format!("{} {} {}", one.name, one.version, one.archive)).collect();
     (packages, resolution.left_out.iter().map(|one| one.name.as_str()).collect())
 }
@@ -61,7 +61,7 @@ fn a_closure_follows_both_fields() {
         "unused 1",
     ]);
     let resolution = resolve(&[("trixie", &main)], "amd64", &request(&["app"])).unwrap();
-    let (packages, left_out) = shown(&resolution);
+    let (packages, left_out) = names_of(&resolution);
     assert_eq!(packages, ["app 1 trixie", "data 1 trixie", "libb 1 trixie", "libc6 2.36 trixie"]);
     assert_eq!(left_out, ["dpkg"]);
     let libc = &resolution.packages[3];
@@ -154,7 +154,7 @@ fn the_newest_of_all_indexes_or_the_exact_one_is_taken() {
         (&["libc6", "libc6=2.36-9"], &["libc6 2.36-9 bookworm"]),
         (&["same"], &["same 1 bookworm"]),
     ] {
-        assert_eq!(shown(&resolve(&indexes, "amd64", &request(wanted)).unwrap()).0, expected, "{wanted:?}");
+        assert_eq!(names_of(&resolve(&indexes, "amd64", &request(wanted)).unwrap()).0, expected, "{wanted:?}");
     }
     let fault = resolve(&indexes, "amd64", &request(&["libc6=2.37"])).unwrap_err();
     assert_eq!(fault.to_string(), "there is no version 2.37 of `libc6`, only 2.36-9+deb12u1 (bookworm-security), 2.36-9 (bookworm)");
@@ -197,7 +197,11 @@ fn the_recipe_excludes_and_keeps() {
     ] {
         let request = Request { wanted: wanted(recipe), exclude: patterns(exclude), keep: patterns(keep), elsewhere: Vec::new() };
         let resolution = resolve(&indexes, "amd64", &request).unwrap();
-        assert_eq!((names(&resolution).as_str(), shown(&resolution).1.as_slice()), (expected, left_out), "{recipe:?} {exclude:?} {keep:?}");
+        assert_eq!(
+            (names(&resolution).as_str(), names_of(&resolution).1.as_slice()),
+            (expected, left_out),
+            "{recipe:?} {exclude:?} {keep:?}"
+        );
     }
     let request = Request { exclude: patterns(&["libx"]), ..request(&["app"]) };
     let resolution = resolve(&indexes, "amd64", &request).unwrap();

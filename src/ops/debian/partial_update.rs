@@ -1,12 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::debian::{Constraint, Index, Relation, Version};
 use crate::lock::{LeftOutPackage, LockedPackage, LockedPackages};
-use crate::package::debian::{Constraint, Index, Relation, Version};
 
 use super::choose::RECIPE;
 
 /// Two choices of packages for one platform, of which one is made.
-struct Hold<'a> {
+struct PartialUpdate<'a> {
     old: &'a LockedPackages,
     new: &'a LockedPackages,
     /// The source packages that move.
@@ -22,7 +22,7 @@ enum From {
 
 /// Keeps what was locked of all packages but those of `only`, those that are built from the same sources, and those that must be newer for them.
 /// What a kept package wants stays in, and what only a newer one wants is not there yet. Packages of `pinned` have the version that the recipe names.
-pub(super) fn hold_back<'a>(
+pub(super) fn update_only<'a>(
     new: &'a LockedPackages,
     old: &'a LockedPackages,
     only: impl Iterator<Item = &'a str>,
@@ -32,9 +32,9 @@ pub(super) fn hold_back<'a>(
 ) -> LockedPackages {
     let is_other = |name: &&str| find(old, name).map(|package| &package.version) != find(new, name).map(|package| &package.version);
     let moving = only.chain(pinned.filter(is_other)).filter_map(|name| find(new, name)).map(|package| package.source.as_str());
-    let mut hold = Hold { old, new, moving: moving.collect() };
+    let mut update = PartialUpdate { old, new, moving: moving.collect() };
     loop {
-        let taken = hold.taken();
+        let taken = update.taken();
         let mut more = BTreeSet::new();
         for name in taken.iter().filter(|(_, from)| **from == From::New).map(|(name, _)| *name) {
             let needs = find(new, name).map(|package| needs(package, indexes, architecture)).unwrap_or_default();
@@ -42,18 +42,18 @@ pub(super) fn hold_back<'a>(
                 let Some(kept) = find(old, &needed).filter(|_| taken.get(needed.as_str()) == Some(&From::Old)) else { continue };
                 let version = kept.version.parse::<Version>();
                 let does = version.is_ok_and(|version| constraint.is_none_or(|constraint| constraint.allows(&version)));
-                if !does && hold.moving.insert(kept.source.as_str()) {
+                if !does && update.moving.insert(kept.source.as_str()) {
                     more.insert(kept.source.as_str());
                 }
             }
         }
         if more.is_empty() {
-            return hold.joined(&taken);
+            return update.joined(&taken);
         }
     }
 }
 
-impl<'a> Hold<'a> {
+impl<'a> PartialUpdate<'a> {
     fn choice(&self, from: From) -> &'a LockedPackages {
         if from == From::Old { self.old } else { self.new }
     }
