@@ -21,7 +21,7 @@ mod shown;
 mod trees;
 mod walk;
 
-pub use deny::{DENY_RULES, DenyRule};
+pub use deny::{DENY_LIST_VERSION, DENY_RULES, DenyRule};
 pub use fault::{FileFault, LinkFault};
 pub use request::{Found, Note, Request, Skipped, Symlinks, Target, Why};
 pub use shown::HostPath;
