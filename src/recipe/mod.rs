@@ -10,6 +10,7 @@
 
 mod arguments;
 mod check;
+mod format;
 mod model;
 mod node;
 mod parse;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Severity};
 
+pub use format::Format;
 pub use model::{
     Base, DebianArchive, DebianBase, DirectoryEntry, FilesEntry, FilesSource, Healthcheck, Inherit, Landing, Layers, LinkEntry,
     PlatformRecipe, Port, Process, Recipe, Replaces, Spanned, Symlinks, UnprovedEntry, UserChoice,

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::time::Duration;
 
+use super::format::Format;
 use crate::diagnostic::Span;
 use crate::oci::{Compression, ImageName, ImageReference, Platform};
 use crate::rootfs::{ImagePath, Owner};
@@ -32,6 +33,8 @@ pub struct Recipe {
     pub references: Vec<Spanned<ImageReference>>,
     /// The platforms to build for, at least one, in the order written.
     pub platforms: Vec<Spanned<Platform>>,
+    /// The version of how the image's bytes are made.
+    pub format: Format,
     /// When the image counts as created, in seconds since 1970, if the recipe says.
     pub created: Option<i64>,
     /// What the image starts from.

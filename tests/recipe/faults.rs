@@ -312,6 +312,16 @@ const SINGLE_FAULTS: &[(&str, &str, &str)] = &[
         "platforms = [\"windows/amd64\"]\n[base]",
         "`windows/amd64` is not a platform: operating system `windows` is not supported, only `linux` | \"windows/amd64\" | write `linux/amd64`: images of ours run on Linux",
     ),
+    (
+        "[base]",
+        "format = 2\n[base]",
+        "this version of hardened cannot write format 2, only 1 | 2 | write `format = 1`, or use a release of hardened that carries format 2",
+    ),
+    (
+        "[base]",
+        "format = -1\n[base]",
+        "this version of hardened cannot write format -1, only 1 | -1 | write `format = 1`, or use a release of hardened that carries format -1",
+    ),
     ("static = true", "static = false", "`base.static` is `false` | false | write `static = true`, or another base instead"),
     (
         "static = true",

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use hardened::oci::{Compression, Platform};
-use hardened::recipe::{Base, FilesSource, Landing, Recipe, RecipeText, json_schema_text, read};
+use hardened::recipe::{Base, FilesSource, Format, Landing, Recipe, RecipeText, json_schema_text, read};
 
 use super::{Fixed, GOOD, shown};
 
@@ -32,6 +32,7 @@ names = ["a.example/b", "c.example/d"]
 tags = ["{env.VERSION}", "{git.short}"]
 platforms = ["linux/amd64", "linux/arm/v7"]
 created = 2026-11-24T00:00:00Z
+format = 1
 [base]
 image = "gcr.io/x/y:z"
 inherit = ["labels"]
@@ -57,6 +58,7 @@ revision = "{git.revision}"
     let references: Vec<_> = recipe.references.iter().map(|reference| reference.to_string()).collect();
     assert_eq!(references, ["a.example/b:1.4.2", "a.example/b:012345678901", "c.example/d:1.4.2", "c.example/d:012345678901"]);
     assert_eq!(recipe.created, Some(1_795_478_400));
+    assert_eq!(recipe.format, Format::NEWEST);
     assert_eq!(recipe.inputs.keys().map(String::as_str).collect::<Vec<_>>(), ["env.VERSION", "git.revision", "git.short"]);
     let Some(part) = recipe.for_platform(&Platform::linux("arm", Some("v7"))) else { panic!("no such platform") };
     let FilesSource::Host { from, fixed, glob } = &part.files[0].source else { panic!("files of the host") };

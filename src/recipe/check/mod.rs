@@ -97,6 +97,7 @@ impl Check<'_> {
             root,
             references: image.references,
             platforms: image.platforms,
+            format: image.format,
             created: image.created,
             base,
             inherit,
