@@ -24,7 +24,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 
 pub use format::Format;
 pub use model::{
-    Base, DebianArchive, DebianBase, DirectoryEntry, FilesEntry, FilesSource, Healthcheck, Inherit, Landing, Layers, LinkEntry,
+    Base, DebianArchive, DebianBase, Destination, DirectoryEntry, FilesEntry, FilesSource, Healthcheck, Inherit, Layers, LinkEntry,
     PlatformRecipe, Port, Process, Recipe, Replaces, Spanned, Symlinks, UnprovedEntry, UserChoice,
 };
 pub use parse::RecipeText;

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use hardened::oci::{Compression, Platform};
-use hardened::recipe::{Base, FilesSource, Format, Landing, Recipe, RecipeText, json_schema_text, read};
+use hardened::recipe::{Base, Destination, FilesSource, Format, Recipe, RecipeText, json_schema_text, read};
 
 use super::{Fixed, GOOD, shown};
 
@@ -63,7 +63,7 @@ revision = "{git.revision}"
     let Some(part) = recipe.for_platform(&Platform::linux("arm", Some("v7"))) else { panic!("no such platform") };
     let FilesSource::Host { from, fixed, glob } = &part.files[0].source else { panic!("files of the host") };
     assert_eq!((from.value.as_str(), fixed.as_str(), glob.as_deref()), ("build/arm/*/bin", "build/arm", Some("*/bin")));
-    assert_eq!((part.files[0].landing, part.files[0].owner.uid), (Landing::In, 65532));
+    assert!(matches!(part.files[0].to.value, Destination::In(_)) && part.files[0].owner.uid == 65532);
     assert!(matches!(&part.files[1].source, FilesSource::Text(text) if text.value == r#"{"not": "a placeholder"}"#));
     assert_eq!(part.process.env["ARCH"].value, "linux-arm");
     assert_eq!(part.process.env["JSON"].value, r#"{"a":1}"#);
