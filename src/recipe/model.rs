@@ -7,7 +7,7 @@ use crate::diagnostic::Span;
 use crate::oci::{Compression, ImageName, ImageReference, Platform};
 use crate::rootfs::{ImagePath, Owner, PathFault};
 
-/// A value and the place where it was written; no place when it is a default.
+/// A value and the location where it was written; no location when it is a default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spanned<T> {
     /// The value.

@@ -394,8 +394,9 @@ fn single_faults() {
     for (from, to, expected) in SINGLE_FAULTS {
         let text = GOOD.replace(from, to);
         let Err(found) = read(RecipeText::parse("r", &text), &Fixed) else { panic!("no fault: {text}") };
-        let marked =
-            |fault: &Diagnostic| fault.place.as_ref().map(|(span, _)| span.source.text[span.range.clone()].to_owned()).unwrap_or_default();
+        let marked = |fault: &Diagnostic| {
+            fault.location.as_ref().map(|(span, _)| span.source.text[span.range.clone()].to_owned()).unwrap_or_default()
+        };
         let found: Vec<_> =
             found.iter().map(|fault| format!("{} | {} | {}", fault.message, marked(fault), fault.hints.join(" "))).collect();
         assert_eq!(found, [*expected], "\n{text}");
