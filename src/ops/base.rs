@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use crate::base::{BaseFault, BaseImage, BaseLayer, Inherit, WrittenLayer, embedded, select_platform};
+use crate::base::{BaseFault, BaseImage, BaseLayer, WrittenLayer, embedded, select_platform};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::layer::{Limits, read_facts};
 use crate::lock::{LockedChoice, LockedDebian, Pin};
@@ -167,7 +167,6 @@ fn open_base(
     let root_digest = root.descriptor().digest;
     let broken = |fault: DocumentFault| corrupt(format!("the base `{name}` is broken"), fault);
     let index = root.media_type.is_index().then(|| root.parse::<Index>()).transpose().map_err(broken)?;
-    let inherit = inherited(recipe);
     let mut pin = Pin { digest: root_digest, media_type: root.media_type.clone(), platforms: BTreeMap::new() };
     let mut platforms = Vec::new();
     for platform in &recipe.platforms {
@@ -187,23 +186,12 @@ fn open_base(
             return Err(refused(&BaseFault::Artifact(config.media_type.to_string()), span));
         };
         let config = Parsed::<Config>::read_described(&bytes, config).map_err(broken)?;
-        let image = BaseImage::new(&manifest, &config, &platform.value, &inherit, (name, root_digest));
+        let image = BaseImage::new(&manifest, &config, &platform.value, &recipe.inherit, (name, root_digest));
         platforms.push(PlatformBase::Image(Box::new(image.map_err(|fault| refused(&fault, platform.span.as_ref().or(span)))?)));
         pin.platforms.insert(platform.value.clone(), manifest.digest());
     }
     let base = FoundBase { platforms, layers: LayerOrigin::Stored(Arc::new(source)) };
     Ok(ChosenBase::Image { choice: choice(pin), base })
-}
-
-fn inherited(recipe: &Recipe) -> Vec<Inherit> {
-    let part = |part: &crate::recipe::Inherit| match part {
-        crate::recipe::Inherit::Labels => Inherit::Labels,
-        crate::recipe::Inherit::Volumes => Inherit::Volumes,
-        crate::recipe::Inherit::OnBuild => Inherit::OnBuild,
-        crate::recipe::Inherit::ExposedPorts => Inherit::ExposedPorts,
-        crate::recipe::Inherit::Healthcheck => Inherit::Healthcheck,
-    };
-    recipe.inherit.iter().map(part).collect()
 }
 
 fn refused(fault: &BaseFault, span: Option<&Span>) -> Failure {

@@ -1,7 +1,7 @@
 use crate::diagnostic::{Diagnostic, Span};
-use crate::host::project::{Found, Project, Request, Skipped, Target};
+use crate::host::project::{Found, Project, Request, Skipped};
 use crate::plan::Source;
-use crate::recipe::{DirectoryEntry, FilesEntry, FilesSource, Landing, LinkEntry, PlatformRecipe, Replaces};
+use crate::recipe::{DirectoryEntry, FilesEntry, FilesSource, LinkEntry, PlatformRecipe, Replaces};
 use crate::rootfs::{Content, Entry, EntryKind, ImagePath, Owner};
 
 use super::{Failure, Observer};
@@ -40,13 +40,9 @@ pub(super) fn gather(part: &PlatformRecipe, project: &Project, observer: &dyn Ob
 }
 
 fn request(entry: &FilesEntry, from: &str) -> Request {
-    let to = match entry.landing {
-        Landing::At => Target::At(entry.to.value.clone()),
-        Landing::In => Target::In(entry.to.value.clone()),
-    };
     Request {
         from: if from.is_empty() { ".".to_owned() } else { from.to_owned() },
-        to,
+        to: entry.to.value.clone(),
         exclude: entry.exclude.iter().map(|pattern| pattern.value.clone()).collect(),
         allow: entry.include_denied.iter().map(|name| name.value.clone()).collect(),
         file_mode: entry.mode,
@@ -71,7 +67,7 @@ fn found_files(
     gathered.skipped.extend(found.skipped);
     let from = if from.is_empty() { "." } else { from };
     Source {
-        name: format!("files {from} -> {}", entry.to.value),
+        name: format!("files {from} -> {}", entry.to.path()),
         span,
         layer: entry.layer.clone(),
         replace: entry.replaces == Replaces::Earlier,
@@ -83,11 +79,11 @@ fn inline_text(entry: &FilesEntry, text: &str, span: Option<Span>) -> Source {
     let file =
         Entry { kind: EntryKind::File(Content::Inline(text.as_bytes().into())), mode: entry.mode.unwrap_or(0o644), owner: entry.owner };
     Source {
-        name: format!("text -> {}", entry.to.value),
+        name: format!("text -> {}", entry.to.path()),
         span,
         layer: entry.layer.clone(),
         replace: entry.replaces == Replaces::Earlier,
-        entries: vec![(entry.to.value.clone(), file)],
+        entries: vec![(entry.to.path().clone(), file)],
     }
 }
 

@@ -37,7 +37,7 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    if diagnostic.place.is_none() && diagnostic.also.is_none() {
+    if diagnostic.location.is_none() && diagnostic.also.is_none() {
         // Without a source there is nothing for a hint to hang on: it stands on a line of its own, as below other failures.
         let titles = std::iter::once(level.primary_title(escaped(&diagnostic.message)))
             .chain(diagnostic.hints.iter().map(|text| Level::HELP.with_name("hint").primary_title(escaped(text))));
@@ -45,14 +45,14 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
         return lines.join("\n");
     }
     let mut elements: Vec<Element<'_>> = Vec::new();
-    match (&diagnostic.place, &diagnostic.also) {
+    match (&diagnostic.location, &diagnostic.also) {
         (Some((span, label)), Some((other, word))) if span.source == other.source => {
             let snippet =
                 snippet(span).annotation(mark(AnnotationKind::Primary, span, label)).annotation(mark(AnnotationKind::Context, other, word));
             elements.push(snippet.into());
         }
-        (place, also) => {
-            let marks = [(place, AnnotationKind::Primary), (also, AnnotationKind::Context)];
+        (location, also) => {
+            let marks = [(location, AnnotationKind::Primary), (also, AnnotationKind::Context)];
             for (span, label, kind) in marks.into_iter().filter_map(|(place, kind)| place.as_ref().map(|(span, label)| (span, label, kind)))
             {
                 elements.push(snippet(span).annotation(mark(kind, span, label)).into());
