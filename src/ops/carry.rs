@@ -60,10 +60,10 @@ pub struct Carried {
     pub left_out: usize,
 }
 
-/// Writes what the cache holds to a place.
+/// Publishes what the cache holds as an artifact.
 ///
 /// # Errors
-/// When the place refuses it.
+/// When the destination refuses it.
 pub fn export(to: &Location, tools: &Tools, observer: &dyn Observer) -> Result<Carried, Failure> {
     let (mut memory, mut carried) = (Memory::default(), Carried { layers: 0, facts: 0, bytes: 0, left_out: 0 });
     let mut blobs = Blobs::new();

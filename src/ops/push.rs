@@ -21,16 +21,16 @@ use super::{Failure, Observer, Tools};
 pub struct Pushed {
     /// The digest.
     pub digest: String,
-    /// The digest reference at each registry, or the place.
+    /// The digest reference at each registry, or the location.
     pub references: Vec<String>,
-    /// What became of each blob at each place.
+    /// What became of each blob at each destination.
     pub uploads: Vec<BuiltUpload>,
 }
 
 /// How many bytes all manifests of one image may have, for all platforms together.
 const CHILDREN: u64 = 64 << 20;
 
-/// Copies an image to other places, with the same digest.
+/// Copies an image to other destinations, with the same digest.
 ///
 /// # Errors
 /// When it cannot be read or written. Every tag, archive and layout is then as it was, unless the error names those that have the image.

@@ -1,4 +1,4 @@
-//! `hardened vendor`: all that a lock names, copied to a place of the user's.
+//! `hardened vendor`: all that a lock names, copied to a layout, archive or registry of the user's.
 //!
 //! Packages become the layers of an OCI artifact, each under its own digest; a base image is copied as it is.
 
@@ -38,7 +38,7 @@ pub struct Vendored {
 /// Copies all that the lock of a recipe names. A missing lock is written first, and a stale one is refused.
 ///
 /// # Errors
-/// When something cannot be had, or the place refuses it.
+/// When something cannot be had, or the destination refuses it.
 pub fn vendor(to: &Location, request: &RecipeRequest, tools: &Tools, observer: &dyn Observer) -> Result<Vendored, Failure> {
     let open = recipe::open(request, &tools.environment, observer)?;
     let how = if lock_path(&request.file).exists() { LockUse::Require } else { LockUse::Keep };

@@ -276,6 +276,6 @@ fn an_engine_loads_first_in_the_commit_and_is_named_when_a_tag_fails_after_it() 
         ran.fails(3, &["403"]);
         assert_eq!(loads.load(Ordering::SeqCst), usize::from(is_loaded), "{refused}");
         assert_eq!(ran.err.contains(&format!("published in part: the engine at {host} has sha256:")), is_loaded, "{}", ran.err);
-        assert_eq!(ran.err.contains(&format!("now; `{tag}` did not change")), is_loaded, "{}", ran.err);
+        assert_eq!(ran.err.contains(&format!("now; `{tag}` failed")), is_loaded, "{}", ran.err);
     }
 }

@@ -1,4 +1,4 @@
-//! `hardened build`: from the recipe to an image in all its places.
+//! `hardened build`: from the recipe to an image at all its destinations.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

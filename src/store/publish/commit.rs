@@ -1,3 +1,4 @@
+use super::archive_file::ArchiveFile;
 use super::destination::{Engine, Kind};
 use super::staged::Staged;
 use super::{PublishFault, Sent};
@@ -5,7 +6,6 @@ use crate::host::Unfinished;
 use crate::oci::{Digest, Store, StoreError, Tag};
 use crate::store::docker_archive;
 use crate::store::publication::Publication;
-use crate::store::publish::archive_file::ArchiveFile;
 
 /// Every engine, archive and tag has the image.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ pub(super) fn run(staged: Staged<'_>) -> Result<Committed, PublishFault> {
             Step::Rename(file, unfinished) => file.rename(unfinished),
             Step::Move(store, tag) => store.write_manifest(&publication.root, Some(tag)),
         };
-        taken.map_err(|error| partial(error, &names[..number], &names[number..], &publication.digest()))?;
+        taken.map_err(|error| partial(error, &names, number, &publication.digest()))?;
     }
     for destination in open().filter(|destination| destination.store().is_some()) {
         transaction.watch.committed(&destination.name(), &publication.digest());
@@ -72,14 +72,18 @@ fn load(engine: &Engine, publication: &Publication, done: Box<dyn FnOnce(&str)>)
     Ok(())
 }
 
-/// Says what a step that failed leaves behind.
-fn partial(error: StoreError, changed: &[String], unchanged: &[String], digest: &Digest) -> StoreError {
+/// Says what a step that failed leaves behind: `names` are those of all steps, and `number` is the one that failed.
+fn partial(error: StoreError, names: &[String], number: usize, digest: &Digest) -> StoreError {
+    let (changed, others) = names.split_at(number);
+    let [failed, unchanged @ ..] = others else { return error };
     if changed.is_empty() {
         return error;
     }
     let have = if changed.len() == 1 { "has" } else { "have" };
-    let (changed, unchanged) = (changed.join(", "), unchanged.join(", "));
-    let message = format!("the image was published in part: {changed} {have} {digest} now; {unchanged} did not change");
+    let mut message = format!("the image was published in part: {} {have} {digest} now; {failed} failed", changed.join(", "));
+    if !unchanged.is_empty() {
+        message.extend([", and nothing changed at ", &unchanged.join(", ")]);
+    }
     let (fault, hints) = (error.fault, error.hints.clone());
     let failure = StoreError::new(fault, message).caused_by(error).hint("run the same command again: it does the rest");
     hints.into_iter().fold(failure, StoreError::hint)

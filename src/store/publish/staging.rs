@@ -161,8 +161,8 @@ impl Run<'_> {
         match written {
             Ok(written) => {
                 for borrower in borrowers {
-                    let lend = |name: &ImageName| Arc::new(Lent { source: Arc::clone(&source), lender: name.clone() });
-                    let lent = named.image.as_ref().map(|name| lend(name) as Arc<dyn BlobSource>);
+                    let from = |name: &ImageName| Arc::new(Lent { source: Arc::clone(&source), lender: name.clone() });
+                    let lent = named.image.as_ref().map(|name| from(name) as Arc<dyn BlobSource>);
                     let _ = borrower.send((descriptor.clone(), lent.unwrap_or_else(|| Arc::clone(&source))));
                 }
                 lock(&self.sent).push(Sent { destination: number, descriptor, written });
