@@ -1,4 +1,4 @@
-//! `hardened vendor`: all that a lock names, copied to a place of the user's.
+//! `hardened vendor`: all that a lock names, copied to a layout, archive or registry of the user's.
 //!
 //! Packages become the layers of an OCI artifact, each under its own digest; a base image is copied as it is.
 
@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::lock::{LockedChoice, LockedPackage, lock_path};
-use crate::oci::{BlobSource, Descriptor, Digest, Manifest, MediaType, Parsed, RawManifest, StoreError, StoreFault};
-use crate::store::Location;
+use crate::oci::{Descriptor, Manifest, MediaType, Parsed, RawManifest, StoreError, StoreFault};
+use crate::store::{Blobs, Location, Publication};
 
 use super::debian::{PACKAGE_TYPE, descriptor, fetch};
 use super::layers::CachedSource;
@@ -38,7 +38,7 @@ pub struct Vendored {
 /// Copies all that the lock of a recipe names. A missing lock is written first, and a stale one is refused.
 ///
 /// # Errors
-/// When something cannot be had, or the place refuses it.
+/// When something cannot be had, or the destination refuses it.
 pub fn vendor(to: &Location, request: &RecipeRequest, tools: &Tools, observer: &dyn Observer) -> Result<Vendored, Failure> {
     let open = recipe::open(request, &tools.environment, observer)?;
     let how = if lock_path(&request.file).exists() { LockUse::Require } else { LockUse::Keep };
@@ -70,7 +70,7 @@ fn write(to: &Location, packages: &[&LockedPackage], tools: &Tools, observer: &d
     let failed = |fault: Box<dyn std::error::Error + Send + Sync>| {
         Failure::from(StoreError::new(StoreFault::Disk, "could not describe the packages").caused_by(fault))
     };
-    let mut blobs: BTreeMap<Digest, (Descriptor, Arc<dyn BlobSource>)> = BTreeMap::new();
+    let mut blobs = Blobs::new();
     let mut layers = Vec::new();
     for package in packages {
         let blob = descriptor(package);
@@ -87,6 +87,6 @@ fn write(to: &Location, packages: &[&LockedPackage], tools: &Tools, observer: &d
         Manifest { config: config.clone(), layers, annotations: BTreeMap::new(), artifact_type: Some(ARTIFACT.to_owned()), subject: None };
     let root = RawManifest::from(&Parsed::write(manifest, MediaType::Manifest).map_err(|fault| failed(fault.into()))?);
     blobs.insert(config.digest, (config, Arc::new(empty)));
-    carry::write(to, blobs, root, tools, observer)?;
+    carry::write(to, &Publication::single(root, blobs), tools, observer)?;
     Ok(Vendored { place: to.to_string(), packages: packages.len(), bytes, image: None })
 }

@@ -9,54 +9,41 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::layout::{MARK, disk};
+use super::publication::{Blobs, Publication};
 use crate::layer::{MemberKind, StrictTar};
 use crate::oci::{
     ANNOTATION_REF_NAME, BlobSource, Descriptor, Digest, Index, MANIFEST_LIMIT, MediaType, Parsed, Progress, RawManifest, Selector, Store,
     StoreError, StoreFault, Tag, Verified, Written, canonical_json,
 };
 
-/// All that an archive of an image holds.
-pub struct Contents {
-    /// The blobs of all platforms: layers and configs.
-    pub blobs: BTreeMap<Digest, (Descriptor, Arc<dyn BlobSource>)>,
-    /// The manifests below an index.
-    pub children: Vec<RawManifest>,
-    /// The manifest or index.
-    pub root: RawManifest,
-    /// The tags of the root.
-    pub tags: Vec<Tag>,
-}
-
-/// Writes an image as a layout in a tar, with the same bytes for the same image.
+/// Writes an image as a layout in a tar, with the same bytes for the same image. Its index names the root by these tags.
 ///
 /// # Errors
 /// When a blob cannot be had, or `out` fails.
-pub fn write(contents: &Contents, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(publication: &Publication, tags: &[Tag], out: &mut dyn Write) -> io::Result<()> {
     let mut tar = TarWriter::new(out);
     tar.folder("blobs/")?;
     tar.folder("blobs/sha256/")?;
-    let documents = contents.children.iter().chain([&contents.root]);
-    let documents = documents.map(|raw| (raw.descriptor().digest, (raw.descriptor(), Arc::new(raw.bytes.clone()) as Arc<dyn BlobSource>)));
-    let mut all: BTreeMap<Digest, (Descriptor, Arc<dyn BlobSource>)> = documents.collect();
-    all.extend(contents.blobs.iter().map(|(digest, (descriptor, source))| (*digest, (descriptor.clone(), Arc::clone(source)))));
+    let document = |raw: &RawManifest| (raw.descriptor().digest, (raw.descriptor(), Arc::new(raw.bytes.clone()) as Arc<dyn BlobSource>));
+    let mut all: Blobs = publication.manifests().map(document).collect();
+    all.extend(publication.blobs.iter().map(|(digest, (descriptor, source))| (*digest, (descriptor.clone(), Arc::clone(source)))));
     for (descriptor, source) in all.values() {
-        let name = format!("blobs/sha256/{}", descriptor.digest.hex());
+        let name = blob_name(&descriptor.digest);
         tar.file(&name, descriptor.size, &mut Verified::new(source.open()?, descriptor))?;
     }
-    let index = canonical_json(&index_of(contents))?;
+    let index = canonical_json(&index_of(&publication.root, tags))?;
     tar.file("index.json", index.len() as u64, &mut &index[..])?;
     tar.file("oci-layout", MARK.len() as u64, &mut MARK.as_bytes())?;
     tar.finish()
 }
 
-fn index_of(contents: &Contents) -> Value {
+fn index_of(root: &RawManifest, tags: &[Tag]) -> Value {
     let named = |tag: &Tag| {
-        let mut descriptor = contents.root.descriptor();
+        let mut descriptor = root.descriptor();
         descriptor.annotations.insert(ANNOTATION_REF_NAME.to_owned(), tag.to_string());
         descriptor
     };
-    let manifests: Vec<Descriptor> =
-        if contents.tags.is_empty() { vec![contents.root.descriptor()] } else { contents.tags.iter().map(named).collect() };
+    let manifests: Vec<Descriptor> = if tags.is_empty() { vec![root.descriptor()] } else { tags.iter().map(named).collect() };
     json!({ "schemaVersion": 2, "mediaType": MediaType::Index.as_str(), "manifests": manifests })
 }
 
@@ -320,31 +307,28 @@ impl Store for Archive {
 mod tests {
     use super::*;
 
-    fn contents() -> Contents {
+    fn publication() -> Publication {
         let index = json!({"schemaVersion": 2, "mediaType": MediaType::Index.as_str(), "manifests": []});
         let blob = b"blob".to_vec();
         let descriptor = Descriptor::of(MediaType::Config, &blob);
-        Contents {
-            blobs: BTreeMap::from([(descriptor.digest, (descriptor, Arc::new(blob) as Arc<dyn BlobSource>))]),
-            children: vec![],
-            root: RawManifest { bytes: canonical_json(&index).unwrap(), media_type: MediaType::Index },
-            tags: vec!["one".parse().unwrap(), "two".parse().unwrap()],
-        }
+        let blobs = BTreeMap::from([(descriptor.digest, (descriptor, Arc::new(blob) as Arc<dyn BlobSource>))]);
+        Publication::single(RawManifest { bytes: canonical_json(&index).unwrap(), media_type: MediaType::Index }, blobs)
     }
 
     #[test]
     fn what_is_written_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("image.tar");
+        let tags = ["one", "two"].map(|tag| tag.parse().unwrap());
         let mut bytes = vec![];
-        write(&contents(), &mut bytes).unwrap();
+        write(&publication(), &tags, &mut bytes).unwrap();
         let mut again = vec![];
-        write(&contents(), &mut again).unwrap();
+        write(&publication(), &tags, &mut again).unwrap();
         assert!(bytes == again);
         std::fs::write(&path, &bytes).unwrap();
         let archive = Archive::open(&path).unwrap();
-        assert_eq!(archive.read_tagged(None).unwrap(), contents().root);
-        assert_eq!(archive.read_tagged(Some(&"two".parse().unwrap())).unwrap(), contents().root);
+        assert_eq!(archive.read_tagged(None).unwrap(), publication().root);
+        assert_eq!(archive.read_tagged(Some(&"two".parse().unwrap())).unwrap(), publication().root);
         assert!(archive.read_tagged(Some(&"three".parse().unwrap())).is_err());
         let descriptor = Descriptor::of(MediaType::Config, b"blob");
         assert_eq!(archive.open_blob(&descriptor).unwrap().read_all(9).unwrap(), b"blob");

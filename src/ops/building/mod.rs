@@ -1,4 +1,4 @@
-//! `hardened build`: from the recipe to an image in all its places.
+//! `hardened build`: from the recipe to an image at all its destinations.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,20 +12,21 @@ use crate::layer::Layer;
 use crate::oci::{BlobSource, Descriptor, Digest, RawManifest, StoreError, StoreFault};
 use crate::plan::{Fault, Plan, PlanRequest, PlannedLayer, Proof, ProofRequest, Settings, Split, UserRequest};
 use crate::recipe::{PlatformRecipe, Recipe};
-use crate::store::Location;
-use crate::store::publish::{Place, Queue, upload, whole};
+use crate::store::publish::gate::AcceptAll;
+use crate::store::publish::{Queue, Transaction};
+use crate::store::{Blobs, Location, Publication};
 
 use super::base::FoundBase;
 use super::debian::{Contents, DebianNames};
+use super::destinations;
 use super::gather::{self, Gathered};
 use super::layers::{CachedLayer, LayerFailure, Remembered};
 use super::lock::{self, LockUse};
-use super::outputs::{Made, Outputs};
 use super::recipe::{self, OpenRecipe};
 use super::watched::Watched;
 use super::{Failure, Observer, RecipeRequest, Tools};
 
-pub use super::outputs::Push;
+pub use super::destinations::Push;
 pub use explained::{Explained, ExplainedBase, ExplainedLayer};
 pub(super) use outcome::written;
 pub use outcome::{Built, BuiltLayer, BuiltPlatform, BuiltSkip, BuiltUpload, Times};
@@ -53,46 +54,40 @@ pub struct BuildRequest {
 /// Builds an image.
 ///
 /// # Errors
-/// When the recipe is wrong, the image could not start, or the world fails. No tag has moved then.
+/// When the recipe is wrong, the image could not start, or the world fails. Every tag, archive and layout is then as it was, and no
+/// engine has the image, unless the error names those that have it.
 pub fn build(request: &BuildRequest, tools: &Tools, observer: &dyn Observer) -> Result<Built, Failure> {
     let begun = Instant::now();
     let job = Job::open(&request.recipe, request.lock, tools, observer)?;
-    let outputs = Outputs::open(&request.outputs, request.push, &job.open.recipe, tools)?;
-    let places: Vec<Place<'_>> = outputs.places.iter().map(|place| Place { store: &*place.store, name: place.name.as_ref() }).collect();
+    let destinations = destinations::of_build(&request.outputs, request.push, &job.open.recipe, tools)?;
+    let transaction = Transaction { destinations: &destinations, gates: &AcceptAll, watch: &Watched(observer) };
     let base_done = begun.elapsed();
     let fill = |queue: &Queue<'_>| {
         let mut work = job.build_all(queue, tools, observer)?;
         if work.held.is_some() {
-            let root = job.made(&work, tools)?.root;
-            let asked: Vec<_> = outputs.places.iter().map(|place| (&*place.store, &*place.tags)).collect();
-            work.whole = whole(&asked, &root);
-            for (place, _) in outputs.places.iter().zip(&work.whole).filter(|(_, whole)| **whole) {
-                observer.detail(&format!("{} has all of it", place.store.name()));
-            }
-            (0..work.whole.len()).filter(|number| work.whole[*number]).for_each(|number| queue.leave_out(number));
+            queue.skip_complete(&job.publication(&work, tools)?);
             work.release(queue);
         }
         Ok::<_, Failure>(work)
     };
     tools.cache.take_damage();
-    let (work, sent) = match upload(&places, &Watched(observer), fill) {
+    let (work, staging) = match transaction.stage_blobs(fill) {
         Err(_) if tools.cache.take_damage() => {
             observer.note("a file of the cache was damaged; all of it is checked, and what is missing is made again");
             tools.cache.check().map_err(|error| StoreError::new(StoreFault::Disk, "could not check the cache").caused_by(error))?;
-            upload(&places, &Watched(observer), fill)?
+            transaction.stage_blobs(fill)?
         }
         outcome => outcome?,
     };
     let layers_done = begun.elapsed();
-    let made = job.made(&work, tools)?;
-    made.name(&outputs.places, &work.whole, observer)?;
-    outputs.write_pieces(&made, tools, observer)?;
+    let publication = job.publication(&work, tools)?;
+    let committed = staging.stage(&publication)?.verify()?.commit()?;
     let times = Times {
         base: base_done.as_secs_f64(),
         layers: layers_done.saturating_sub(base_done).as_secs_f64(),
         total: begun.elapsed().as_secs_f64(),
     };
-    Ok(job.outcome(&work, &made, &outputs, &sent, times))
+    Ok(job.outcome(&work, &publication.root.descriptor(), &destinations, &committed.sent, times))
 }
 
 /// Decides everything, and returns it for each platform without doing it.
@@ -118,15 +113,13 @@ struct Job {
 struct Work {
     /// The images, in the order of the recipe's platforms.
     platforms: Vec<PlatformImage>,
-    blobs: BTreeMap<Digest, (Descriptor, Arc<dyn BlobSource>)>,
+    blobs: Blobs,
     tar_sizes: BTreeMap<Digest, u64>,
     /// Layers that another platform may have as well.
     known: Vec<(PlannedLayer, CachedLayer)>,
     skipped: Gathered,
-    /// What waits to be sent: as long as nothing had to be made, a place may have the whole image.
+    /// What waits to be sent: as long as nothing had to be made, a destination may have the whole image.
     held: Option<Vec<(Descriptor, Arc<dyn BlobSource>)>>,
-    /// The places that have the whole image, by number.
-    whole: Vec<bool>,
 }
 
 /// The image of one platform.
@@ -349,7 +342,7 @@ impl Job {
     }
 
     /// Joins the images: one platform is a manifest, several are an index.
-    fn made<'a>(&self, work: &'a Work, tools: &Tools) -> Result<Made<'a>, Failure> {
+    fn publication(&self, work: &Work, tools: &Tools) -> Result<Publication, Failure> {
         let recipe = &self.open.recipe;
         let images: Vec<&Image> = work.platforms.iter().map(|platform| &platform.image).collect();
         let (children, root) = match images.as_slice() {
@@ -364,14 +357,7 @@ impl Job {
             }
         };
         children.iter().chain([&root]).for_each(|raw: &RawManifest| tools.cache.write_small(&raw.bytes));
-        Ok(Made {
-            blobs: work.blobs.clone(),
-            tar_sizes: work.tar_sizes.clone(),
-            images,
-            children,
-            root,
-            references: recipe.references.iter().map(|reference| reference.value.clone()).collect(),
-        })
+        Ok(Publication { children, tar_sizes: work.tar_sizes.clone(), ..Publication::single(root, work.blobs.clone()) })
     }
 }
 

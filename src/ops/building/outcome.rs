@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::{Job, PlatformImage, Work};
 use crate::host::project::{Skipped, Why};
+use crate::oci::Descriptor;
 use crate::ops::debian::DebianOutcome;
-use crate::ops::outputs::{Made, Outputs};
 use crate::plan::Proof;
 use crate::recipe::Healthcheck;
-use crate::store::publish::Sent;
+use crate::store::publish::{Destination, Sent};
 
 /// What was built.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -111,16 +111,15 @@ pub struct Times {
 }
 
 impl Job {
-    pub(super) fn outcome(&self, work: &Work, made: &Made<'_>, outputs: &Outputs, sent: &[Sent], seconds: Times) -> Built {
+    pub(super) fn outcome(&self, work: &Work, root: &Descriptor, destinations: &[Destination], sent: &[Sent], seconds: Times) -> Built {
         let recipe = &self.open.recipe;
-        let root = made.root.descriptor();
-        let pushed = outputs.places.iter().filter_map(|place| place.name.as_ref());
+        let pushed = destinations.iter().filter_map(Destination::image_name);
         let mut references: Vec<String> = pushed.map(|name| name.at(root.digest).to_string()).collect();
         if references.is_empty() {
             references = recipe.names().into_iter().map(|name| name.at(root.digest).to_string()).collect();
         }
         let upload = |sent: &Sent| BuiltUpload {
-            place: outputs.places.get(sent.place).map(|place| place.store.name()).unwrap_or_default(),
+            place: destinations[sent.destination].name(),
             digest: sent.descriptor.digest.to_string(),
             size: sent.descriptor.size,
             written: written(sent.written),

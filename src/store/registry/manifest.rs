@@ -7,7 +7,7 @@ use crate::net::{Again, Method, RequestBody, Tries, header};
 use crate::oci::{Descriptor, Digest, MANIFEST_LIMIT, MediaType, RawManifest, Selector, StoreError};
 
 /// How often something is asked for again that this process has just written, and a registry does not see yet.
-const LATE: u32 = 6;
+pub(super) const LATE: u32 = 6;
 
 const ACCEPTED: [MediaType; 4] = [MediaType::Index, MediaType::Manifest, MediaType::DockerList, MediaType::DockerManifest];
 
@@ -46,7 +46,7 @@ impl Repository {
     pub(super) fn get_manifest(&self, selector: &Selector) -> Result<RawManifest, Fault> {
         let mut tries = Tries::new(self.registry.0.http.retry_policy());
         loop {
-            match self.get_once(selector, Action::Pull) {
+            match self.get_once(selector, self.reading()) {
                 Ok(manifest) => return Ok(manifest),
                 Err(fault) => {
                     let late = fault.status() == Some(404) && self.was_written() && tries.failed() < LATE;
