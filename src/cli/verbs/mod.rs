@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::{RecipeArguments, RecipePath};
 use crate::ops::init::RECIPE;
-use crate::ops::{Failure, RecipeRequest};
+use crate::ops::RecipeRequest;
 
 /// Returns the recipe that `PATH` or `-f` names; the command line refuses both together.
 fn named_recipe(path: &RecipePath, arguments: &RecipeArguments) -> RecipeRequest {
