@@ -59,7 +59,7 @@ impl Outputs {
     fn new(platforms: usize) -> Self {
         let two = "platforms = [\"linux/amd64\", \"linux/arm64\"]\n[base]";
         let recipe = recipe("static = true").replace("from = \"app\"", "from = \"{platform.arch}/app\"");
-        let sandbox = Sandbox::with(&if platforms == 2 { recipe.replace("[base]", two) } else { recipe });
+        let sandbox = Sandbox::of(&if platforms == 2 { recipe.replace("[base]", two) } else { recipe });
         for (architecture, machine) in [("amd64", 62), ("arm64", 183)] {
             sandbox.write(&format!("{architecture}/app"), &crate::project::program(machine));
             sandbox.executable(&format!("{architecture}/app"));
