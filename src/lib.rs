@@ -2,15 +2,15 @@
 //!
 //! # The map
 //!
-//! From the door to the ground; a room uses only the floors below its own, never its neighbours. `tests/architecture.rs` checks it.
+//! From top to bottom; a room uses only the floors below its own, never its neighbours. `tests/architecture.rs` checks it.
 //!
 //! | rooms | what lives there |
 //! | --- | --- |
-//! | [`cli`] | the door: arguments, the terminal, exit codes |
+//! | [`cli`] | the command line: arguments, the terminal, exit codes |
 //! | [`ops`] | the verbs: one file each, a request in, an outcome out |
 //! | [`feed`] | what is fetched from archives of packages: signed lists, indexes, packages |
-//! | [`store`] | where images are kept: registries, layouts, archives; publishing to several at once |
-//! | [`net`] | HTTP: limits, retries, credentials, redaction, the ledger of hosts |
+//! | [`store`] | where images are kept: registries, layouts, archives; publishing to all of them as one transaction |
+//! | [`net`] | HTTP: limits, what is retried, credentials, redaction, the ledger of hosts |
 //! | [`host`] | this machine: the user's files, the cache, the clock, the environment, the few programs that are started |
 //! | [`image`] | images: put together, or opened |
 //! | [`plan`] | everything decided, nothing done, for one platform |
@@ -21,9 +21,9 @@
 //! | [`rootfs`] | paths, entries, changesets, the merged view, accounts |
 //! | [`diagnostic`] | faults in what the user wrote · [`oci`] digests, descriptors, documents, references, the store's interface |
 //!
-//! # The street
+//! # From text to image
 //!
-//! Types say how far a thing has come: text → [`recipe::RecipeText`] (every value has its place) → [`recipe::Recipe`] (all faults reported at once) →
+//! Types say how far a thing has come: text → [`recipe::RecipeText`] (every value has its span) → [`recipe::Recipe`] (all faults reported at once) →
 //! [`lock::Lock`] (every tag a digest) → [`plan::Plan`] (everything decided) → [`rootfs::Changeset`] (sorted, no path twice) → [`layer::Layer`]
 //! (exists when its blob exists) → [`image::Image`] → [`oci::Index`] → a registry.
 //!
