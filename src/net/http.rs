@@ -221,7 +221,7 @@ impl Http {
                 heard().insert(host.clone());
                 self.received(answer, method, target, host)
             }
-            Err(HttpFault::Silent { host, waited, .. }) if !heard().contains(&host) => Err(HttpFault::Mute { host, waited }),
+            Err(HttpFault::Silent { host, waited, .. }) if !heard().contains(&host) => Err(HttpFault::Unanswered { host, waited }),
             Err(HttpFault::Connect { host, detail }) => match self.proxies()?.of(&target.url) {
                 // The proxy's address may hold a password: only its host and port are shown.
                 Some(proxy) => Err(HttpFault::Connect { detail: format!("through the proxy `{}`: {detail}", host_of(proxy)), host }),

@@ -4,7 +4,9 @@ use super::challenge::challenges;
 use super::fault::Fault;
 use super::token::{Manner, Wish, find, shown};
 use super::{Registry, realm};
-use crate::net::{Again, HttpFault, Method, Origin, Request, RequestBody, Response, Secret, StatusCode, Target, Tries, header::HeaderName};
+use crate::net::{
+    Again, HttpFault, Method, Origin, Request, RequestBody, Response, Secret, StatusCode, Target, header::HeaderName, retried,
+};
 
 /// What a request is for, which decides the scope of its token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,23 +56,14 @@ impl<'c> Call<'c> {
 
 impl Registry {
     /// Does a step again while that may help.
-    pub(super) fn retried<T>(&self, mut step: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
-        let mut tries = Tries::new(self.0.http.retry_policy());
-        loop {
-            match step() {
-                Ok(done) => return Ok(done),
-                Err(fault) => {
-                    let again = fault.again();
-                    tries.next(fault, again)?;
-                }
-            }
-        }
+    pub(super) fn retried<T>(&self, step: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
+        retried(self.0.http.retry_policy(), step)
     }
 
     /// Sends a request once. A temporary failure is a fault, any other status an answer.
     pub(super) fn call(&self, registry: &str, repository: &str, call: &Call<'_>) -> Result<Response, Fault> {
         let response = self.authorized(registry, repository, call)?;
-        if Fault::again_after(response.status()) == Again::Never { Ok(response) } else { Err(Fault::of(response)) }
+        if Again::after_status(response.status().as_u16()) == Again::Never { Ok(response) } else { Err(Fault::of(response)) }
     }
 
     /// Sends a request, and once more with fresh credentials when the registry asks for them, in whatever state it does so.

@@ -112,7 +112,11 @@ impl Registry {
         } else if self.0.http.is_insecure(&secure) || self.0.http.is_insecure(&plain) {
             match ask(&secure) {
                 Err(HttpFault::Tls { problem: TlsProblem::NoTls, .. }) => plain,
-                Err(HttpFault::Connect { .. } | HttpFault::Silent { .. } | HttpFault::Mute { .. }) if split_port(host).1.is_none() => plain,
+                Err(HttpFault::Connect { .. } | HttpFault::Silent { .. } | HttpFault::Unanswered { .. })
+                    if split_port(host).1.is_none() =>
+                {
+                    plain
+                }
                 Err(fault) => return Err(fault.into()),
                 Ok(_) => secure,
             }
@@ -137,7 +141,7 @@ impl Registry {
                 assumed().remove(registry);
                 return None;
             }
-            Ok(_) | Err(HttpFault::Broken { .. } | HttpFault::Silent { .. } | HttpFault::Mute { .. }) => {}
+            Ok(_) | Err(HttpFault::Broken { .. } | HttpFault::Silent { .. } | HttpFault::Unanswered { .. }) => {}
             Err(_) => return None,
         }
         let secure = Url::parse(&format!("https://{registry}/v2/")).ok()?;
