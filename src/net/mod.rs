@@ -19,8 +19,8 @@ pub mod redact;
 mod response;
 mod retry;
 mod secret;
+mod secrets_sent;
 mod settings;
-mod veil;
 
 pub use engine::EngineApi;
 pub use fault::{Again, HttpFault, Peer, TlsProblem};
