@@ -1,7 +1,7 @@
 use std::io::{self, Read, Write};
 
 use crate::host::cache::Cache;
-use crate::net::{Again, Http, HttpFault, Method, Request, Target, Tries, Url, header};
+use crate::net::{Again, Http, HttpFault, Method, Peer, Request, Retry, Target, Tries, Url, header, retried};
 use crate::oci::{Descriptor, Progress, StoreError, StoreFault};
 
 /// How much of a file is written at a time.
@@ -60,11 +60,11 @@ enum Miss {
     Disk(io::Error),
 }
 
-impl Miss {
+impl Retry for Miss {
     fn again(&self) -> Again {
         match self {
             Self::Http(fault) => fault.again(),
-            Self::Status(408 | 425 | 429 | 499 | 500 | 502..=504 | 522) => Again::Soon,
+            Self::Status(status) => Again::after_status(*status),
             _ => Again::Never,
         }
     }
@@ -108,7 +108,7 @@ impl Feed {
     ) -> Result<(T, Place), StoreError> {
         let mut misses = Vec::new();
         for place in places {
-            let bytes = self.retried(|| {
+            let bytes = retried(self.http.retry_policy(), || {
                 let response = self.ask(place, path, None)?;
                 response.read_all(limit).map_err(Miss::Http)
             });
@@ -206,19 +206,6 @@ impl Feed {
         Ok(())
     }
 
-    fn retried<T>(&self, mut step: impl FnMut() -> Result<T, Miss>) -> Result<T, Miss> {
-        let mut tries = Tries::new(self.http.retry_policy());
-        loop {
-            match step() {
-                Ok(value) => return Ok(value),
-                Err(miss) => {
-                    let again = miss.again();
-                    tries.next(miss, again)?;
-                }
-            }
-        }
-    }
-
     fn ask(&self, place: &Place, path: &str, offset: Option<u64>) -> Result<crate::net::Response, Miss> {
         let url = place.file(path).ok_or_else(|| Miss::Other("it is no path of an archive".to_owned()))?;
         let mut request = Request::new(Method::GET, Target::named(url).over_plain_http());
@@ -252,7 +239,7 @@ fn failed(path: &str, misses: &[(&Place, Miss)]) -> StoreError {
     };
     let mut error = StoreError::new(fault, format!("could not fetch `{}`", path.escape_debug()));
     if let Some((_, Miss::Http(fault))) = misses.last() {
-        error.hints = fault.hints();
+        error.hints = fault.hints(Peer::Archive);
     }
     if reasons.is_empty() { error } else { error.caused_by(reasons.join("; ")) }
 }

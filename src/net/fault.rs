@@ -2,7 +2,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use super::redact;
+use super::{Retry, redact};
 
 /// Why a request got no usable answer.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,7 @@ pub enum HttpFault {
     },
     /// It never answered anything: nobody may be there who could.
     #[error("`{host}` takes connections, and did not answer for {} seconds", waited.as_secs())]
-    Mute {
+    Unanswered {
         /// The host.
         host: String,
         /// How long was waited.
@@ -127,28 +127,42 @@ pub enum Again {
     Soon,
 }
 
-impl HttpFault {
-    /// Says whether trying again may help.
-    pub fn again(&self) -> Again {
+/// What kind of server a request is for, as far as advice depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// A registry of images.
+    Registry,
+    /// An archive of packages, or a mirror of one.
+    Archive,
+}
+
+impl Retry for HttpFault {
+    fn again(&self) -> Again {
         match self {
-            Self::Name { .. } | Self::Connect { .. } | Self::Mute { .. } => Again::Unreached,
+            Self::Name { .. } | Self::Connect { .. } | Self::Unanswered { .. } => Again::Unreached,
             Self::Silent { .. } | Self::Broken { .. } => Again::Soon,
             _ => Again::Never,
         }
     }
+}
 
-    /// Returns the exact next steps, if any is known.
-    pub fn hints(&self) -> Vec<String> {
+impl HttpFault {
+    /// Returns the exact next steps for a user who reaches this kind of server, if any is known.
+    pub fn hints(&self, peer: Peer) -> Vec<String> {
+        let (server, other) = match peer {
+            Peer::Registry => ("a registry", ""),
+            Peer::Archive => ("a mirror of the archive", ", or name another mirror with `--debian-mirror URL`"),
+        };
         match self {
             Self::Offline { .. } => vec!["run it again without `--offline`".to_owned()],
             Self::Name { host, .. } => {
                 vec![format!("check how `{host}` is written; where only a proxy reaches it, set `HTTPS_PROXY=http://PROXY:PORT`")]
             }
-            Self::Connect { host, .. } | Self::Mute { host, .. } => {
-                vec![format!("check that a registry runs at `{host}`, and that nothing in between closes the way to it")]
+            Self::Connect { host, .. } | Self::Unanswered { host, .. } => {
+                vec![format!("check that {server} runs at `{host}`, and that nothing in between closes the way to it{other}")]
             }
             Self::Silent { .. } | Self::Broken { .. } => vec!["run it again: what arrived stays".to_owned()],
-            Self::Tls { host, problem: TlsProblem::NoTls } => {
+            Self::Tls { host, problem: TlsProblem::NoTls } if peer == Peer::Registry => {
                 vec![format!("if the registry has no TLS and the network to it is safe, add `--insecure {host}`")]
             }
             Self::Tls { problem: TlsProblem::UnknownIssuer, .. } => {
@@ -233,6 +247,18 @@ fn tls_problem(text: &str) -> Option<TlsProblem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn advice_is_about_the_server_that_was_asked() {
+        let unreached = || HttpFault::Connect { host: "deb.example.no".to_owned(), detail: "refused".to_owned() };
+        let registry = unreached().hints(Peer::Registry).concat();
+        assert!(registry.contains("a registry runs at `deb.example.no`") && !registry.contains("mirror"), "{registry}");
+        let archive = unreached().hints(Peer::Archive).concat();
+        assert!(archive.contains("a mirror of the archive runs at `deb.example.no`") && !archive.contains("registry"), "{archive}");
+        assert!(archive.contains("`--debian-mirror URL`"), "{archive}");
+        let plain = HttpFault::Tls { host: "deb.example.no".to_owned(), problem: TlsProblem::NoTls };
+        assert_eq!((plain.hints(Peer::Registry).len(), plain.hints(Peer::Archive).len()), (1, 0));
+    }
 
     #[test]
     fn each_tls_problem_is_told_apart() {

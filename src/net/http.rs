@@ -14,7 +14,7 @@ use super::origin::{is_loopback, split_port};
 use super::proxy::Proxies;
 use super::response::{Body, Carries, Plain, Response, Target};
 use super::retry::{Pauses, retry_after};
-use super::veil::Veil;
+use super::secrets_sent::SecretsSent;
 use super::{HttpFault, Nearness, Network, Patience, RetryPolicy, Secret, Settings, redact};
 use crate::oci::Progress;
 
@@ -88,7 +88,7 @@ struct Inner {
     clients: [OnceLock<Result<Client, String>>; 4],
     pauses: Pauses,
     hosts: Mutex<BTreeSet<String>>,
-    sent: Veil,
+    sent: SecretsSent,
     /// The hosts that have answered anything.
     heard: Mutex<BTreeSet<String>>,
 }
@@ -106,7 +106,7 @@ impl Http {
     /// Returns a client that has not used the network yet.
     pub fn new(settings: Settings) -> Self {
         let proxies = Proxies::from_environment(&settings.environment);
-        let sent = Veil::default();
+        let sent = SecretsSent::default();
         proxies.iter().flat_map(Proxies::passwords).for_each(|password| sent.note(&password));
         Self(Arc::new(Inner {
             settings,
@@ -221,7 +221,7 @@ impl Http {
                 heard().insert(host.clone());
                 self.received(answer, method, target, host)
             }
-            Err(HttpFault::Silent { host, waited, .. }) if !heard().contains(&host) => Err(HttpFault::Mute { host, waited }),
+            Err(HttpFault::Silent { host, waited, .. }) if !heard().contains(&host) => Err(HttpFault::Unanswered { host, waited }),
             Err(HttpFault::Connect { host, detail }) => match self.proxies()?.of(&target.url) {
                 // The proxy's address may hold a password: only its host and port are shown.
                 Some(proxy) => Err(HttpFault::Connect { detail: format!("through the proxy `{}`: {detail}", host_of(proxy)), host }),

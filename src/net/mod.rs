@@ -19,15 +19,15 @@ pub mod redact;
 mod response;
 mod retry;
 mod secret;
+mod secrets_sent;
 mod settings;
-mod veil;
 
 pub use engine::EngineApi;
-pub use fault::{Again, HttpFault, TlsProblem};
+pub use fault::{Again, HttpFault, Peer, TlsProblem};
 pub use http::{Http, Request, RequestBody};
 pub use origin::{Nearness, Origin, is_loopback, literal, split_port};
 pub use reqwest::{Method, StatusCode, Url, header};
 pub use response::{Body, Response, Target};
-pub use retry::{RetryPolicy, Tries, retry_after};
+pub use retry::{Retry, RetryPolicy, Tries, retried, retry_after};
 pub use secret::Secret;
 pub use settings::{Network, Patience, Settings};

@@ -43,6 +43,37 @@ const TRIES_IN_ALL: u32 = 200;
 /// How many tries a host has that cannot be reached at all.
 const TRIES_UNREACHED: u32 = 4;
 
+impl Again {
+    /// Says whether a request may succeed later that got this status: the one list for registries, mirrors, and all others
+    /// (RFC 9110 section 15, RFC 6585; 499 and 522 come from proxies).
+    pub fn after_status(status: u16) -> Self {
+        if matches!(status, 408 | 425 | 429 | 499 | 500 | 502 | 503 | 504 | 522) { Self::Soon } else { Self::Never }
+    }
+}
+
+/// A failure of which it is known whether trying again may help.
+pub trait Retry {
+    /// Says whether trying again may help.
+    fn again(&self) -> Again;
+}
+
+/// Does a step again while that may help.
+///
+/// # Errors
+/// The last failure.
+pub fn retried<T, E: Retry>(policy: RetryPolicy, mut step: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+    let mut tries = Tries::new(policy);
+    loop {
+        match step() {
+            Ok(value) => return Ok(value),
+            Err(failure) => {
+                let again = failure.again();
+                tries.next(failure, again)?;
+            }
+        }
+    }
+}
+
 /// The tries of one step.
 #[derive(Debug)]
 pub struct Tries {
@@ -160,6 +191,31 @@ pub fn retry_after(value: &str, most: Duration) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_list_says_which_statuses_are_tried_again() {
+        for status in [408, 425, 429, 499, 500, 502, 503, 504, 522] {
+            assert_eq!(Again::after_status(status), Again::Soon, "{status}");
+        }
+        for status in [200, 301, 400, 401, 403, 404, 409, 410, 413, 416, 422, 501, 505, 511] {
+            assert_eq!(Again::after_status(status), Again::Never, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_step_ends_with_the_first_failure_that_stays() {
+        struct Status(u16);
+        impl Retry for Status {
+            fn again(&self) -> Again {
+                Again::after_status(self.0)
+            }
+        }
+        let policy = RetryPolicy { base: Duration::ZERO, ..RetryPolicy::default() };
+        let mut answers = [503, 425, 404, 200].into_iter();
+        let outcome = retried(policy, || answers.next().map_or(Ok(()), |status| Err(Status(status))));
+        assert!(outcome.is_err_and(|failure| failure.0 == 404));
+        assert_eq!(answers.next(), Some(200));
+    }
 
     #[test]
     fn a_pause_is_never_longer_than_we_allow() {

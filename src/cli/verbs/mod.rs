@@ -14,8 +14,8 @@ pub(super) mod vendor;
 use std::path::{Path, PathBuf};
 
 use super::arguments::{RecipeArguments, RecipePath};
-use crate::ops::init::RECIPE;
 use crate::ops::RecipeRequest;
+use crate::ops::init::RECIPE;
 
 /// Returns the recipe that `PATH` or `-f` names; the command line refuses both together.
 fn named_recipe(path: &RecipePath, arguments: &RecipeArguments) -> RecipeRequest {

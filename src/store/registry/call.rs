@@ -2,9 +2,11 @@ use std::io;
 
 use super::challenge::challenges;
 use super::fault::Fault;
-use super::token::{Manner, Wish, find, shown};
+use super::token::{Scheme, TokenRequest, find, shown};
 use super::{Registry, realm};
-use crate::net::{Again, HttpFault, Method, Origin, Request, RequestBody, Response, Secret, StatusCode, Target, Tries, header::HeaderName};
+use crate::net::{
+    Again, HttpFault, Method, Origin, Request, RequestBody, Response, Secret, StatusCode, Target, header::HeaderName, retried,
+};
 
 /// What a request is for, which decides the scope of its token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,23 +56,14 @@ impl<'c> Call<'c> {
 
 impl Registry {
     /// Does a step again while that may help.
-    pub(super) fn retried<T>(&self, mut step: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
-        let mut tries = Tries::new(self.0.http.retry_policy());
-        loop {
-            match step() {
-                Ok(done) => return Ok(done),
-                Err(fault) => {
-                    let again = fault.again();
-                    tries.next(fault, again)?;
-                }
-            }
-        }
+    pub(super) fn retried<T>(&self, step: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
+        retried(self.0.http.retry_policy(), step)
     }
 
     /// Sends a request once. A temporary failure is a fault, any other status an answer.
     pub(super) fn call(&self, registry: &str, repository: &str, call: &Call<'_>) -> Result<Response, Fault> {
         let response = self.authorized(registry, repository, call)?;
-        if Fault::again_after(response.status()) == Again::Never { Ok(response) } else { Err(Fault::of(response)) }
+        if Again::after_status(response.status().as_u16()) == Again::Never { Ok(response) } else { Err(Fault::of(response)) }
     }
 
     /// Sends a request, and once more with fresh credentials when the registry asks for them, in whatever state it does so.
@@ -78,14 +71,14 @@ impl Registry {
     /// Any other status is an answer; only 401 is not.
     fn authorized(&self, registry: &str, repository: &str, call: &Call<'_>) -> Result<Response, Fault> {
         let scopes = call.scopes(repository);
-        let wish = Wish { registry, repository, scopes: &scopes };
+        let token_request = TokenRequest { registry, repository, scopes: &scopes };
         let mut rejected: Option<Secret> = None;
         let mut target = call.target.clone();
         let mut asked = 0;
         loop {
-            let authorization = match self.manner(registry) {
-                Some(manner) if call.target.carries_credentials() => {
-                    self.0.tokens.header(&self.0.http, &self.0.credentials, &manner, &wish, rejected.as_ref())?
+            let authorization = match self.scheme(registry) {
+                Some(scheme) if call.target.carries_credentials() => {
+                    self.0.tokens.header(&self.0.http, &self.0.credentials, &scheme, &token_request, rejected.as_ref())?
                 }
                 _ => None,
             };
@@ -108,11 +101,11 @@ impl Registry {
             }
             // At most: as nobody, with a token that the registry no longer knows, with a fresh one.
             asked += 1;
-            let found = find(&self.0.credentials, &wish)?;
+            let found = find(&self.0.credentials, &token_request)?;
             let may_work = match self.learn(registry, &response)? {
                 None => false,
-                Some(Manner::Basic) => authorization.is_none() && found.credential.is_some(),
-                Some(Manner::Bearer { .. }) => authorization.is_none() || rejected.is_none(),
+                Some(Scheme::Basic) => authorization.is_none() && found.credential.is_some(),
+                Some(Scheme::Bearer { .. }) => authorization.is_none() || rejected.is_none(),
             };
             if !may_work || asked == 3 {
                 let mut fault = Fault::of(response);
@@ -126,7 +119,7 @@ impl Registry {
     }
 
     /// Notes how the registry wants to be asked; `None` when in no way that we know.
-    fn learn(&self, registry: &str, response: &Response) -> Result<Option<Manner>, Fault> {
+    fn learn(&self, registry: &str, response: &Response) -> Result<Option<Scheme>, Fault> {
         let offered = challenges(&response.headers("www-authenticate"));
         let bearer = offered.iter().filter(|challenge| challenge.scheme == "bearer").find_map(|challenge| {
             challenge
@@ -134,14 +127,14 @@ impl Registry {
                 .get("realm")
                 .map(|realm| (realm, challenge.parameters.get("service").filter(|service| !service.is_empty())))
         });
-        let manner = match bearer {
+        let scheme = match bearer {
             Some((realm, service)) => {
-                Manner::Bearer { realm: realm::target(&self.0.http, registry, response, realm)?, service: service.cloned() }
+                Scheme::Bearer { realm: realm::target(&self.0.http, registry, response, realm)?, service: service.cloned() }
             }
-            None if offered.iter().any(|challenge| challenge.scheme == "basic") => Manner::Basic,
+            None if offered.iter().any(|challenge| challenge.scheme == "basic") => Scheme::Basic,
             None => return Ok(None),
         };
-        self.remember(registry, manner.clone());
-        Ok(Some(manner))
+        self.remember(registry, scheme.clone());
+        Ok(Some(scheme))
     }
 }

@@ -3,7 +3,7 @@ use std::io::{self, Read};
 use super::call::{Action, Call};
 use super::fault::Fault;
 use super::{Registry, Repository};
-use crate::net::{Again, Body, HttpFault, Method, Response, Tries, header};
+use crate::net::{Again, Body, HttpFault, Method, Response, Retry, Tries, header};
 use crate::oci::{Descriptor, Digest};
 
 /// A blob being read. When the connection breaks, it goes on where it broke.

@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::net::{Again, HttpFault, Response, StatusCode, redact};
+use crate::net::{Again, HttpFault, Peer, Response, Retry, StatusCode, redact};
 use crate::oci::{StoreError, StoreFault};
 
 /// Why a step at a registry did not work, before it is told what it was for.
@@ -33,6 +33,16 @@ impl From<HttpFault> for Fault {
     }
 }
 
+impl Retry for Fault {
+    fn again(&self) -> Again {
+        match self {
+            Self::Http(fault) => fault.again(),
+            Self::Status(answer) => Again::after_status(answer.status.as_u16()),
+            Self::Refused { .. } => Again::Never,
+        }
+    }
+}
+
 impl Fault {
     /// Returns the fault that an answer is.
     pub(super) fn of(response: Response) -> Self {
@@ -49,20 +59,6 @@ impl Fault {
     /// Returns a fault about content that is not what it should be.
     pub(super) fn corrupt(message: impl Into<String>) -> Self {
         Self::Refused { fault: StoreFault::Corrupt, message: message.into(), hints: Vec::new() }
-    }
-
-    /// Says whether trying again may help.
-    pub(super) fn again(&self) -> Again {
-        match self {
-            Self::Http(fault) => fault.again(),
-            Self::Status(answer) => Self::again_after(answer.status),
-            Self::Refused { .. } => Again::Never,
-        }
-    }
-
-    /// Says whether trying again may help after a status.
-    pub(super) fn again_after(status: StatusCode) -> Again {
-        if matches!(status.as_u16(), 408 | 429 | 499 | 500 | 502 | 503 | 504 | 522) { Again::Soon } else { Again::Never }
     }
 
     /// Returns the answer's status.
@@ -93,7 +89,7 @@ impl Fault {
                     HttpFault::Large { .. } => StoreFault::Corrupt,
                     _ => StoreFault::Unreachable,
                 };
-                let hints = fault.hints();
+                let hints = fault.hints(Peer::Registry);
                 hints.into_iter().fold(StoreError::new(kind, step).caused_by(fault), StoreError::hint)
             }
             Self::Refused { fault, message, hints } => {
@@ -111,7 +107,7 @@ impl Answer {
             401 => (StoreFault::Unauthorized, Some(login)),
             403 => (StoreFault::Denied, self.shown.is_none().then_some(login)),
             404 => (StoreFault::Missing, None),
-            408 | 429 | 499 | 500..=599 => (
+            408 | 425 | 429 | 499 | 500..=599 => (
                 StoreFault::Unreachable,
                 Some("the registry is busy or broken: run it again later; what arrived is not sent twice".to_owned()),
             ),

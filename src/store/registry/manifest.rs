@@ -3,7 +3,7 @@ use serde_json::Value;
 use super::Repository;
 use super::call::{Action, Call};
 use super::fault::Fault;
-use crate::net::{Again, Method, RequestBody, Tries, header};
+use crate::net::{Again, Method, RequestBody, Retry, Tries, header};
 use crate::oci::{Descriptor, Digest, MANIFEST_LIMIT, MediaType, RawManifest, Selector, StoreError};
 
 /// How often something is asked for again that this process has just written, and a registry does not see yet.

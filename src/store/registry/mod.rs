@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use self::call::{Action, Call};
 use self::fault::Fault;
-use self::token::{Manner, Tokens};
+use self::token::{Scheme, Tokens};
 use crate::net::credentials::Credentials;
 use crate::net::{Again, Http, HttpFault, Method, Request, Response, Target, TlsProblem, Tries, Url, is_loopback, split_port};
 use crate::oci::{
@@ -38,7 +38,7 @@ struct Inner {
     http: Http,
     credentials: Credentials,
     tokens: Tokens,
-    manners: Mutex<BTreeMap<String, Manner>>,
+    schemes: Mutex<BTreeMap<String, Scheme>>,
     bases: Mutex<BTreeMap<String, Url>>,
     /// Registries of this machine that are taken to speak without TLS, as long as nothing says otherwise.
     assumed: Mutex<BTreeSet<String>>,
@@ -53,7 +53,7 @@ impl Registry {
             http,
             credentials,
             tokens: Tokens::default(),
-            manners: Mutex::default(),
+            schemes: Mutex::default(),
             bases: Mutex::default(),
             assumed: Mutex::default(),
             written: Mutex::default(),
@@ -78,12 +78,12 @@ impl Registry {
         self.retried(ask).map_err(|fault| fault.at(registry, &format!("could not log in to `{registry}`")))
     }
 
-    fn manner(&self, registry: &str) -> Option<Manner> {
-        self.0.manners.lock().unwrap_or_else(PoisonError::into_inner).get(registry).cloned()
+    fn scheme(&self, registry: &str) -> Option<Scheme> {
+        self.0.schemes.lock().unwrap_or_else(PoisonError::into_inner).get(registry).cloned()
     }
 
-    fn remember(&self, registry: &str, manner: Manner) {
-        self.0.manners.lock().unwrap_or_else(PoisonError::into_inner).insert(registry.to_owned(), manner);
+    fn remember(&self, registry: &str, scheme: Scheme) {
+        self.0.schemes.lock().unwrap_or_else(PoisonError::into_inner).insert(registry.to_owned(), scheme);
     }
 
     /// Returns the URL of something below `/v2/`.
@@ -112,7 +112,11 @@ impl Registry {
         } else if self.0.http.is_insecure(&secure) || self.0.http.is_insecure(&plain) {
             match ask(&secure) {
                 Err(HttpFault::Tls { problem: TlsProblem::NoTls, .. }) => plain,
-                Err(HttpFault::Connect { .. } | HttpFault::Silent { .. } | HttpFault::Mute { .. }) if split_port(host).1.is_none() => plain,
+                Err(HttpFault::Connect { .. } | HttpFault::Silent { .. } | HttpFault::Unanswered { .. })
+                    if split_port(host).1.is_none() =>
+                {
+                    plain
+                }
                 Err(fault) => return Err(fault.into()),
                 Ok(_) => secure,
             }
@@ -137,7 +141,7 @@ impl Registry {
                 assumed().remove(registry);
                 return None;
             }
-            Ok(_) | Err(HttpFault::Broken { .. } | HttpFault::Silent { .. } | HttpFault::Mute { .. }) => {}
+            Ok(_) | Err(HttpFault::Broken { .. } | HttpFault::Silent { .. } | HttpFault::Unanswered { .. }) => {}
             Err(_) => return None,
         }
         let secure = Url::parse(&format!("https://{registry}/v2/")).ok()?;

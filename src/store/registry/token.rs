@@ -14,9 +14,9 @@ use crate::oci::StoreFault;
 /// How large a token service's answer may be.
 const LIMIT: u64 = 1 << 20;
 
-/// How a registry wants to be asked.
+/// The authentication scheme that a registry asks for (RFC 9110, section 11).
 #[derive(Debug, Clone)]
-pub(super) enum Manner {
+pub(super) enum Scheme {
     /// With user and password each time.
     Basic,
     /// With a token of this service.
@@ -27,7 +27,7 @@ pub(super) enum Manner {
 #[derive(Default)]
 pub(super) struct Tokens(Mutex<BTreeMap<(String, String), Slot>>);
 
-/// The place of one token. Its lock is held while the token is fetched, so that many threads ask once.
+/// One token. Its lock is held while the token is fetched, so that many threads ask once.
 type Slot = Arc<Mutex<Option<Token>>>;
 
 #[derive(Clone)]
@@ -36,8 +36,8 @@ pub(super) struct Token {
     fresh_until: Instant,
 }
 
-/// What is asked for: a registry, one of its repositories, and the scopes.
-pub(super) struct Wish<'a> {
+/// What a token is asked for: a registry, one of its repositories, and the scopes.
+pub(super) struct TokenRequest<'a> {
     pub(super) registry: &'a str,
     pub(super) repository: &'a str,
     pub(super) scopes: &'a [String],
@@ -51,19 +51,19 @@ impl Tokens {
         &self,
         http: &Http,
         credentials: &Credentials,
-        manner: &Manner,
-        wish: &Wish<'_>,
+        scheme: &Scheme,
+        request: &TokenRequest<'_>,
         rejected: Option<&Secret>,
     ) -> Result<Option<Secret>, Fault> {
-        let found = find(credentials, wish)?;
+        let found = find(credentials, request)?;
         let credential = found.credential.as_ref().map(|(credential, _)| credential);
-        let (realm, service) = match (manner, credential) {
+        let (realm, service) = match (scheme, credential) {
             (_, Some(Credential::Bearer(token))) => return Ok(Some(bearer(token))),
-            (Manner::Basic, Some(Credential::Password { user, password })) => return Ok(Some(basic(user, password))),
-            (Manner::Basic, _) => return Ok(None),
-            (Manner::Bearer { realm, service }, _) => (realm, service),
+            (Scheme::Basic, Some(Credential::Password { user, password })) => return Ok(Some(basic(user, password))),
+            (Scheme::Basic, _) => return Ok(None),
+            (Scheme::Bearer { realm, service }, _) => (realm, service),
         };
-        let key = (wish.registry.to_owned(), wish.scopes.join(" "));
+        let key = (request.registry.to_owned(), request.scopes.join(" "));
         let slot = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(token) = slot.as_ref() {
@@ -72,16 +72,16 @@ impl Tokens {
                 return Ok(Some(header));
             }
         }
-        let token = fetch(http, realm, service.as_deref(), wish, &found)?;
+        let token = fetch(http, realm, service.as_deref(), request, &found)?;
         let header = bearer(&token.secret);
         *slot = Some(token);
         Ok(Some(header))
     }
 }
 
-/// Finds the credential for a wish.
-pub(super) fn find(credentials: &Credentials, wish: &Wish<'_>) -> Result<Found, Fault> {
-    credentials.find(wish.registry, wish.repository).map_err(|fault| Fault::Refused {
+/// Finds the credential for a token request.
+pub(super) fn find(credentials: &Credentials, request: &TokenRequest<'_>) -> Result<Found, Fault> {
+    credentials.find(request.registry, request.repository).map_err(|fault| Fault::Refused {
         fault: StoreFault::Unauthorized,
         message: fault.to_string(),
         hints: Vec::new(),
@@ -104,13 +104,13 @@ fn basic(user: &str, password: &Secret) -> Secret {
 }
 
 /// Gets a token: by GET with user and password or as nobody, or by POST with a refresh token (the token documents of distribution).
-fn fetch(http: &Http, realm: &Target, service: Option<&str>, wish: &Wish<'_>, found: &Found) -> Result<Token, Fault> {
+fn fetch(http: &Http, realm: &Target, service: Option<&str>, wanted: &TokenRequest<'_>, found: &Found) -> Result<Token, Fault> {
     let started = Instant::now();
     let credential = found.credential.as_ref().map(|(credential, _)| credential);
     let request = match credential {
         Some(Credential::Identity(refresh)) => {
             http.note_secret(refresh);
-            let scope = wish.scopes.join(" ");
+            let scope = wanted.scopes.join(" ");
             let mut pairs = vec![("grant_type", "refresh_token"), ("client_id", "hardened"), ("refresh_token", refresh.reveal())];
             pairs.extend(service.map(|service| ("service", service)));
             if !scope.is_empty() {
@@ -123,7 +123,7 @@ fn fetch(http: &Http, realm: &Target, service: Option<&str>, wish: &Wish<'_>, fo
         other => {
             let mut target = realm.clone();
             for (key, value) in
-                service.map(|service| ("service", service)).into_iter().chain(wish.scopes.iter().map(|scope| ("scope", scope.as_str())))
+                service.map(|service| ("service", service)).into_iter().chain(wanted.scopes.iter().map(|scope| ("scope", scope.as_str())))
             {
                 target = target.with_query(key, value);
             }

@@ -4,7 +4,7 @@ use super::Repository;
 use super::call::{Action, Call};
 use super::fault::Fault;
 use super::realm;
-use crate::net::{Again, HttpFault, Method, RequestBody, Response, Target, Tries, header};
+use crate::net::{Again, HttpFault, Method, RequestBody, Response, Retry, Target, Tries, header};
 use crate::oci::{BlobSource, Descriptor, Progress, StoreFault, Verified, Written};
 
 /// How often an upload is sent on to another address.
@@ -205,7 +205,7 @@ impl<'u> Upload<'u> {
                 200..=299 => {}
                 416 => return Err(Fault::of(response)),
                 // Not every registry takes the rest of what was sent whole; then all is sent again.
-                400..=499 if Fault::again_after(response.status()) == Again::Never => return Ok(Resumed::Lost),
+                400..=499 if Again::after_status(response.status().as_u16()) == Again::Never => return Ok(Resumed::Lost),
                 _ => return Err(Fault::of(response)),
             }
             if response.header("location").is_some() {
@@ -214,7 +214,7 @@ impl<'u> Upload<'u> {
             *session = Some(target.clone());
         }
         let response = self.put(&target, if offset == 0 { 0 } else { self.descriptor.size })?;
-        if response.status().is_client_error() && Fault::again_after(response.status()) == Again::Never {
+        if response.status().is_client_error() && Again::after_status(response.status().as_u16()) == Again::Never {
             return Ok(Resumed::Lost);
         }
         completed(response).map(|()| Resumed::Done)

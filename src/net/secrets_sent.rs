@@ -11,9 +11,9 @@ const SHORTEST: usize = 4;
 
 /// The secrets that were sent, in all forms in which a server may show them again.
 #[derive(Default)]
-pub(crate) struct Veil(Mutex<BTreeSet<String>>);
+pub(crate) struct SecretsSent(Mutex<BTreeSet<String>>);
 
-impl Veil {
+impl SecretsSent {
     /// Notes the value of an `Authorization` header: the credentials after its scheme, and the password in them.
     pub(crate) fn note_header(&self, value: &Secret) {
         let credentials = value.reveal().split_once(' ').map_or(value.reveal(), |(_, credentials)| credentials);
@@ -56,14 +56,14 @@ mod tests {
 
     #[test]
     fn what_was_sent_is_not_shown() {
-        let veil = Veil::default();
-        veil.note_header(&Secret::new("Basic dXNlcjpzM2NyZXQvIQ=="));
-        veil.note_header(&Secret::new("Bearer token-1"));
+        let sent = SecretsSent::default();
+        sent.note_header(&Secret::new("Basic dXNlcjpzM2NyZXQvIQ=="));
+        sent.note_header(&Secret::new("Bearer token-1"));
         for text in ["Authorization: Basic dXNlcjpzM2NyZXQvIQ==", "s3cret/!", "czNjcmV0LyE=", "s3cret%2F%21", "7333637265742f21", "token-1"]
         {
-            let shown = veil.hide(&format!("bad request: {text} and so on"));
+            let shown = sent.hide(&format!("bad request: {text} and so on"));
             assert!(shown.contains('…') && !shown.contains(text.rsplit(' ').next().unwrap()), "{shown}");
         }
-        assert_eq!(veil.hide("user"), "user");
+        assert_eq!(sent.hide("user"), "user");
     }
 }
