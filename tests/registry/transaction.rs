@@ -35,7 +35,9 @@ impl Registries {
                 is_refused.then(|| Fault::Answer(403, vec![], String::new()))
             })
         });
-        TAGS.iter().for_each(|(number, tag)| both[*number].put_manifest("shop/api", tag, INDEX, OLD.as_bytes()));
+        for (number, tag) in TAGS {
+            both[number].put_manifest("shop/api", tag, INDEX, OLD.as_bytes());
+        }
         Self { both, fails }
     }
 
@@ -90,7 +92,9 @@ impl Outputs {
         if self.platforms == 1 {
             arguments.extend(["-o", "docker-archive:docker.tar"]);
         }
-        tags.iter().for_each(|tag| arguments.extend(["-t", tag]));
+        for tag in &tags {
+            arguments.extend(["-t", tag]);
+        }
         self.sandbox.run(&arguments)
     }
 
@@ -158,7 +162,7 @@ fn each_request_fails_once_and_no_name_moves_before_the_commit() {
                 let ran = outputs.publish(&registries);
                 if ran.code == Some(0) {
                     // Whether a tag or a blob is there already is a question that may stay without an answer.
-                    assert!(!refused.starts_with("P"), "{what}");
+                    assert!(!refused.starts_with('P'), "{what}");
                     assert_eq!(outputs.changed(&registries), outputs.all(&registries), "{what}");
                     continue;
                 }
@@ -249,7 +253,7 @@ fn engine() -> (String, Arc<AtomicUsize>) {
     // It ends with the process, as nobody waits for it.
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
-            let (mut request, mut buffer) = (Vec::new(), [0; 65_536]);
+            let (mut request, mut buffer) = (Vec::new(), vec![0; 8192]);
             while !request.ends_with(b"\r\n0\r\n\r\n") {
                 let count = stream.read(&mut buffer).unwrap();
                 request.extend_from_slice(&buffer[..count]);
