@@ -158,11 +158,6 @@ impl<'a> Rootfs<'a> {
         self.walk(path, true).0
     }
 
-    /// Follows the links of a path's folders, and not its last name: where an entry of this path really lands.
-    pub fn resolve_parent(&self, path: &ImagePath) -> Resolved {
-        self.walk(path, false).0
-    }
-
     /// Follows an absolute path as a program would write it: through all links, and with `..` where it leads up from what was reached.
     pub fn follow(&self, path: &[u8]) -> Resolved {
         let names = path.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b"."));
@@ -338,7 +333,7 @@ mod tests {
             };
             assert_eq!(found, expected, "{path}");
         }
-        let Resolved::File(path, fact) = rootfs.resolve_parent(&ImagePath::new(b"etc/x")?) else { panic!("missing") };
+        let Resolved::File(path, fact) = rootfs.walk(&ImagePath::new(b"etc/x")?, false).0 else { panic!("missing") };
         assert_eq!((path.to_string().as_str(), fact.kind), ("/etc/x", FactKind::Symlink(ImageText((*b"/bin/x").into()))));
         Ok(())
     }

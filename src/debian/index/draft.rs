@@ -1,4 +1,4 @@
-use super::record::{Essential, OTHER_AREA, Record, push_usual_name};
+use super::record::{OTHER_AREA, Record, push_usual_name};
 use super::{Index, IndexFault, IndexProblem, Limits, MultiArch, PackageRecord, version};
 use crate::debian::field::{escaped, plain, sha256};
 use crate::debian::name::{is_architecture, is_archive_path, is_package_name};
@@ -212,11 +212,9 @@ impl Builder {
             "allowed" => MultiArch::Allowed,
             _ => return Err(draft.wrong(Kept::MultiArch)),
         };
-        let essential = match draft.value(Kept::Essential) {
-            "" | "no" => Essential::No,
-            "yes" => Essential::Yes,
-            _ => return Err(draft.wrong(Kept::Essential)),
-        };
+        if !matches!(draft.value(Kept::Essential), "" | "no" | "yes") {
+            return Err(draft.wrong(Kept::Essential));
+        }
         let (source, source_version) = draft.source(name)?;
         self.usual.clear();
         push_usual_name(&mut self.usual, if source.is_empty() { name } else { source }, name, version, architecture);
@@ -248,7 +246,6 @@ impl Builder {
             architecture,
             area,
             multi_arch,
-            essential,
         });
         Ok(())
     }

@@ -26,15 +26,6 @@ pub(super) struct Record {
     pub(super) architecture: u8,
     pub(super) area: u8,
     pub(super) multi_arch: MultiArch,
-    pub(super) essential: Essential,
-}
-
-/// Whether a system is broken without the package (policy 5.6.9).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Essential {
-    #[default]
-    No,
-    Yes,
 }
 
 /// How packages of several architectures may use a package.
@@ -100,11 +91,6 @@ impl<'a> PackageRecord<'a> {
     /// Returns how packages of several architectures may use it.
     pub fn multi_arch(&self) -> MultiArch {
         self.record.multi_arch
-    }
-
-    /// Says whether a system is broken without it.
-    pub fn is_essential(&self) -> bool {
-        self.record.essential == Essential::Yes
     }
 
     /// Returns the name of the source package.

@@ -4,7 +4,7 @@ use super::Repository;
 use super::call::{Action, Call};
 use super::fault::Fault;
 use crate::net::{Again, Method, RequestBody, Retry, Tries, header};
-use crate::oci::{Descriptor, Digest, MANIFEST_LIMIT, MediaType, RawManifest, Selector, StoreError};
+use crate::oci::{Digest, MANIFEST_LIMIT, MediaType, RawManifest, Selector, StoreError};
 
 /// How often something is asked for again that this process has just written, and a registry does not see yet.
 pub(super) const LATE: u32 = 6;
@@ -12,36 +12,6 @@ pub(super) const LATE: u32 = 6;
 const ACCEPTED: [MediaType; 4] = [MediaType::Index, MediaType::Manifest, MediaType::DockerList, MediaType::DockerManifest];
 
 impl Repository {
-    /// Describes a manifest or index without reading it where that is safe; `None` when there is none.
-    ///
-    /// By digest one request without a body is enough. By tag the manifest is read, as only its bytes tell its digest.
-    ///
-    /// # Errors
-    /// When the registry cannot say.
-    pub fn head_manifest(&self, selector: &Selector) -> Result<Option<Descriptor>, StoreError> {
-        self.retried(|| self.describe(selector)).map_err(|fault| self.error(fault, &format!("could not ask for `{}{selector}`", self.name)))
-    }
-
-    fn describe(&self, selector: &Selector) -> Result<Option<Descriptor>, Fault> {
-        if let Selector::Digest(digest) = selector {
-            let response = self.call(&self.asking(Method::HEAD, selector, Action::Pull)?)?;
-            let media_type = response.header("content-type").map(MediaType::from);
-            match (response.status().as_u16(), media_type, response.length()) {
-                (404, ..) => return Ok(None),
-                (200, Some(media_type), Some(size)) if ACCEPTED.contains(&media_type) && size <= MANIFEST_LIMIT => {
-                    return Ok(Some(Descriptor::new(media_type, *digest, size)));
-                }
-                (200..=299, ..) => {}
-                _ => return Err(Fault::of(response)),
-            }
-        }
-        match self.get_once(selector, Action::Pull) {
-            Ok(manifest) => Ok(Some(manifest.descriptor())),
-            Err(fault) if fault.status() == Some(404) => Ok(None),
-            Err(fault) => Err(fault),
-        }
-    }
-
     /// Reads a manifest. One that this process may just have written is asked for again when it is not there yet.
     pub(super) fn get_manifest(&self, selector: &Selector) -> Result<RawManifest, Fault> {
         let mut tries = Tries::new(self.registry.0.http.retry_policy());
