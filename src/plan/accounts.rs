@@ -1,21 +1,22 @@
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Span;
+use crate::recipe::UserChoice;
 use crate::rootfs::{Accounts, Content, Entry, EntryKind, Fact, FactKind, Group, ImagePath, Owner, Resolved, Rootfs, User};
 
-use super::{Fault, Settings, Source, UserRequest};
+use super::{Fault, Settings, Source};
 
 /// Makes what the recipe asks for without naming files: the user's accounts, its home, and the folders that must exist.
 pub(super) fn generate(
     below: &Rootfs<'_>,
-    user: &UserRequest,
+    user: &UserChoice,
     writable: &[(ImagePath, Option<Span>)],
     settings: &Settings,
     faults: &mut Vec<Fault>,
 ) -> Source {
-    let owner = Owner { uid: user.uid, gid: user.gid };
+    let owner = user.owner;
     let mut entries = accounts(below, user, faults);
-    if !entries.is_empty() && user.uid != 0 && is_missing(below, &user.home) {
-        entries.push((user.home.clone(), folder(0o700, owner)));
+    if !entries.is_empty() && owner.uid != 0 && is_missing(below, &user.home) {
+        entries.push((user.home.value.clone(), folder(0o700, owner)));
     }
     let directory = settings.working_directory.as_deref().and_then(|path| ImagePath::absolute(path).ok());
     if let Some(path) = directory.filter(|path| is_missing(below, path)) {
@@ -64,26 +65,27 @@ pub(super) fn may(fact: &Fact, owner: Owner, wanted: u16) -> bool {
 }
 
 /// Returns new texts of the account files, if the user or group is not in them.
-fn accounts(below: &Rootfs<'_>, user: &UserRequest, faults: &mut Vec<Fault>) -> Vec<(ImagePath, Entry)> {
+fn accounts(below: &Rootfs<'_>, user: &UserChoice, faults: &mut Vec<Fault>) -> Vec<(ImagePath, Entry)> {
     let (passwd, group) = (text(below, "etc/passwd"), text(below, "etc/group"));
     let mut accounts = Accounts::new(passwd.as_deref().unwrap_or_default(), group.as_deref().unwrap_or_default());
     let before = accounts.clone();
+    let Owner { uid, gid } = user.owner;
     if accounts.user(0).is_none() {
         accounts.add_user(&User { name: "root".to_owned(), uid: 0, gid: 0, home: "/root".to_owned() });
     }
     if accounts.group(0).is_none() {
         accounts.add_group(&Group { name: "root".to_owned(), gid: 0 });
     }
-    if let Some(known) = accounts.user_named(&user.name).filter(|known| known.uid != user.uid) {
-        faults.push(Fault::Recipe(taken("user", "uid", &user.name, (known.uid, user.uid), user.span.as_ref())));
-    } else if accounts.user(user.uid).is_none() {
-        let (name, home) = (user.name.clone(), user.home.to_string());
-        accounts.add_user(&User { name, uid: user.uid, gid: user.gid, home });
+    if let Some(known) = accounts.user_named(&user.name).filter(|known| known.uid != uid) {
+        faults.push(Fault::Recipe(taken("user", "uid", &user.name, (known.uid, uid), user.name.span.as_ref())));
+    } else if accounts.user(uid).is_none() {
+        let (name, home) = (user.name.value.clone(), user.home.to_string());
+        accounts.add_user(&User { name, uid, gid, home });
     }
-    if let Some(known) = accounts.group_named(&user.group).filter(|known| known.gid != user.gid) {
-        faults.push(Fault::Recipe(taken("group", "gid", &user.group, (known.gid, user.gid), user.span.as_ref())));
-    } else if accounts.group(user.gid).is_none() {
-        accounts.add_group(&Group { name: user.group.clone(), gid: user.gid });
+    if let Some(known) = accounts.group_named(&user.group).filter(|known| known.gid != gid) {
+        faults.push(Fault::Recipe(taken("group", "gid", &user.group, (known.gid, gid), user.name.span.as_ref())));
+    } else if accounts.group(gid).is_none() {
+        accounts.add_group(&Group { name: user.group.clone(), gid });
     }
     let texts = [("etc/passwd", before.passwd(), accounts.passwd()), ("etc/group", before.groups_text(), accounts.groups_text())];
     let changed = texts.iter().filter(|(_, before, after)| before != after);

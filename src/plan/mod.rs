@@ -15,15 +15,15 @@ mod settings;
 mod split;
 mod start;
 
-pub use prove::{Finding, Level, Proof, ProofMemory, ProofRequest, ProofWaiver, Tally, WhoHas};
-pub use request::{Fault, PlanRequest, Source, UserRequest};
+pub use prove::{Finding, Level, Proof, ProofMemory, ProofRequest, Tally, WhoHas};
+pub use request::{Fault, PlanRequest, Source};
 pub use settings::Settings;
 pub use split::Split;
 
 use crate::base::BaseImage;
 use crate::layer::Compressor;
 use crate::oci::Platform;
-use crate::rootfs::{Changeset, OpenContent, Owner, Rootfs};
+use crate::rootfs::{Changeset, OpenContent, Rootfs};
 
 /// Everything that is decided for one platform.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,7 +85,7 @@ impl Plan {
             view.push(&layer.changeset);
             view
         });
-        let files = prove::Files::new(&view, contents, Owner { uid: user.uid, gid: user.gid });
+        let files = prove::Files::new(&view, contents, user.owner);
         let started = start::check(&plan, &files, entrypoint_span.as_ref(), &mut faults);
         if !faults.is_empty() {
             return Err(faults);

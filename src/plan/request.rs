@@ -2,6 +2,7 @@ use crate::base::BaseImage;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::layer::Compressor;
 use crate::oci::Platform;
+use crate::recipe::UserChoice;
 use crate::rootfs::{Entry, ImagePath, Rootfs};
 
 use super::{ProofRequest, Settings, Split};
@@ -16,7 +17,7 @@ pub struct PlanRequest<'a> {
     /// The files of the base's layers.
     pub base_files: Rootfs<'a>,
     /// The user that the process runs as.
-    pub user: UserRequest,
+    pub user: UserChoice,
     /// The entries of the recipe, in its order.
     pub sources: Vec<Source>,
     /// Folders that the process writes to.
@@ -31,23 +32,6 @@ pub struct PlanRequest<'a> {
     pub proof: ProofRequest<'a>,
     /// Where the recipe names the entrypoint.
     pub entrypoint_span: Option<Span>,
-}
-
-/// The user that the process runs as.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UserRequest {
-    /// The user's name.
-    pub name: String,
-    /// The user's number.
-    pub uid: u32,
-    /// The group's name.
-    pub group: String,
-    /// The group's number.
-    pub gid: u32,
-    /// The home folder.
-    pub home: ImagePath,
-    /// Where the recipe names the user.
-    pub span: Option<Span>,
 }
 
 /// What one entry of the recipe adds.

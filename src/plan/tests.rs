@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::oci::{Compression, Config, Digest};
+use crate::recipe::{Spanned, UserChoice};
 use crate::rootfs::{
     Content, ContentFault, Entry, EntryKind, Fact, FactKind, Head, ImagePath, ImageText, LayerEntry, LayerFact, LayerFacts, Machine, Owner,
     Stat, TreeId,
@@ -55,6 +56,16 @@ fn source(name: &str, entries: &[(&str, Entry)]) -> Source {
     Source { name: name.to_owned(), span: None, layer: None, replace: false, entries }
 }
 
+fn user(name: &str, id: u32) -> UserChoice {
+    UserChoice {
+        name: Spanned { value: name.to_owned(), span: None },
+        owner: Owner { uid: id, gid: id },
+        group: name.to_owned(),
+        home: Spanned { value: path(&format!("home/{name}")), span: None },
+        root_reason: None,
+    }
+}
+
 fn request<'a>(sources: Vec<Source>, entrypoint: &[&str]) -> PlanRequest<'a> {
     let platform = Platform::default_target();
     let mut base_files = Rootfs::new();
@@ -64,14 +75,7 @@ fn request<'a>(sources: Vec<Source>, entrypoint: &[&str]) -> PlanRequest<'a> {
         base: BaseImage { config, layers: vec![], written: vec![], annotations: BTreeMap::new() },
         platform,
         base_files,
-        user: UserRequest {
-            name: "nonroot".to_owned(),
-            uid: 65532,
-            group: "nonroot".to_owned(),
-            gid: 65532,
-            home: path("home/nonroot"),
-            span: None,
-        },
+        user: user("nonroot", 65532),
         sources,
         writable: vec![],
         settings: Settings { entrypoint: Some(entrypoint.iter().map(|word| (*word).to_owned()).collect()), ..Settings::default() },
@@ -127,19 +131,17 @@ fn paths_land_behind_the_base_links_and_folders_keep_their_modes() {
 #[test]
 fn accounts_that_the_base_has_add_nothing() {
     let mut known = request(vec![], &["/bin/node"]);
-    known.user =
-        UserRequest { name: "node".to_owned(), uid: 1000, group: "node".to_owned(), gid: 1000, home: path("home/node"), span: None };
+    known.user = user("node", 1000);
     assert_eq!(planned(known), Ok(vec![]));
     let mut taken = request(vec![], &["/bin/node"]);
-    taken.user.name = "node".to_owned();
+    taken.user.name.value = "node".to_owned();
     assert_eq!(planned(taken), Err(vec!["the user `node` has the uid 1000 in the base, and 65532 in the recipe".to_owned()]));
 }
 
 #[test]
 fn folders_to_write_to_belong_to_the_user() {
     let mut request = request(vec![], &["node"]);
-    request.user =
-        UserRequest { name: "node".to_owned(), uid: 1000, group: "node".to_owned(), gid: 1000, home: path("home/node"), span: None };
+    request.user = user("node", 1000);
     request.writable = vec![(path("tmp"), None), (path("data/cache"), None)];
     request.settings.working_directory = Some("/work".to_owned());
     assert_eq!(planned(request).unwrap(), ["- accounts and folders", "/data 755 0:0", "/data/cache 755 1000:1000", "/work 755 0:0"]);

@@ -310,9 +310,9 @@ pub struct DirectoryEntry {
 /// One `[[unproved]]` entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnprovedEntry {
-    /// The files, a glob over paths in the image.
+    /// The files, a glob over paths in the image: `/app/**`.
     pub path: String,
-    /// What they may miss, a glob.
+    /// What they may miss, a glob: a library, a version (`GLIBC_2.38`) or an interpreter.
     pub needs: String,
     /// Why.
     pub reason: String,

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use hardened::base::BaseImage;
 use hardened::layer::Compressor;
 use hardened::oci::{Compression, Config, Digest, Platform};
-use hardened::plan::{Fault, Plan, PlanRequest, Proof, ProofRequest, Settings, Split, UserRequest};
+use hardened::plan::{Fault, Plan, PlanRequest, Proof, ProofRequest, Settings, Split};
+use hardened::recipe::{Spanned, UserChoice};
 use hardened::rootfs::{
-    ContentFault, Dynamic, Fact, FactKind, Head, ImagePath, ImageText, LayerEntry, LayerFact, LayerFacts, OpenContent, ReadAt, ReadFault,
-    Rootfs, Stat, TreeId,
+    ContentFault, Dynamic, Fact, FactKind, Head, ImagePath, ImageText, LayerEntry, LayerFact, LayerFacts, OpenContent, Owner, ReadAt,
+    ReadFault, Rootfs, Stat, TreeId,
 };
 
 use crate::peer::{Peer, success};
@@ -170,7 +171,13 @@ fn prove(facts: &LayerFacts, program: &Path) -> Result<Proof, Vec<String>> {
         base: BaseImage { config: Config::new(&platform), layers: vec![], written: vec![], annotations: BTreeMap::new() },
         platform,
         base_files,
-        user: UserRequest { name: "root".to_owned(), uid: 0, group: "root".to_owned(), gid: 0, home, span: None },
+        user: UserChoice {
+            name: Spanned { value: "root".to_owned(), span: None },
+            owner: Owner { uid: 0, gid: 0 },
+            group: "root".to_owned(),
+            home: Spanned { value: home, span: None },
+            root_reason: None,
+        },
         sources: vec![],
         writable: vec![],
         settings: Settings { entrypoint: Some(vec![program.to_str().unwrap().to_owned()]), ..Settings::default() },

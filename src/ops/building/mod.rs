@@ -10,7 +10,7 @@ use crate::host::rfc3339;
 use crate::image::{History, Image, ImageLayer, assemble, index};
 use crate::layer::Layer;
 use crate::oci::{BlobSource, Descriptor, Digest, RawManifest, StoreError, StoreFault};
-use crate::plan::{Fault, Plan, PlanRequest, PlannedLayer, Proof, ProofRequest, Settings, Split, UserRequest};
+use crate::plan::{Fault, Plan, PlanRequest, PlannedLayer, Proof, ProofRequest, Settings, Split};
 use crate::recipe::{PlatformRecipe, Recipe};
 use crate::store::publish::gate::AcceptAll;
 use crate::store::publish::{Queue, Transaction};
@@ -220,7 +220,7 @@ impl Job {
             platform: part.platform.clone(),
             base: base.clone(),
             base_files,
-            user: self.user(),
+            user: self.open.recipe.user.clone(),
             sources: std::mem::take(&mut gathered.sources),
             writable: part.process.writable.iter().map(|path| (path.value.clone(), path.span.clone())).collect(),
             settings: self.settings(part),
@@ -229,10 +229,7 @@ impl Job {
             proof: ProofRequest {
                 package_files: packaged.map(|packaged| packaged.files.clone()).unwrap_or_default(),
                 who_has: Some(&names),
-                waivers: proof::waivers(part)
-                    .into_iter()
-                    .chain(packaged.into_iter().flat_map(|packaged| packaged.waivers.clone()))
-                    .collect(),
+                waivers: part.unproved.iter().cloned().chain(packaged.into_iter().flat_map(|packaged| packaged.waivers.clone())).collect(),
                 memory: Some(&memory),
             },
             entrypoint_span: part.process.entrypoint.as_ref().or(part.process.command.as_ref()).and_then(|words| words.span.clone()),
@@ -240,18 +237,6 @@ impl Job {
         let contents = Contents { project: &self.project, packages: self.base.packages() };
         let plan = Plan::new(request, &contents).map_err(|faults| refused(&faults))?;
         Ok((plan, gathered, &self.project))
-    }
-
-    fn user(&self) -> UserRequest {
-        let user = &self.open.recipe.user;
-        UserRequest {
-            name: user.name.value.clone(),
-            uid: user.owner.uid,
-            group: user.group.clone(),
-            gid: user.owner.gid,
-            home: user.home.value.clone(),
-            span: user.name.span.clone(),
-        }
     }
 
     fn settings(&self, part: &PlatformRecipe) -> Settings {

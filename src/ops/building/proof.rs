@@ -2,8 +2,7 @@ use crate::diagnostic::Diagnostic;
 use crate::host::cache::Cache;
 use crate::oci::Digest;
 use crate::ops::Observer;
-use crate::plan::{Level, Proof, ProofMemory, ProofWaiver};
-use crate::recipe::PlatformRecipe;
+use crate::plan::{Level, Proof, ProofMemory};
 
 /// How many findings of a kind are told; all of them are in the JSON result.
 const TOLD: usize = 5;
@@ -20,15 +19,6 @@ impl ProofMemory for Remembering<'_> {
     fn keep(&self, key: &Digest, found: &[u8]) {
         self.0.write_proof(key, found);
     }
-}
-
-pub(super) fn waivers(part: &PlatformRecipe) -> Vec<ProofWaiver> {
-    let waiver = |entry: &crate::recipe::UnprovedEntry| ProofWaiver {
-        path: entry.path.clone(),
-        needs: entry.needs.clone(),
-        reason: entry.reason.clone(),
-    };
-    part.unproved.iter().map(waiver).collect()
 }
 
 /// Tells what a proof could not prove: warnings and notes in a few lines, the rest to those who ask for more.

@@ -20,8 +20,7 @@ use crate::diagnostic::Diagnostic;
 use crate::host::read_bytes;
 use crate::lock::{LeftOutPackage, LockedDebian, LockedPackage};
 use crate::oci::{Platform, Store, StoreError, StoreFault};
-use crate::plan::ProofWaiver;
-use crate::recipe::DebianBase;
+use crate::recipe::{DebianBase, UnprovedEntry};
 use crate::rootfs::ImagePath;
 use crate::store::Location;
 use crate::store::layout::Layout;
@@ -70,7 +69,7 @@ pub(super) struct PackagesProof {
     /// Their files.
     pub(super) files: Vec<ImagePath>,
     /// What these may miss.
-    pub(super) waivers: Vec<ProofWaiver>,
+    pub(super) waivers: Vec<UnprovedEntry>,
     /// What was left out of the image.
     pub(super) left_out: Vec<LeftOutPackage>,
     /// The suite and architecture, to look up what is missing.
@@ -111,7 +110,7 @@ pub(super) fn images(
             let FilterUse { name, reason, files, bytes } = left_out;
             observer.detail(&format!("left out of packages: {name}, {files} files with {bytes} bytes ({reason})"));
         }
-        let waiver = |optional: &OptionalLibrary| ProofWaiver {
+        let waiver = |optional: &OptionalLibrary| UnprovedEntry {
             path: optional.path.clone(),
             needs: optional.library.clone(),
             reason: optional.reason.clone(),

@@ -19,12 +19,12 @@ use std::collections::BTreeSet;
 
 use crate::diagnostic::Span;
 use crate::oci::Digest;
+use crate::recipe::UnprovedEntry;
 use crate::rootfs::{Changeset, FactKind, Head, ImagePath, Machine, Resolved};
 
 pub(super) use files::Files;
 pub use finding::{Finding, Level, Proof, Tally};
 pub(super) use loader::Surroundings;
-pub use waive::ProofWaiver;
 
 use super::{Fault, Plan};
 use finding::Problem;
@@ -39,7 +39,7 @@ pub struct ProofRequest<'a> {
     /// Knows which package has a library.
     pub who_has: Option<&'a dyn WhoHas>,
     /// What need not be proved, because somebody knows better.
-    pub waivers: Vec<ProofWaiver>,
+    pub waivers: Vec<UnprovedEntry>,
     /// Remembers what was found of files that the entrypoint does not reach, so that they are not read for every build.
     pub memory: Option<&'a dyn ProofMemory>,
 }

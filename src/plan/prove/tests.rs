@@ -4,7 +4,8 @@ use super::*;
 use crate::base::BaseImage;
 use crate::layer::Compressor;
 use crate::oci::{Compression, Config, Platform};
-use crate::plan::{PlanRequest, Settings, Source, Split, UserRequest};
+use crate::plan::{PlanRequest, Settings, Source, Split};
+use crate::recipe::{Spanned, UnprovedEntry, UserChoice};
 use crate::rootfs::writer::Elf;
 use crate::rootfs::{Content, ContentFault, Entry, EntryKind, OpenContent, Owner, Rootfs, Stat, TreeId};
 
@@ -31,7 +32,7 @@ fn library<'a>(soname: &'a str, needed: &'a [&'a str]) -> Elf<'a> {
 struct Image {
     entries: Vec<(ImagePath, Entry)>,
     environment: BTreeMap<String, String>,
-    waivers: Vec<ProofWaiver>,
+    waivers: Vec<UnprovedEntry>,
     package_files: Vec<ImagePath>,
 }
 
@@ -82,7 +83,7 @@ impl Image {
     }
 
     fn waive(mut self, path: &str, needs: &str) -> Self {
-        self.waivers.push(ProofWaiver { path: path.to_owned(), needs: needs.to_owned(), reason: "known".to_owned() });
+        self.waivers.push(UnprovedEntry { path: path.to_owned(), needs: needs.to_owned(), reason: "known".to_owned() });
         self
     }
 
@@ -96,7 +97,13 @@ impl Image {
             base: BaseImage { config, layers: vec![], written: vec![], annotations: BTreeMap::new() },
             platform,
             base_files: Rootfs::new(),
-            user: UserRequest { name, uid: 65532, group, gid: 65532, home, span: None },
+            user: UserChoice {
+                name: Spanned { value: name, span: None },
+                owner: Owner { uid: 65532, gid: 65532 },
+                group,
+                home: Spanned { value: home, span: None },
+                root_reason: None,
+            },
             sources: vec![source],
             writable: vec![],
             settings: Settings {

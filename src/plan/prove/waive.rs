@@ -1,20 +1,11 @@
 use globset::{GlobBuilder, GlobMatcher};
 
+use crate::recipe::UnprovedEntry;
+
 use super::finding::{Finding, Level, Problem, Proof};
 
-/// Something that need not be proved.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProofWaiver {
-    /// The files, a glob over paths in the image: `/app/**`.
-    pub path: String,
-    /// What they may miss, a glob: a library, a version (`GLIBC_2.38`) or an interpreter.
-    pub needs: String,
-    /// Why.
-    pub reason: String,
-}
-
 struct Matching<'a> {
-    waiver: &'a ProofWaiver,
+    waiver: &'a UnprovedEntry,
     path: GlobMatcher,
     needs: GlobMatcher,
     used: bool,
@@ -29,9 +20,9 @@ impl Matching<'_> {
 }
 
 /// Takes out what is waived, and notes it; returns the rest.
-pub(super) fn apply(waivers: &[ProofWaiver], problems: Vec<Problem>, proof: &mut Proof) -> Vec<Problem> {
+pub(super) fn apply(waivers: &[UnprovedEntry], problems: Vec<Problem>, proof: &mut Proof) -> Vec<Problem> {
     let mut matching: Vec<Matching<'_>> = waivers.iter().filter_map(matching).collect();
-    let waived = |reason: &str, waiver: &ProofWaiver| format!("{reason}, which is waived: {}", waiver.reason);
+    let waived = |reason: &str, waiver: &UnprovedEntry| format!("{reason}, which is waived: {}", waiver.reason);
     let mut rest = Vec::new();
     for problem in problems {
         let path = problem.path.to_string();
@@ -56,7 +47,7 @@ pub(super) fn apply(waivers: &[ProofWaiver], problems: Vec<Problem>, proof: &mut
     rest
 }
 
-fn matching(waiver: &ProofWaiver) -> Option<Matching<'_>> {
+fn matching(waiver: &UnprovedEntry) -> Option<Matching<'_>> {
     // The recipe's check has refused what is no glob.
     let glob = |text: &str| GlobBuilder::new(text).literal_separator(true).build().ok().map(|glob| glob.compile_matcher());
     Some(Matching { waiver, path: glob(&waiver.path)?, needs: glob(&waiver.needs)?, used: false })

@@ -4,7 +4,7 @@ use super::Repository;
 use super::call::{Action, Call};
 use super::fault::Fault;
 use crate::net::{Again, Method, RequestBody, Retry, Tries, header};
-use crate::oci::{Digest, MANIFEST_LIMIT, MediaType, RawManifest, Selector, StoreError};
+use crate::oci::{Digest, MANIFEST_LIMIT, MediaType, RawManifest, Selector};
 
 /// How often something is asked for again that this process has just written, and a registry does not see yet.
 pub(super) const LATE: u32 = 6;
