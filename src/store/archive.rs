@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::layout::{MARK, disk};
+use super::referrers::{images, referrer, referrers_among};
 use crate::layer::{MemberKind, StrictTar};
 use crate::oci::{
     ANNOTATION_REF_NAME, BlobSource, Descriptor, Digest, Index, MANIFEST_LIMIT, MediaType, Parsed, Progress, RawManifest, Selector, Store,
@@ -32,10 +33,19 @@ pub struct Contents {
 /// # Errors
 /// When a blob cannot be had, or `out` fails.
 pub fn write(contents: &Contents, out: &mut dyn Write) -> io::Result<()> {
+    write_attached(contents, &[], out)
+}
+
+/// As [`write`], with artifacts that refer to the image: each is listed in `index.json` under its own descriptor, without a name, as in
+/// a [`super::layout::Layout`]. Their blobs are among those of the contents.
+///
+/// # Errors
+/// As [`write`], and when one of them has no subject.
+pub fn write_attached(contents: &Contents, artifacts: &[RawManifest], out: &mut dyn Write) -> io::Result<()> {
     let mut tar = TarWriter::new(out);
     tar.folder("blobs/")?;
     tar.folder("blobs/sha256/")?;
-    let documents = contents.children.iter().chain([&contents.root]);
+    let documents = contents.children.iter().chain([&contents.root]).chain(artifacts);
     let documents = documents.map(|raw| (raw.descriptor().digest, (raw.descriptor(), Arc::new(raw.bytes.clone()) as Arc<dyn BlobSource>)));
     let mut all: BTreeMap<Digest, (Descriptor, Arc<dyn BlobSource>)> = documents.collect();
     all.extend(contents.blobs.iter().map(|(digest, (descriptor, source))| (*digest, (descriptor.clone(), Arc::clone(source)))));
@@ -43,21 +53,24 @@ pub fn write(contents: &Contents, out: &mut dyn Write) -> io::Result<()> {
         let name = format!("blobs/sha256/{}", descriptor.digest.hex());
         tar.file(&name, descriptor.size, &mut Verified::new(source.open()?, descriptor))?;
     }
-    let index = canonical_json(&index_of(contents))?;
+    let index = canonical_json(&index_of(contents, artifacts)?)?;
     tar.file("index.json", index.len() as u64, &mut &index[..])?;
     tar.file("oci-layout", MARK.len() as u64, &mut MARK.as_bytes())?;
     tar.finish()
 }
 
-fn index_of(contents: &Contents) -> Value {
+fn index_of(contents: &Contents, artifacts: &[RawManifest]) -> io::Result<Value> {
     let named = |tag: &Tag| {
         let mut descriptor = contents.root.descriptor();
         descriptor.annotations.insert(ANNOTATION_REF_NAME.to_owned(), tag.to_string());
         descriptor
     };
-    let manifests: Vec<Descriptor> =
+    let mut manifests: Vec<Descriptor> =
         if contents.tags.is_empty() { vec![contents.root.descriptor()] } else { contents.tags.iter().map(named).collect() };
-    json!({ "schemaVersion": 2, "mediaType": MediaType::Index.as_str(), "manifests": manifests })
+    for artifact in artifacts {
+        manifests.push(referrer(artifact).map_err(io::Error::other)?.descriptor);
+    }
+    Ok(json!({ "schemaVersion": 2, "mediaType": MediaType::Index.as_str(), "manifests": manifests }))
 }
 
 /// Writes a plain tar of files with mode 0644, root's, at time 0.
@@ -239,7 +252,7 @@ impl Archive {
         if let Some(tag) = tag {
             return self.read_manifest(&Selector::Tag(tag.clone()));
         }
-        let entries = self.entries()?;
+        let entries = images(self.entries()?);
         match entries.as_slice() {
             [first, rest @ ..] if rest.iter().all(|entry| entry.digest == first.digest) => self.manifest_of(first),
             _ => {
@@ -314,6 +327,14 @@ impl Store for Archive {
     fn write_manifest(&self, _: &RawManifest, _: Option<&Tag>) -> Result<(), StoreError> {
         Err(read_only(&self.name()))
     }
+
+    fn referrers(&self, subject: &Digest, artifact_type: Option<&str>) -> Result<Vec<Descriptor>, StoreError> {
+        referrers_among(&self.entries()?, subject, artifact_type, |entry| self.manifest_of(entry))
+    }
+
+    fn attach(&self, _: &[RawManifest]) -> Result<(), StoreError> {
+        Err(read_only(&self.name()))
+    }
 }
 
 #[cfg(test)]
@@ -330,6 +351,24 @@ mod tests {
             root: RawManifest { bytes: canonical_json(&index).unwrap(), media_type: MediaType::Index },
             tags: vec!["one".parse().unwrap(), "two".parse().unwrap()],
         }
+    }
+
+    #[test]
+    fn an_archive_holds_what_refers_to_its_image() {
+        let subject = Some(contents().root.descriptor());
+        let artifact = crate::image::Artifact { artifact_type: "a/b".to_owned(), layers: vec![], subject, annotations: BTreeMap::new() };
+        let artifact = RawManifest::from(&artifact.manifest().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image.tar");
+        let mut bytes = vec![];
+        write_attached(&contents(), std::slice::from_ref(&artifact), &mut bytes).unwrap();
+        std::fs::write(&path, &bytes).unwrap();
+        let archive = Archive::open(&path).unwrap();
+        assert_eq!(archive.read_tagged(None).unwrap(), contents().root);
+        let found = archive.referrers(&contents().root.descriptor().digest, Some("a/b")).unwrap();
+        assert_eq!(found, [Descriptor { artifact_type: Some("a/b".to_owned()), ..artifact.descriptor() }]);
+        assert!(archive.attach(&[artifact]).is_err());
+        assert!(write_attached(&contents(), &[contents().root], &mut vec![]).is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod docker_archive;
 pub mod layout;
 mod location;
 pub mod publish;
+mod referrers;
 pub mod registry;
 
 pub use location::{Location, LocationFault};

@@ -7,7 +7,7 @@ use crate::net::{Again, Method, RequestBody, Tries, header};
 use crate::oci::{Descriptor, Digest, MANIFEST_LIMIT, MediaType, RawManifest, Selector, StoreError};
 
 /// How often something is asked for again that this process has just written, and a registry does not see yet.
-const LATE: u32 = 6;
+pub(super) const LATE: u32 = 6;
 
 const ACCEPTED: [MediaType; 4] = [MediaType::Index, MediaType::Manifest, MediaType::DockerList, MediaType::DockerManifest];
 
@@ -57,7 +57,7 @@ impl Repository {
         }
     }
 
-    fn get_once(&self, selector: &Selector, action: Action) -> Result<RawManifest, Fault> {
+    pub(super) fn get_once(&self, selector: &Selector, action: Action) -> Result<RawManifest, Fault> {
         let response = self.call(&self.asking(Method::GET, selector, action)?)?;
         if !response.status().is_success() {
             return Err(Fault::of(response));
@@ -126,7 +126,7 @@ impl Repository {
     }
 }
 
-fn path(selector: &Selector) -> String {
+pub(super) fn path(selector: &Selector) -> String {
     match selector {
         Selector::Tag(tag) => format!("manifests/{tag}"),
         Selector::Digest(digest) => format!("manifests/{digest}"),
