@@ -17,7 +17,7 @@
 //! | [`base`] | where an image starts: every kind becomes one type · [`layer`] a changeset as a compressed tar; foreign tars and Debian packages read under limits |
 //! | [`lock`] | `hardened.lock`: the choices that the recipe leaves open, written down |
 //! | [`recipe`] | `hardened.toml`: every key, how it is read, what it means |
-//! | [`package`] | packages of others: archives verified, indexes read, which ones an image needs, and ready-made choices |
+//! | [`debian`] | Debian's archives: signatures verified, indexes read, which packages an image needs, and ready-made choices |
 //! | [`rootfs`] | paths, entries, changesets, the merged view, accounts |
 //! | [`diagnostic`] | faults in what the user wrote · [`oci`] digests, descriptors, documents, references, the store's interface |
 //!
@@ -33,6 +33,7 @@
 
 pub mod base;
 pub mod cli;
+pub mod debian;
 pub mod diagnostic;
 pub mod feed;
 pub mod host;
@@ -42,7 +43,6 @@ pub mod lock;
 pub mod net;
 pub mod oci;
 pub mod ops;
-pub mod package;
 pub mod plan;
 pub mod recipe;
 pub mod rootfs;

@@ -22,7 +22,7 @@ const FLOORS: &[&[&str]] = &[
     &["base", "layer", "sbom", "advisory"],
     &["lock"],
     &["recipe"],
-    &["package"],
+    &["debian"],
     &["rootfs"],
     &["diagnostic", "oci"],
 ];

@@ -12,7 +12,8 @@ use std::time::{Duration, SystemTime};
 #[path = "files/reading.rs"]
 mod reading;
 
-use hardened::host::project::{FileFault, Found, LinkFault, Project, Request, Symlinks, Target, Why};
+use hardened::host::project::{FileFault, Found, LinkFault, Project, Request, Why};
+use hardened::recipe::{Destination, Symlinks};
 use hardened::rootfs::{Content, Entry, EntryKind, ImagePath, Owner};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
@@ -37,7 +38,7 @@ fn write(path: &Path, text: &str) {
 }
 
 fn request(from: &str, to: &str) -> Request {
-    Request::new(from, Target::new(to).unwrap())
+    Request::new(from, Destination::new(to).unwrap())
 }
 
 fn find(root: &Path, request: &Request) -> Result<Found, Vec<FileFault>> {

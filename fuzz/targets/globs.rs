@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use hardened::host::project::{Project, Request, Target};
+use hardened::host::project::{Project, Request};
+use hardened::recipe::Destination;
 use hardened::rootfs::ImagePath;
 
 pub(crate) fn run(bytes: &[u8]) {
@@ -13,7 +14,7 @@ pub(crate) fn run(bytes: &[u8]) {
     let Some(Ok(project)) = folder.map(|folder| Project::open(&folder)) else { return };
     let mut lines = text.lines();
     let from = lines.next().unwrap_or_default();
-    let mut request = Request::new(from, Target::At(ImagePath::root()));
+    let mut request = Request::new(from, Destination::At(ImagePath::root()));
     request.exclude = lines.map(str::to_owned).take(16).collect();
     match project.find(&request) {
         Ok(found) => assert!(found.entries.iter().all(|(path, _)| !path.to_string().contains("/../"))),

@@ -1,6 +1,6 @@
 //! A signed `InRelease` of a Debian archive.
 
-use hardened::package::debian::{Expected, Release, TrustedKeys};
+use hardened::debian::{Expected, Release, TrustedKeys};
 
 pub(crate) fn run(bytes: &[u8]) {
     let Ok(keys) = TrustedKeys::built_in() else { return };

@@ -1,6 +1,6 @@
 //! A `Packages` index of a Debian archive.
 
-use hardened::package::debian::{Index, Limits};
+use hardened::debian::{Index, Limits};
 
 pub(crate) fn run(bytes: &[u8]) {
     let limits = Limits { bytes: 1 << 20, stanza: 1 << 16, stanzas: 1000 };

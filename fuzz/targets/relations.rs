@@ -1,6 +1,6 @@
 //! Relations and versions of Debian packages.
 
-use hardened::package::debian::{Provided, Relation, Version};
+use hardened::debian::{Provided, Relation, Version};
 
 pub(crate) fn run(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };

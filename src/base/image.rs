@@ -1,8 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use crate::oci::{Compression, Config, Descriptor, Digest, Index, Manifest, MediaType, Parsed, Platform};
+use crate::recipe::Inherit;
 use crate::rootfs::Changeset;
 
 /// The image that ours starts from, for one platform.
@@ -38,30 +39,15 @@ pub struct BaseLayer {
     pub diff_id: Digest,
 }
 
-/// A part of the base's config that is dropped unless the recipe lists it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Inherit {
-    /// `Labels`.
-    Labels,
-    /// `Volumes`.
-    Volumes,
-    /// `OnBuild`, a field of Docker's.
-    OnBuild,
-    /// `ExposedPorts`.
-    ExposedPorts,
-    /// `Healthcheck`, a field of Docker's.
-    Healthcheck,
-}
-
-impl Inherit {
-    const ALL: [(Self, &'static str); 5] = [
-        (Self::Labels, "Labels"),
-        (Self::Volumes, "Volumes"),
-        (Self::OnBuild, "OnBuild"),
-        (Self::ExposedPorts, "ExposedPorts"),
-        (Self::Healthcheck, "Healthcheck"),
-    ];
-}
+/// The parts of a base's config that are dropped unless the recipe lists them, by their names in configs. `OnBuild` and `Healthcheck`
+/// are fields of Docker's.
+const DROPPED: [(Inherit, &str); 5] = [
+    (Inherit::Labels, "Labels"),
+    (Inherit::Volumes, "Volumes"),
+    (Inherit::OnBuild, "OnBuild"),
+    (Inherit::ExposedPorts, "ExposedPorts"),
+    (Inherit::Healthcheck, "Healthcheck"),
+];
 
 /// Why a base cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -139,7 +125,7 @@ impl BaseImage {
         manifest: &Parsed<Manifest>,
         config: &Parsed<Config>,
         wanted: &Platform,
-        inherit: &[Inherit],
+        inherit: &BTreeSet<Inherit>,
         (name, root): (&str, Digest),
     ) -> Result<Self, BaseFault> {
         let config_type = &manifest.view().config.media_type;
@@ -183,7 +169,7 @@ impl BaseImage {
     }
 }
 
-fn inherited(config: &Config, inherit: &[Inherit]) -> Config {
-    let dropped = Inherit::ALL.iter().filter(|(part, _)| !inherit.contains(part));
+fn inherited(config: &Config, inherit: &BTreeSet<Inherit>) -> Config {
+    let dropped = DROPPED.iter().filter(|(part, _)| !inherit.contains(part));
     dropped.fold(config.clone(), |config, (_, name)| if config.setting(name).is_some() { config.with_setting(name, None) } else { config })
 }

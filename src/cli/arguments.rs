@@ -71,7 +71,7 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "URL", env = "HARDENED_DEBIAN_MIRROR", hide_env_values = true, help_heading = "Network")]
     pub(super) debian_mirror: Vec<String>,
     /// Where `hardened vendor` copied what a lock names: oci:DIR or a registry reference; it is asked first
-    #[arg(long, global = true, value_name = "PLACE", env = "HARDENED_VENDORED", hide_env_values = true, help_heading = "Network")]
+    #[arg(long, global = true, value_name = "SOURCE", env = "HARDENED_VENDORED", hide_env_values = true, help_heading = "Network")]
     pub(super) vendored: Option<String>,
     /// How long a transfer may stand still
     #[arg(
@@ -143,7 +143,7 @@ pub(super) struct Init {
 /// Which recipe is meant, and what is changed in it for this run
 #[derive(Debug, Args)]
 pub(super) struct RecipeArguments {
-    /// The recipe
+    /// The recipe, or the folder that holds it as hardened.toml
     #[arg(short, long, value_name = "FILE", default_value = "hardened.toml")]
     pub(super) file: PathBuf,
     /// The platforms to build for, instead of the recipe's: linux/amd64,linux/arm64
@@ -154,10 +154,22 @@ pub(super) struct RecipeArguments {
     pub(super) set: Vec<String>,
 }
 
+/// The recipe as it is named without an option
+#[derive(Debug, Args)]
+pub(super) struct RecipePath {
+    /// The recipe, or the folder that holds it as hardened.toml: the same as `-f`
+    #[arg(value_name = "PATH", conflicts_with = "file")]
+    pub(super) path: Option<PathBuf>,
+}
+
 /// Pins the base in hardened.lock
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  hardened lock\n  hardened lock --update\n  hardened lock --update libssl3t64")]
+#[command(
+    after_help = "Examples:\n  hardened lock\n  hardened lock services/api\n  hardened lock --update\n  hardened lock --update libssl3t64"
+)]
 pub(super) struct Lock {
+    #[command(flatten)]
+    pub(super) path: RecipePath,
     #[command(flatten)]
     pub(super) recipe: RecipeArguments,
     /// Moves what is locked to what the base's tag points to now, or the archives have now; only these packages when some are named
@@ -193,8 +205,8 @@ pub(super) enum ExplainSubject {
 )]
 pub(super) struct Vendor {
     /// A folder, oci:DIR, or a registry reference; in a registry, a package's digest is the digest of its blob
-    #[arg(value_name = "PLACE")]
-    pub(super) place: String,
+    #[arg(value_name = "DESTINATION")]
+    pub(super) destination: String,
     #[command(flatten)]
     pub(super) recipe: RecipeArguments,
 }
@@ -213,9 +225,12 @@ Standard output is the image's digest reference and nothing else:
 
 Examples:
   hardened build -o oci:image
+  hardened build services/api --push
   hardened build --platform linux/arm64 -o docker-archive:image.tar -t shop/api:dev
   hardened build --locked --push --metadata-file build.json")]
 pub(super) struct Build {
+    #[command(flatten)]
+    pub(super) path: RecipePath,
     #[command(flatten)]
     pub(super) recipe: RecipeArguments,
     /// A name and tag, instead of the recipe's. Can be repeated
@@ -314,15 +329,15 @@ pub(super) enum CacheVerb {
     #[command(after_help = "Examples:\n  hardened cache export cache.tar\n  hardened cache export registry.example.no/shop/api:cache")]
     Export {
         /// FILE.tar, oci:DIR or a registry reference with a tag; in the image's own repository, layers are there already
-        #[arg(value_name = "PLACE")]
-        place: String,
+        #[arg(value_name = "DESTINATION")]
+        destination: String,
     },
     /// Takes what was exported. It is believed about foreign layers: take it from where you would take a base
     #[command(after_help = "Examples:\n  hardened cache import cache.tar\n  hardened cache import registry.example.no/shop/api:cache")]
     Import {
         /// FILE.tar, oci:DIR or a registry reference
-        #[arg(value_name = "PLACE")]
-        place: String,
+        #[arg(value_name = "SOURCE")]
+        source: String,
     },
     /// Removes everything, or only what was not used lately
     #[command(

@@ -1,12 +1,13 @@
-//! The door: arguments, settings, the terminal, exit codes.
+//! The command line: arguments, settings, the terminal, exit codes.
 //!
 //! **Invariants.** Only this room knows clap and the terminal. Arguments become requests here, and outcomes become text; nothing is decided.
 //!
 //! **To add a verb**: its arguments in `arguments`, its file in `verbs`, and a line in [`run`].
 
 mod arguments;
+mod invocation;
+mod location;
 pub mod screen;
-mod settings;
 mod settings_file;
 mod signals;
 mod verbs;
@@ -18,8 +19,8 @@ use anstream::ColorChoice;
 use clap::Parser;
 
 use self::arguments::{Arguments, Color, Verb};
+use self::invocation::Invocation;
 use self::screen::{Bars, Screen, Volume, exit_code};
-use self::settings::Door;
 use crate::host::Environment;
 use crate::ops::Failure;
 
@@ -68,17 +69,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
 }
 
 fn answer(arguments: Arguments, environment: Environment, screen: Screen) -> Result<String, Failure> {
-    let door = Door::new(arguments.global, environment, screen, Bars::new(screen));
+    let invocation = Invocation::new(arguments.global, environment, screen, Bars::new(screen));
     match arguments.verb {
-        Verb::Init(arguments) => verbs::init::run(&arguments, &door),
-        Verb::Lock(arguments) => verbs::lock::run(&arguments, &door),
-        Verb::Build(arguments) => verbs::build::run(&arguments, &door),
-        Verb::Explain(arguments) => verbs::explain::run(&arguments, &door),
-        Verb::Vendor(arguments) => verbs::vendor::run(&arguments, &door),
-        Verb::Push(arguments) => verbs::push::run(&arguments, &door),
-        Verb::Inspect(arguments) => verbs::inspect::run(&arguments, &door),
-        Verb::Login(arguments) => verbs::login::run(&arguments, &door),
-        Verb::Cache(arguments) => verbs::cache::run(&arguments, &door),
+        Verb::Init(arguments) => verbs::init::run(&arguments, &invocation),
+        Verb::Lock(arguments) => verbs::lock::run(&arguments, &invocation),
+        Verb::Build(arguments) => verbs::build::run(&arguments, &invocation),
+        Verb::Explain(arguments) => verbs::explain::run(&arguments, &invocation),
+        Verb::Vendor(arguments) => verbs::vendor::run(&arguments, &invocation),
+        Verb::Push(arguments) => verbs::push::run(&arguments, &invocation),
+        Verb::Inspect(arguments) => verbs::inspect::run(&arguments, &invocation),
+        Verb::Login(arguments) => verbs::login::run(&arguments, &invocation),
+        Verb::Cache(arguments) => verbs::cache::run(&arguments, &invocation),
         Verb::Schema(_) => Ok(crate::recipe::json_schema_text()),
         Verb::Completions(arguments) => Ok(verbs::pages::completions(&arguments)),
         Verb::Man(_) => verbs::pages::manual(),

@@ -15,7 +15,7 @@ pub struct SourceText {
     pub text: String,
 }
 
-/// A place in a text.
+/// A location in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
     /// The text.
@@ -49,33 +49,33 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// What is wrong: a lower-case fragment without a period, values in backticks.
     pub message: String,
-    /// Where, when there is a place, with a word on the marked text.
-    pub place: Option<(Span, String)>,
-    /// Another place that belongs to it, the first of two entries for one path for example.
+    /// Where, when there is a location, with a word on the marked text.
+    pub location: Option<(Span, String)>,
+    /// Another location that belongs to it, the first of two entries for one path for example.
     pub also: Option<(Span, String)>,
     /// What to write instead, or the exact next command.
     pub hints: Vec<String>,
 }
 
 impl Diagnostic {
-    /// Returns an error without a place.
+    /// Returns an error without a location.
     pub fn error(message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, message: message.into(), place: None, also: None, hints: Vec::new() }
+        Self { severity: Severity::Error, message: message.into(), location: None, also: None, hints: Vec::new() }
     }
 
-    /// Returns a warning without a place.
+    /// Returns a warning without a location.
     pub fn warning(message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(message) }
     }
 
-    /// Adds the place and a word on the marked text.
+    /// Adds the location and a word on the marked text.
     #[must_use]
     pub fn at(mut self, span: Option<&Span>, label: impl Into<String>) -> Self {
-        self.place = span.map(|span| (span.clone(), label.into()));
+        self.location = span.map(|span| (span.clone(), label.into()));
         self
     }
 
-    /// Adds a second place.
+    /// Adds a second location.
     #[must_use]
     pub fn also_at(mut self, span: Option<&Span>, label: impl Into<String>) -> Self {
         self.also = span.map(|span| (span.clone(), label.into()));

@@ -38,6 +38,14 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// When `write` or the disk fails; what was there before is then still there.
 pub fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    write_unfinished(path, write)?.finish(path)
+}
+
+/// Writes what `write` writes into a file beside `path`, which [`Unfinished::finish`] gives its name.
+///
+/// # Errors
+/// When `write` or the disk fails.
+pub fn write_unfinished(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<Unfinished> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     sweep(folder, UNFINISHED);
     let mut file = Unfinished::new(folder, UNFINISHED)?;
@@ -45,5 +53,5 @@ pub fn write_with(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<
     write(&mut buffered)?;
     buffered.flush()?;
     drop(buffered);
-    file.finish(path)
+    Ok(file)
 }

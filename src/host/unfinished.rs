@@ -60,6 +60,11 @@ impl Unfinished {
         self.file.as_file_mut()
     }
 
+    /// Returns the file's path until it is finished.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
     /// Opens the file once more, to read it.
     ///
     /// # Errors

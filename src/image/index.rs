@@ -7,8 +7,11 @@ use crate::oci::{DocumentFault, Index, MediaType, Parsed};
 ///
 /// # Errors
 /// When it grows larger than a registry takes.
-pub fn index(images: &[Image], annotations: BTreeMap<String, String>) -> Result<Parsed<Index>, DocumentFault> {
-    let manifests = images.iter().map(|image| {
+pub fn index<'a>(
+    images: impl IntoIterator<Item = &'a Image>,
+    annotations: BTreeMap<String, String>,
+) -> Result<Parsed<Index>, DocumentFault> {
+    let manifests = images.into_iter().map(|image| {
         let mut descriptor = image.manifest().descriptor().clone();
         descriptor.platform = Some(image.config().view().platform().clone());
         descriptor

@@ -118,7 +118,7 @@ fn cut_oversized(piece: &[Item], end: u64, blocks: &mut Vec<Block>) {
     }
 }
 
-/// Hashes a path: FNV-1a, and a finalizer so that all bits matter. It must never change while [`super::FORMAT`] stays.
+/// Hashes a path: FNV-1a, and a finalizer so that all bits matter. It must never change while the number of the format stays.
 pub fn path_hash(path: &[u8]) -> u64 {
     let mut hash = path.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     hash ^= hash >> 33;

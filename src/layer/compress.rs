@@ -1,13 +1,10 @@
 use crate::oci::Compression;
+use crate::recipe::Format;
 
-/// The version of libdeflate inside the crate libdeflater; a test compares it with `Cargo.lock`.
-const LIBDEFLATE: &str = "libdeflate 1.26";
-/// The version of zstd that is linked; a test asks it.
-const ZSTD: &str = "zstd 1.5.7";
-
-/// How a layer is compressed, and how hard.
+/// How a layer is written: in which format, how it is compressed, and how hard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compressor {
+    format: Format,
     compression: Compression,
     level: i32,
 }
@@ -27,16 +24,21 @@ impl Compressor {
     ///
     /// # Errors
     /// When the compression has no such level.
-    pub fn new(compression: Compression, level: Option<i64>) -> Result<Self, LevelFault> {
+    pub fn new(format: Format, compression: Compression, level: Option<i64>) -> Result<Self, LevelFault> {
         let (name, lowest, highest, usual) = match compression {
             Compression::None => ("no compression", 0, 0, 0),
             Compression::Gzip => ("gzip", 1, 12, 5),
             Compression::Zstd => ("zstd", 1, 19, 3),
         };
-        let Some(level) = level else { return Ok(Self { compression, level: usual }) };
+        let Some(level) = level else { return Ok(Self { format, compression, level: usual }) };
         let fault = LevelFault { name, lowest, highest, level };
         let level = i32::try_from(level).map_err(|_| fault)?;
-        if (lowest..=highest).contains(&level) { Ok(Self { compression, level }) } else { Err(fault) }
+        if (lowest..=highest).contains(&level) { Ok(Self { format, compression, level }) } else { Err(fault) }
+    }
+
+    /// Returns the format.
+    pub fn format(self) -> Format {
+        self.format
     }
 
     /// Returns the compression.
@@ -60,11 +62,7 @@ impl Compressor {
 
     /// Returns the library that compresses, and its version. Another version may write other bytes for the same tar.
     pub fn version(self) -> &'static str {
-        match self.compression {
-            Compression::None => "",
-            Compression::Gzip => LIBDEFLATE,
-            Compression::Zstd => ZSTD,
-        }
+        self.format.compressor(self.compression)
     }
 
     /// Returns an encoder for blocks of at most `largest` bytes; each thread has its own.
@@ -125,11 +123,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_versions_are_those_that_are_linked() {
+    fn every_format_names_the_compressors_that_are_linked() {
         let lock = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock")).unwrap();
         let version = lock.split("name = \"libdeflate-sys\"\nversion = \"").nth(1).unwrap();
-        assert!(version.starts_with(LIBDEFLATE.trim_start_matches("libdeflate ")), "{}", &version[..8]);
-        assert_eq!(format!("zstd {}", zstd::zstd_safe::version_string()), ZSTD);
+        let libdeflate = format!("libdeflate {}", version.split('"').next().unwrap());
+        let zstd = format!("zstd {}", zstd::zstd_safe::version_string());
+        for format in Format::carried() {
+            // The crate's patch version is its own.
+            assert!(libdeflate.starts_with(format.compressor(Compression::Gzip)), "the format {}: {libdeflate}", format.number());
+            assert_eq!(format.compressor(Compression::Zstd), zstd, "the format {}", format.number());
+        }
     }
 
     #[test]
@@ -144,7 +147,7 @@ mod tests {
             (Compression::Zstd, Some(22), None),
             (Compression::Zstd, Some(i64::MAX), None),
         ] {
-            assert_eq!(Compressor::new(compression, level).ok().map(Compressor::level), expected);
+            assert_eq!(Compressor::new(Format::NEWEST, compression, level).ok().map(Compressor::level), expected);
         }
     }
 }

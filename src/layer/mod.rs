@@ -1,7 +1,7 @@
 //! Layers: a changeset written as a compressed tar, and a foreign layer read under limits.
 //!
-//! **Invariants.** A layer's bytes depend on its changeset, the contents and the [`Compressor`] only: not on threads, machine
-//! or time. All cut points are known before a byte is read. Memory does not grow with the size of a layer. A foreign layer is
+//! **Invariants.** A layer's bytes depend on its changeset, the contents and the [`Compressor`] only, which holds the format: not on
+//! threads, machine or time. All cut points are known before a byte is read. Memory does not grow with the size of a layer. A foreign layer is
 //! accepted only when every reader would read it the same way.
 //!
 //! The tar is POSIX ustar with PAX records where ustar cannot hold a value (image-spec, `layer.md`; IEEE Std 1003.1 "pax").
@@ -27,6 +27,3 @@ pub use facts::read_facts;
 pub use record::{Earlier, FoundBlock, LayerRecord, NoneEarlier};
 pub use strict::{ArchiveFault, Member, MemberKind, StrictTar};
 pub use write::{Layer, LayerFault, write_layer};
-
-/// Equal formats mean equal bytes for equal inputs. It is raised whenever the cut points, the headers or an encoder change.
-pub const FORMAT: u32 = 1;

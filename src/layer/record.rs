@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-use super::FORMAT;
 use super::blocks::{Block, cut};
 use super::compress::Compressor;
 use super::decompress::{Decompressed, Limits};
 use super::write::Layer;
 use crate::oci::{Compression, Descriptor, Digest, Hasher, MIDSTATE, MediaType};
+use crate::recipe::Format;
 use crate::rootfs::{Changeset, Content, Entry, EntryKind};
 
 /// What a record begins with; another number for another form.
@@ -84,15 +84,17 @@ impl Earlier for NoneEarlier {
 impl Compressor {
     /// Returns the compressor with this identity, if it is one of this version of hardened.
     fn identified(identity: &[u8; 32]) -> Option<Self> {
-        let all = [(Compression::Gzip, 12), (Compression::Zstd, 19)]
+        let levels = [(Compression::Gzip, 12), (Compression::Zstd, 19)]
             .into_iter()
             .flat_map(|(kind, most)| (1..=most).map(move |level| (kind, level)));
-        all.filter_map(|(kind, level)| Self::new(kind, Some(level)).ok()).find(|compressor| compressor.identity() == *identity)
+        let all = levels.flat_map(|(kind, level)| Format::carried().iter().map(move |format| Self::new(*format, kind, Some(level))));
+        all.flatten().find(|compressor| compressor.identity() == *identity)
     }
 
     /// Identifies everything that a block's compressed bytes depend on besides its content.
     pub fn identity(self) -> [u8; 32] {
-        *Digest::of(format!("{FORMAT} {} {} {}", self.name(), self.level(), self.version()).as_bytes()).as_bytes()
+        let text = format!("{} {} {} {}", self.format().number(), self.name(), self.level(), self.version());
+        *Digest::of(text.as_bytes()).as_bytes()
     }
 }
 
@@ -367,7 +369,7 @@ mod tests {
 
     #[test]
     fn records_read_back_and_damaged_ones_do_not() {
-        let compressor = Compressor::new(Compression::Zstd, None).unwrap();
+        let compressor = Compressor::new(Format::NEWEST, Compression::Zstd, None).unwrap();
         let block = |end, tar_end| BlockRecord { fingerprint: [1; 32], content: [2; 32], sum: [3; 32], end, tar_end, state: [4; MIDSTATE] };
         let layer = Layer {
             descriptor: Descriptor::new(MediaType::Layer(Compression::Zstd), Digest::of(b"x"), 30),
@@ -378,7 +380,7 @@ mod tests {
         let bytes = record.to_bytes();
         assert_eq!(LayerRecord::from_bytes(&bytes, compressor).as_ref(), Some(&record));
         assert_eq!(record.found(1), FoundBlock { blob: Digest::of(b"x"), offset: 10, size: 20, sum: [3; 32] });
-        let other = Compressor::new(Compression::Zstd, Some(4)).unwrap();
+        let other = Compressor::new(Format::NEWEST, Compression::Zstd, Some(4)).unwrap();
         assert!(LayerRecord::from_bytes(&bytes, other).is_none());
         for length in 0..bytes.len() {
             assert!(LayerRecord::from_bytes(&bytes[..length], compressor).is_none());

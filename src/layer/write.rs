@@ -405,7 +405,7 @@ mod tests {
     fn bytes_do_not_depend_on_threads_and_read_back() {
         let changeset = changeset();
         for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
-            let compressor = Compressor::new(compression, None).unwrap();
+            let compressor = Compressor::new(crate::recipe::Format::NEWEST, compression, None).unwrap();
             let mut first = vec![];
             let layer = write_layer(&changeset, &Made, compressor, threads(1), NOTHING, &mut first).unwrap().layer().clone();
             assert_eq!((layer.descriptor.digest, layer.descriptor.size), (Digest::of(&first), first.len() as u64));
@@ -425,7 +425,7 @@ mod tests {
     #[test]
     fn a_memory_from_elsewhere_is_proved_by_the_layer_itself() {
         for compression in [Compression::Gzip, Compression::Zstd] {
-            let compressor = Compressor::new(compression, Some(1)).unwrap();
+            let compressor = Compressor::new(crate::recipe::Format::NEWEST, compression, Some(1)).unwrap();
             let mut blob = vec![];
             let record = write_layer(&changeset(), &Made, compressor, threads(2), NOTHING, &mut blob).unwrap();
             let proved = LayerRecord::read(&record.to_bytes()).unwrap().proved(&mut &blob[..]).unwrap();
@@ -450,7 +450,7 @@ mod tests {
         };
         let mut entries = changeset().entries().to_vec();
         entries.push((ImagePath::new(b"changed").unwrap(), entry));
-        let compressor = Compressor::new(Compression::Zstd, None).unwrap();
+        let compressor = Compressor::new(crate::recipe::Format::NEWEST, Compression::Zstd, None).unwrap();
         let fault = write_layer(&Changeset::new(entries), &Made, compressor, threads(2), NOTHING, &mut io::sink()).unwrap_err();
         assert!(matches!(fault, LayerFault::Content { fault: ContentFault::Changed, .. }), "{fault:?}");
 

@@ -3,14 +3,13 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use super::quoted;
-use super::read::{Wrong, value};
+use super::text::{BadValue, quoted, value};
+use crate::debian::{Version, is_architecture, is_archive_path, is_package_name};
 use crate::oci::{Digest, Platform};
-use crate::package::debian::{Version, is_architecture, is_archive_path, is_package_name};
 use crate::recipe::DebianBase;
 
-/// The version of the tables that say what becomes of packages in an image: filters, needs, and how layers are divided. It is raised
-/// when one of them changes bytes, so that a lock means the same bytes for as long as it holds.
+/// The version of the tables that say what becomes of packages in an image: filters, needs, exclusions, flavours, and how layers are
+/// divided. It is raised when one of them changes bytes, so that a lock means the same bytes for as long as it holds.
 pub const TABLES: u32 = 1;
 
 /// Debian packages, chosen: what was asked for, where it was found, and every package by digest.
@@ -205,16 +204,16 @@ pub(super) struct PackagesKeys {
     left_out: Vec<LeftOutPackage>,
 }
 
-pub(super) fn read(request: DebianRequest, archives: Vec<ArchiveKeys>, platforms: Vec<PackagesKeys>) -> Result<LockedDebian, Wrong> {
+pub(super) fn read(request: DebianRequest, archives: Vec<ArchiveKeys>, platforms: Vec<PackagesKeys>) -> Result<LockedDebian, BadValue> {
     let archive = |keys: ArchiveKeys| {
         let ArchiveKeys { name, suite, in_release, date, valid_until, signers } = keys;
         if date.parse::<jiff::Timestamp>().is_err() {
             let reason = format!("the date of the suite `{}` is no time: `{}`", suite.escape_debug(), date.escape_debug());
-            return Err((date, reason));
+            return Err(BadValue { value: date, reason });
         }
         Ok(LockedArchive { name, suite, in_release: value(&in_release)?, date, valid_until, signers })
     };
-    let archives = archives.into_iter().map(archive).collect::<Result<_, Wrong>>()?;
+    let archives = archives.into_iter().map(archive).collect::<Result<_, BadValue>>()?;
     let mut locked = BTreeMap::new();
     for PackagesKeys { platform, mut packages, left_out } in platforms {
         for package in &packages {
@@ -224,11 +223,11 @@ pub(super) fn read(request: DebianRequest, archives: Vec<ArchiveKeys>, platforms
         if let Some(pair) = packages.windows(2).find(|pair| pair[0].name == pair[1].name) {
             let name = pair[0].name.clone();
             let reason = format!("the package `{name}` stands in it twice for `{}`", platform.escape_debug());
-            return Err((name, reason));
+            return Err(BadValue { value: name, reason });
         }
         if locked.insert(value(&platform)?, LockedPackages { packages, left_out }).is_some() {
             let reason = format!("platform `{}` stands in it twice", platform.escape_debug());
-            return Err((platform, reason));
+            return Err(BadValue { value: platform, reason });
         }
     }
     Ok(LockedDebian { request, archives, platforms: locked })
@@ -236,7 +235,7 @@ pub(super) fn read(request: DebianRequest, archives: Vec<ArchiveKeys>, platforms
 
 impl LockedPackage {
     /// Checks what a lock says of a package: it may come from elsewhere, and every part of it may reach a file name, an address or a layer.
-    fn check(&self, request: &DebianRequest) -> Result<(), Wrong> {
+    fn check(&self, request: &DebianRequest) -> Result<(), BadValue> {
         let is_version = |text: &str| text.parse::<Version>().is_ok();
         let is_from = match self.archive.as_str() {
             "debian" | "debian-security" => request.suite.is_some(),
@@ -255,16 +254,17 @@ impl LockedPackage {
         let name = self.name.escape_debug();
         if let Some((key, text, _)) = checks.into_iter().find(|(_, _, is_right)| !is_right) {
             let reason = format!("the `{key}` of the package `{name}` cannot be `{}`", text.escape_debug());
-            return Err((text.clone(), reason));
+            return Err(BadValue { value: text.clone(), reason });
         }
         if !is_from {
             let reason =
                 format!("the package `{name}` is from `{}`, which is no archive of the lock's request", self.archive.escape_debug());
-            return Err((self.archive.clone(), reason));
+            return Err(BadValue { value: self.archive.clone(), reason });
         }
         // No archive has larger packages: its index could not say so.
         if self.size == 0 || self.size > u64::from(u32::MAX) {
-            return Err((self.name.clone(), format!("the package `{name}` cannot have {} bytes", self.size)));
+            let reason = format!("the package `{name}` cannot have {} bytes", self.size);
+            return Err(BadValue { value: self.name.clone(), reason });
         }
         Ok(())
     }
@@ -307,8 +307,8 @@ impl DebianRequest {
             return Some(format!("it was written with the tables {}, and this program has the tables {}", self.tables, now.tables));
         }
         if self.suite != now.suite {
-            let shown = |suite: &Option<String>| suite.clone().unwrap_or_else(|| "none".to_owned());
-            return Some(format!("the suite was `{}`, and is now `{}`", shown(&self.suite), shown(&now.suite)));
+            let named = |suite: &Option<String>| suite.clone().unwrap_or_else(|| "none".to_owned());
+            return Some(format!("the suite was `{}`, and is now `{}`", named(&self.suite), named(&now.suite)));
         }
         let parts = [
             ("the wanted packages", &self.wanted, &now.wanted),
@@ -324,5 +324,36 @@ impl DebianRequest {
         let changes: Vec<_> =
             changes.iter().filter(|(_, words)| !words.is_empty()).map(|(what, words)| format!("{what}: {words}")).collect();
         Some(format!("{what} changed ({})", changes.join("; ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Collects the tables under a folder by the ends of their paths: `needs/libc.toml`.
+    fn tables(folder: &Path, found: &mut BTreeMap<String, String>) {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                tables(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "toml") {
+                let name = path.iter().rev().take(2).map(|part| part.to_string_lossy()).collect::<Vec<_>>().join(" in ");
+                assert_eq!(found.insert(name, fs::read_to_string(&path).expect("a text")), None, "two tables of one name");
+            }
+        }
+    }
+
+    /// Whoever changes what a table says raises [`TABLES`] with the digest.
+    #[test]
+    fn the_version_is_that_of_these_tables() {
+        let mut found = BTreeMap::new();
+        tables(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+        assert!(["filters.toml in debian", "exclude.toml in debian", "libc.toml in needs"].iter().all(|name| found.contains_key(*name)));
+        let digest = Digest::of(format!("{found:?}").as_bytes());
+        assert_eq!((TABLES, &digest.hex()[..16]), (1, "c34b2c0f213668f7"));
     }
 }

@@ -2,11 +2,14 @@
 //! tomorrow and on another machine.
 //!
 //! **Invariants.** Equal locks have equal texts: tables and platforms are sorted, and no time or machine is mentioned. A lock is stale only
-//! when the base, its platforms or the format change. Nothing here does input or output.
+//! when the base or its platforms change. When the format, the compressor or the deny list change, it keeps its pins, and only those
+//! lines are renewed. Nothing here does input or output.
 
 mod debian;
 mod read;
+mod renew;
 mod stale;
+mod text;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,19 +17,19 @@ use std::path::{Path, PathBuf};
 
 use crate::oci::{Digest, ImageReference, MediaType, Platform};
 
-pub use debian::{DebianRequest, LeftOutPackage, LockedArchive, LockedDebian, LockedPackage, LockedPackages, TABLES};
-pub use stale::Stale;
+use text::quoted;
 
-/// The format that this program writes and reads. Equal formats mean equal bytes of an image, across releases, threads and machines.
-pub const FORMAT: u32 = 1;
+pub use debian::{DebianRequest, LeftOutPackage, LockedArchive, LockedDebian, LockedPackage, LockedPackages, TABLES};
+pub use renew::Terms;
+pub use stale::Stale;
 
 const HEADER: &str = "# Written by `hardened lock`; commit it beside the recipe, and let `hardened lock --update` change it.\n";
 
 /// The choices that a recipe leaves open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lock {
-    /// The compressors that write layers, and their versions: `gzip` → `libdeflate 1.26`.
-    pub compressors: BTreeMap<String, String>,
+    /// What the image's bytes depend on besides the recipe and the base.
+    pub terms: Terms,
     /// The base.
     pub base: LockedChoice,
 }
@@ -81,19 +84,14 @@ impl LockedChoice {
 impl Lock {
     /// Returns the text of the lock.
     pub fn to_text(&self) -> String {
-        let mut text = format!("{HEADER}format = {FORMAT}\n");
+        let mut text = HEADER.to_owned();
         // Writing to a String cannot fail.
         let _ = self.write(&mut text);
         text
     }
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
-        if !self.compressors.is_empty() {
-            writeln!(text, "\n[compressor]")?;
-            for (name, version) in &self.compressors {
-                writeln!(text, "{} = {}", quoted(name), quoted(version))?;
-            }
-        }
+        self.terms.write(text)?;
         writeln!(text, "\n[base]")?;
         match &self.base {
             LockedChoice::Static { data } => writeln!(text, "kind = \"static\"\ndata = {}", quoted(data))?,
@@ -111,25 +109,6 @@ impl Lock {
     }
 }
 
-fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => {
-                quoted.push('\\');
-                quoted.push(character);
-            }
-            control if control.is_control() => {
-                let _ = write!(quoted, "\\u{:04X}", u32::from(control));
-            }
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
 /// Returns where the lock of a recipe is: `hardened.toml` has `hardened.lock`.
 pub fn lock_path(recipe: &Path) -> PathBuf {
     recipe.with_extension("lock")
@@ -139,10 +118,15 @@ pub fn lock_path(recipe: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
+    pub(super) fn terms() -> Terms {
+        let compressors = BTreeMap::from([("gzip".to_owned(), "libdeflate 1.26".to_owned())]);
+        Terms { format: 1, deny_list: 1, compressors }
+    }
+
     pub(super) fn example() -> Lock {
         let platforms = [("arm64", "b"), ("amd64", "a")].map(|(name, text)| (Platform::linux(name, None), Digest::of(text.as_bytes())));
         Lock {
-            compressors: BTreeMap::from([("gzip".to_owned(), "libdeflate 1.26".to_owned())]),
+            terms: terms(),
             base: LockedChoice::Image {
                 reference: "gcr.io/distroless/cc:nonroot".parse().expect("a reference"),
                 pin: Pin { digest: Digest::of(b""), media_type: MediaType::Index, platforms: BTreeMap::from(platforms) },
@@ -155,6 +139,7 @@ mod tests {
         let expected = "\
 # Written by `hardened lock`; commit it beside the recipe, and let `hardened lock --update` change it.
 format = 1
+deny-list = 1
 
 [compressor]
 \"gzip\" = \"libdeflate 1.26\"
@@ -177,7 +162,10 @@ digest = \"sha256:3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c00
             let LockedChoice::Image { pin, .. } = example().base else { panic!("an image") };
             Lock { base: LockedChoice::Layout { path: path.to_owned(), pin }, ..example() }
         };
-        let fixed = Lock { compressors: BTreeMap::new(), base: LockedChoice::Static { data: "2026.11".to_owned() } };
+        let fixed = Lock {
+            terms: Terms { format: 2, deny_list: 3, compressors: BTreeMap::new() },
+            base: LockedChoice::Static { data: "2026.11".to_owned() },
+        };
         assert_eq!(example().to_text(), expected);
         for lock in [example(), layout("vendor/base"), layout("odd \"\\\u{1}æ"), fixed] {
             assert_eq!(Lock::parse("hardened.lock", &lock.to_text()).as_ref(), Ok(&lock));

@@ -1,23 +1,26 @@
 use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::debian::{self, ArchiveKeys, PackagesKeys};
-use super::{DebianRequest, FORMAT, Lock, LockedChoice, Pin};
+use super::renew::Terms;
+use super::text::{BadValue, value};
+use super::{DebianRequest, Lock, LockedChoice, Pin};
 use crate::diagnostic::{Diagnostic, SourceText, Span};
 use crate::oci::MediaType;
+use crate::recipe::Format;
 
 const AGAIN: &str = "run `hardened lock --update`, which writes it anew";
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct LockKeys {
-    #[expect(dead_code, reason = "looked at before all else")]
     format: u32,
+    /// Locks that were written before the deny list had a version name none.
+    #[serde(default = "first_version")]
+    deny_list: u32,
     #[serde(default)]
     compressor: BTreeMap<String, String>,
     base: BaseKeys,
@@ -66,11 +69,15 @@ struct FormatKey {
     format: Spanned<u32>,
 }
 
+fn first_version() -> u32 {
+    1
+}
+
 impl Lock {
     /// Reads a lock. `name` is the file's path as the user wrote it.
     ///
     /// # Errors
-    /// When it is not a lock, or one of another format.
+    /// When it is not a lock, or one of another format with keys that this release does not know.
     pub fn parse(name: &str, text: &str) -> Result<Self, Vec<Diagnostic>> {
         let source = Arc::new(SourceText { name: name.to_owned(), text: text.to_owned() });
         let fault = |message: String, range: Option<std::ops::Range<usize>>, label: &str| {
@@ -78,25 +85,26 @@ impl Lock {
             vec![Diagnostic::error(message).at(span.as_ref(), label).hint(AGAIN)]
         };
         let not_a_lock = |error: &toml::de::Error| fault(format!("not a lock: {}", error.message()), error.span(), "here");
-        // A lock of a later format may hold keys that we do not know: what it is goes first.
         let format = toml::from_str::<FormatKey>(text).map_err(|error| not_a_lock(&error))?.format;
-        if *format.get_ref() != FORMAT {
-            let message = format!("the lock has format {}, and this version of hardened writes format {FORMAT}", format.get_ref());
-            return Err(fault(message, Some(format.span()), "another format"));
-        }
-        let keys = toml::from_str::<LockKeys>(text).map_err(|error| not_a_lock(&error))?;
-        let base = choice(keys.base).map_err(|(value, reason)| {
+        let keys = toml::from_str::<LockKeys>(text).map_err(|error| {
+            // The lock of another release may hold keys that this one does not know.
+            if Format::numbered(*format.get_ref()).is_some() {
+                return not_a_lock(&error);
+            }
+            let message =
+                format!("the lock has format {}, and this version of hardened cannot read it: {}", format.get_ref(), error.message());
+            fault(message, Some(format.span()), "another format")
+        })?;
+        let base = choice(keys.base).map_err(|BadValue { value, reason }| {
             let range = text.find(&value).map(|start| start..start + value.len());
             fault(format!("not a lock: {reason}"), range, "here")
         })?;
-        Ok(Self { compressors: keys.compressor, base })
+        let terms = Terms { format: keys.format, deny_list: keys.deny_list, compressors: keys.compressor };
+        Ok(Self { terms, base })
     }
 }
 
-/// A value and what is wrong with it.
-pub(super) type Wrong = (String, String);
-
-fn choice(keys: BaseKeys) -> Result<LockedChoice, Wrong> {
+fn choice(keys: BaseKeys) -> Result<LockedChoice, BadValue> {
     Ok(match keys {
         BaseKeys::Static { data } => LockedChoice::Static { data },
         BaseKeys::Image { reference, digest, media_type, platforms } => {
@@ -109,21 +117,15 @@ fn choice(keys: BaseKeys) -> Result<LockedChoice, Wrong> {
     })
 }
 
-fn pin(digest: &str, media_type: &str, platforms: &[PlatformKeys]) -> Result<Pin, Wrong> {
+fn pin(digest: &str, media_type: &str, platforms: &[PlatformKeys]) -> Result<Pin, BadValue> {
     let mut pinned = BTreeMap::new();
     for keys in platforms {
         if pinned.insert(value(&keys.platform)?, value(&keys.digest)?).is_some() {
-            return Err((keys.platform.clone(), format!("platform `{}` stands in it twice", keys.platform.escape_debug())));
+            let reason = format!("platform `{}` stands in it twice", keys.platform.escape_debug());
+            return Err(BadValue { value: keys.platform.clone(), reason });
         }
     }
     Ok(Pin { digest: value(digest)?, media_type: MediaType::from(media_type), platforms: pinned })
-}
-
-pub(super) fn value<T: FromStr>(text: &str) -> Result<T, Wrong>
-where
-    T::Err: Display,
-{
-    text.parse().map_err(|error: T::Err| (text.to_owned(), error.to_string()))
 }
 
 #[cfg(test)]
@@ -134,7 +136,10 @@ mod tests {
     fn what_is_no_lock_is_said() {
         let good = super::super::tests::example().to_text();
         for (text, message) in [
-            (good.replace("format = 1", "format = 2"), "the lock has format 2, and this version of hardened writes format 1"),
+            (
+                good.replace("format = 1", "format = 99\nnew = 1"),
+                "the lock has format 99, and this version of hardened cannot read it: unknown field `new`",
+            ),
             (good.replace("sha256:e3", "sha256:x3"), "not a lock: a digest is `sha256:` and 64 lowercase hexadecimal digits"),
             (good.replace("linux/arm64", "linux/amd64"), "not a lock: platform `linux/amd64` stands in it twice"),
             (good.replace("digest =", "digset ="), "not a lock: "),

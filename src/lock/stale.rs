@@ -15,7 +15,7 @@ impl Lock {
     ///
     /// `static_data` is the version of the data inside this program. A lock for more platforms than are wanted is not stale.
     pub fn staleness<'a>(&self, base: &Base, platforms: impl IntoIterator<Item = &'a Platform>, static_data: &str) -> Option<Stale> {
-        let changed = |locked: &dyn std::fmt::Display| format!("the base was `{locked}`, and is now `{}`", shown(base));
+        let changed = |locked: &dyn std::fmt::Display| format!("the base was `{locked}`, and is now `{}`", described(base));
         let reason = match (&self.base, base) {
             (LockedChoice::Static { data }, Base::Static) => {
                 (data != static_data).then(|| format!("the data of the static base was `{data}`, and this program has `{static_data}`"))
@@ -38,7 +38,7 @@ impl Lock {
     }
 }
 
-fn shown(base: &Base) -> String {
+fn described(base: &Base) -> String {
     match base {
         Base::Static => "static".to_owned(),
         Base::Image(reference) => reference.to_string(),

@@ -59,7 +59,7 @@ pub(crate) fn client(settings: &Settings, proxies: &Proxies, reach: Nearness) ->
 
 /// Returns what all our clients have in common.
 pub(crate) fn builder(settings: &Settings) -> ClientBuilder {
-    Client::builder()
+    unconfigured()
         .user_agent(concat!("hardened/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
         .referer(false)
@@ -68,6 +68,13 @@ pub(crate) fn builder(settings: &Settings) -> ClientBuilder {
         .pool_idle_timeout(std::time::Duration::from_secs(20))
         .http2_adaptive_window(true)
         .no_proxy()
+}
+
+/// Returns a builder with nothing set but the provider of cryptography, which every client of this process must have.
+pub(crate) fn unconfigured() -> ClientBuilder {
+    // The first call in a process decides; later ones change nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
 }
 
 fn via(proxies: Proxies) -> Proxy {

@@ -4,10 +4,11 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::{Body, Client};
+use reqwest::Body;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{self, Sender};
 
+use super::client;
 use super::fault::chain;
 use super::redact;
 use crate::host::Environment;
@@ -93,11 +94,11 @@ impl EngineApi {
         };
         let (sender, mut receiver) = mpsc::channel::<io::Result<Bytes>>(4);
         let pieces = futures_util::stream::poll_fn(move |task| receiver.poll_recv(task));
-        let client = match &self.reach {
-            Reach::Socket(path) => Client::builder().unix_socket(path.clone()),
-            Reach::Tcp(_) => Client::builder().connect_timeout(Duration::from_secs(10)),
+        let builder = match &self.reach {
+            Reach::Socket(path) => client::unconfigured().unix_socket(path.clone()),
+            Reach::Tcp(_) => client::unconfigured().connect_timeout(Duration::from_secs(10)),
         };
-        let client = client.no_proxy().build().map_err(unreached)?;
+        let client = builder.no_proxy().build().map_err(unreached)?;
         let host = if let Reach::Tcp(address) = &self.reach { address.as_str() } else { "localhost" };
         let request =
             client.post(format!("http://{host}/images/load")).header("Content-Type", "application/x-tar").body(Body::wrap_stream(pieces));

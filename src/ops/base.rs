@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use crate::base::{BaseFault, BaseImage, BaseLayer, Inherit, WrittenLayer, embedded, select_platform};
+use crate::base::{BaseFault, BaseImage, BaseLayer, WrittenLayer, embedded, select_platform};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::layer::{Limits, read_facts};
 use crate::lock::{LockedChoice, LockedDebian, Pin};
@@ -10,29 +10,57 @@ use crate::oci::{
     BlobSource, Config, Descriptor, DocumentFault, ImageName, ImageReference, Index, MANIFEST_LIMIT, Manifest, MediaType, Parsed, Platform,
     RawManifest, Selector, Store, StoreError, StoreFault,
 };
-use crate::recipe::{Base, Recipe};
+use crate::recipe::{Base, DebianBase, Recipe};
 use crate::rootfs::{Group, LayerFacts, Rootfs, User};
 use crate::store::layout::Layout;
 
-use super::debian::{self, DebianOutcome, Packages, PackagesProof};
+use super::debian::{self, DebianImage, Packages};
 use super::recipe::OpenRecipe;
 use super::source;
 use super::{Failure, Observer, TaskKind, Tools};
 
-/// A base that was found, for all platforms of the recipe.
+/// A base as the lock or the recipe chooses it.
+pub(super) enum ChosenBase {
+    /// An image or the embedded base: its layers are known.
+    Image {
+        /// What is written into the lock.
+        choice: LockedChoice,
+        /// The base.
+        base: FoundBase,
+    },
+    /// Debian packages, not yet fetched.
+    Packages {
+        /// What the recipe asks for.
+        base: Box<DebianBase>,
+        /// What is written into the lock.
+        locked: LockedDebian,
+    },
+}
+
+/// A base, for all platforms of the recipe.
 pub(super) struct FoundBase {
-    /// What is written into the lock.
-    pub(super) choice: LockedChoice,
-    /// The images, in the order of the recipe's platforms.
-    pub(super) images: Vec<BaseImage>,
-    /// Where the layers are.
-    source: Option<Arc<Source>>,
-    /// The packages that its layers are written from.
-    pub(super) packages: Option<Arc<Packages>>,
-    /// What is told of bases that were assembled.
-    pub(super) assembled: Vec<DebianOutcome>,
-    /// What is proved of these, for each platform.
-    pub(super) proofs: Vec<PackagesProof>,
+    /// The base of each platform, in the order of the recipe.
+    pub(super) platforms: Vec<PlatformBase>,
+    /// Where the layers come from.
+    layers: LayerOrigin,
+}
+
+/// The base of one platform.
+pub(super) enum PlatformBase {
+    /// An image, or the embedded base.
+    Image(Box<BaseImage>),
+    /// Assembled from Debian packages.
+    Debian(Box<DebianImage>),
+}
+
+/// Where the layers of a base come from.
+enum LayerOrigin {
+    /// They are written from data of this program.
+    Embedded,
+    /// They are blobs of a store.
+    Stored(Arc<Source>),
+    /// They are written from packages.
+    Packages(Packages),
 }
 
 /// Where a base's layers are.
@@ -59,7 +87,7 @@ impl Before<'_> {
 }
 
 /// Finds the base of a recipe: what the lock says, or else what its name means now. Packages are chosen, and not yet fetched.
-pub(super) fn find(open: &OpenRecipe, before: Before<'_>, tools: &Tools, observer: &dyn Observer) -> Result<FoundBase, Failure> {
+pub(super) fn find(open: &OpenRecipe, before: Before<'_>, tools: &Tools, observer: &dyn Observer) -> Result<ChosenBase, Failure> {
     let recipe = &open.recipe;
     let span = recipe.base.span.as_ref();
     // A lock that lacks a platform still says which index it is of.
@@ -98,14 +126,7 @@ pub(super) fn find(open: &OpenRecipe, before: Before<'_>, tools: &Tools, observe
                 Some(locked) => locked.clone(),
                 None => debian::choose(open, base, before.debian(), before.only, tools, observer)?,
             };
-            Ok(FoundBase {
-                choice: LockedChoice::Debian(locked),
-                images: Vec::new(),
-                source: None,
-                packages: None,
-                assembled: Vec::new(),
-                proofs: Vec::new(),
-            })
+            Ok(ChosenBase::Packages { base: base.clone(), locked })
         }
     }
 }
@@ -122,21 +143,15 @@ pub(super) fn account_of(recipe: &Recipe) -> (User, Group) {
     (user, Group { name: recipe.user.group.clone(), gid: owner.gid })
 }
 
-fn static_base(recipe: &Recipe) -> FoundBase {
+fn static_base(recipe: &Recipe) -> ChosenBase {
     let (user, group) = account_of(recipe);
     let changeset = embedded::changeset(&embedded::accounts(&user, &group), &user);
     let layer = WrittenLayer { name: "the embedded base".to_owned(), changeset };
     let environment = embedded::environment().map(|(name, value)| (name.to_owned(), value.to_owned()));
     let image = |platform: &Platform| BaseImage::written(platform, vec![layer.clone()], &environment, &[]);
-    let images = recipe.platforms.iter().map(|platform| image(&platform.value)).collect();
-    FoundBase {
-        choice: LockedChoice::Static { data: embedded::DATA_VERSION.to_owned() },
-        images,
-        source: None,
-        packages: None,
-        assembled: Vec::new(),
-        proofs: Vec::new(),
-    }
+    let platforms = recipe.platforms.iter().map(|platform| PlatformBase::Image(Box::new(image(&platform.value)))).collect();
+    let choice = LockedChoice::Static { data: embedded::DATA_VERSION.to_owned() };
+    ChosenBase::Image { choice, base: FoundBase { platforms, layers: LayerOrigin::Embedded } }
 }
 
 fn open_base(
@@ -147,14 +162,13 @@ fn open_base(
     tools: &Tools,
     span: Option<&Span>,
     choice: impl Fn(Pin) -> LockedChoice,
-) -> Result<FoundBase, Failure> {
+) -> Result<ChosenBase, Failure> {
     remember(tools, root);
     let root_digest = root.descriptor().digest;
     let broken = |fault: DocumentFault| corrupt(format!("the base `{name}` is broken"), fault);
     let index = root.media_type.is_index().then(|| root.parse::<Index>()).transpose().map_err(broken)?;
-    let inherit = inherited(recipe);
     let mut pin = Pin { digest: root_digest, media_type: root.media_type.clone(), platforms: BTreeMap::new() };
-    let mut images = Vec::new();
+    let mut platforms = Vec::new();
     for platform in &recipe.platforms {
         let manifest = match &index {
             Some(index) => {
@@ -172,22 +186,12 @@ fn open_base(
             return Err(refused(&BaseFault::Artifact(config.media_type.to_string()), span));
         };
         let config = Parsed::<Config>::read_described(&bytes, config).map_err(broken)?;
-        let image = BaseImage::new(&manifest, &config, &platform.value, &inherit, (name, root_digest));
-        images.push(image.map_err(|fault| refused(&fault, platform.span.as_ref().or(span)))?);
+        let image = BaseImage::new(&manifest, &config, &platform.value, &recipe.inherit, (name, root_digest));
+        platforms.push(PlatformBase::Image(Box::new(image.map_err(|fault| refused(&fault, platform.span.as_ref().or(span)))?)));
         pin.platforms.insert(platform.value.clone(), manifest.digest());
     }
-    Ok(FoundBase { choice: choice(pin), images, source: Some(Arc::new(source)), packages: None, assembled: Vec::new(), proofs: Vec::new() })
-}
-
-fn inherited(recipe: &Recipe) -> Vec<Inherit> {
-    let part = |part: &crate::recipe::Inherit| match part {
-        crate::recipe::Inherit::Labels => Inherit::Labels,
-        crate::recipe::Inherit::Volumes => Inherit::Volumes,
-        crate::recipe::Inherit::OnBuild => Inherit::OnBuild,
-        crate::recipe::Inherit::ExposedPorts => Inherit::ExposedPorts,
-        crate::recipe::Inherit::Healthcheck => Inherit::Healthcheck,
-    };
-    recipe.inherit.iter().map(part).collect()
+    let base = FoundBase { platforms, layers: LayerOrigin::Stored(Arc::new(source)) };
+    Ok(ChosenBase::Image { choice: choice(pin), base })
 }
 
 fn refused(fault: &BaseFault, span: Option<&Span>) -> Failure {
@@ -240,12 +244,47 @@ fn remember(tools: &Tools, raw: &RawManifest) {
     tools.cache.write_small(&raw.bytes);
 }
 
+impl ChosenBase {
+    /// Returns what is written into the lock.
+    pub(super) fn choice(&self) -> LockedChoice {
+        match self {
+            Self::Image { choice, .. } => choice.clone(),
+            Self::Packages { locked, .. } => LockedChoice::Debian(locked.clone()),
+        }
+    }
+
+    /// Returns the base; one of packages is fetched and assembled.
+    pub(super) fn assembled(self, open: &OpenRecipe, tools: &Tools, observer: &dyn Observer) -> Result<FoundBase, Failure> {
+        match self {
+            Self::Image { base, .. } => Ok(base),
+            Self::Packages { base, locked } => {
+                let (images, packages) = debian::images(open, &base, &locked, tools, observer)?;
+                let platforms = images.into_iter().map(|image| PlatformBase::Debian(Box::new(image))).collect();
+                Ok(FoundBase { platforms, layers: LayerOrigin::Packages(packages) })
+            }
+        }
+    }
+}
+
+impl PlatformBase {
+    /// Returns the image.
+    pub(super) fn image(&self) -> &BaseImage {
+        match self {
+            Self::Image(image) => image,
+            Self::Debian(debian) => &debian.image,
+        }
+    }
+
+    /// Returns what is known of the packages of a Debian base.
+    pub(super) fn debian(&self) -> Option<&DebianImage> {
+        if let Self::Debian(debian) = self { Some(debian) } else { None }
+    }
+}
+
 impl FoundBase {
-    /// Fetches packages and assembles the base of them, where it is one of packages.
-    pub(super) fn assembled(self, open: &OpenRecipe, tools: &Tools, observer: &dyn Observer) -> Result<Self, Failure> {
-        let (Base::Debian(base), LockedChoice::Debian(locked)) = (&open.recipe.base.value, &self.choice) else { return Ok(self) };
-        let debian::DebianImages { images, packages, outcomes, proofs } = debian::images(open, base, locked, tools, observer)?;
-        Ok(Self { images, packages: Some(packages), assembled: outcomes, proofs, ..self })
+    /// Returns the packages that the layers are written from.
+    pub(super) fn packages(&self) -> Option<&Packages> {
+        if let LayerOrigin::Packages(packages) = &self.layers { Some(packages) } else { None }
     }
 
     /// Returns the merged files of a base, and reads the layers of which nothing is known yet.
@@ -286,7 +325,8 @@ impl FoundBase {
 
     /// Returns a layer of the base as a source that fetches it only when it is opened.
     pub(super) fn blob(&self, layer: &BaseLayer, tools: &Tools) -> BaseBlob {
-        BaseBlob { descriptor: layer.descriptor.clone(), cache: tools.cache.clone(), source: self.source.clone() }
+        let source = if let LayerOrigin::Stored(source) = &self.layers { Some(Arc::clone(source)) } else { None };
+        BaseBlob { descriptor: layer.descriptor.clone(), cache: tools.cache.clone(), source }
     }
 }
 

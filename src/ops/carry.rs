@@ -11,16 +11,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use crate::host::write_with;
 use crate::image::Artifact;
 use crate::layer::LayerRecord;
-use crate::oci::{BlobSource, Descriptor, Digest, Manifest, MediaType, RawManifest, Store, StoreError, StoreFault, Tag};
+use crate::oci::{BlobSource, Descriptor, Digest, Manifest, MediaType, RawManifest, StoreError, StoreFault};
 use crate::rootfs::LayerFacts;
-use crate::store::Location;
-use crate::store::archive::{self, Contents};
-use crate::store::layout::Layout;
-use crate::store::publish::{self, Place, upload};
+use crate::store::publish::Transaction;
+use crate::store::publish::gate::AcceptAll;
+use crate::store::{Blobs, Location, Publication};
 
+use super::destinations::{self, Published};
 use super::layers::CachedSource;
 use super::watched::Watched;
 use super::{Failure, Observer, TaskKind, Tools, source};
@@ -60,13 +59,13 @@ pub struct Carried {
     pub left_out: usize,
 }
 
-/// Writes what the cache holds to a place.
+/// Publishes what the cache holds as an artifact.
 ///
 /// # Errors
-/// When the place refuses it.
+/// When the destination refuses it.
 pub fn export(to: &Location, tools: &Tools, observer: &dyn Observer) -> Result<Carried, Failure> {
     let (mut memory, mut carried) = (Memory::default(), Carried { layers: 0, facts: 0, bytes: 0, left_out: 0 });
-    let mut blobs: BTreeMap<Digest, (Descriptor, Arc<dyn BlobSource>)> = BTreeMap::new();
+    let mut blobs = Blobs::new();
     for (key, bytes) in tools.cache.records() {
         let known = LayerRecord::read(&bytes).map(|record| record.layer().descriptor.clone());
         let found = known.and_then(|descriptor| CachedSource::find(&tools.cache, &descriptor).map(|source| (descriptor, source)));
@@ -96,43 +95,15 @@ pub fn export(to: &Location, tools: &Tools, observer: &dyn Observer) -> Result<C
     let root = RawManifest::from(&artifact.manifest().map_err(|fault| failed(fault.into()))?);
     blobs.insert(first.digest, (first, Arc::new(memory)));
     blobs.insert(Artifact::empty().digest, (Artifact::empty(), Arc::new(Artifact::EMPTY.to_vec())));
-    write(to, blobs, root, tools, observer)?;
+    write(to, &Publication::single(root, blobs), tools, observer)?;
     Ok(carried)
 }
 
-/// Writes an artifact to a place, and its tag last.
-pub(super) fn write(
-    to: &Location,
-    blobs: BTreeMap<Digest, (Descriptor, Arc<dyn BlobSource>)>,
-    root: RawManifest,
-    tools: &Tools,
-    observer: &dyn Observer,
-) -> Result<(), Failure> {
-    let (store, tag): (Box<dyn Store>, Tag) = match to {
-        Location::Archive(file, tag) => {
-            let tags = vec![tag.clone().unwrap_or_else(Tag::latest)];
-            let contents = Contents { blobs, children: Vec::new(), root, tags };
-            let failed = |error| StoreError::new(StoreFault::Disk, format!("could not write `{to}`")).caused_by(error);
-            return Ok(write_with(file, |out| archive::write(&contents, out)).map_err(failed)?);
-        }
-        Location::Layout(folder, tag) => (Box::new(Layout::create(folder)?), tag.clone().unwrap_or_else(Tag::latest)),
-        Location::Registry(reference) => {
-            let tag = reference.tag.clone().filter(|_| reference.digest.is_none());
-            let tag =
-                tag.ok_or_else(|| Failure::wrong(format!("`{to}` names no tag")).hint(format!("write one: `{}:TAG`", reference.name)))?;
-            (Box::new(tools.registry.repository(&reference.name)), tag)
-        }
-        Location::DockerArchive(_) | Location::DockerDaemon => {
-            return Err(Failure::wrong(format!("`{to}` cannot hold this")).hint("name a file, `oci:DIR` or a registry reference"));
-        }
-    };
-    upload(&[Place { store: &*store, name: None }], &Watched(observer), |queue| {
-        for (descriptor, source) in blobs.values() {
-            queue.submit(descriptor, source);
-        }
-        Ok::<(), Failure>(())
-    })?;
-    Ok(publish::name(&*store, &[], &root, &[tag])?)
+/// Publishes an artifact.
+pub(super) fn write(to: &Location, artifact: &Publication, tools: &Tools, observer: &dyn Observer) -> Result<(), Failure> {
+    let destinations = [destinations::open(to, &Published::Artifact, tools)?];
+    Transaction { destinations: &destinations, gates: &AcceptAll, watch: &Watched(observer) }.publish(artifact)?;
+    Ok(())
 }
 
 /// Takes what a place holds into the cache. What is said of a layer is checked against the layer's own bytes, so that a wrong memory

@@ -80,7 +80,7 @@ pub fn package(name: &str, request: &RecipeRequest, tools: &Tools, observer: &dy
             .hint("write `[base]` with `debian = { flavour = \"base\" }` to have one"));
     }
     let path = lock_path(&request.file);
-    let (found, _) = lock::settle(&open, &request.file, LockUse::Look, &[], tools, observer)?;
+    let found = lock::settle(&open, &request.file, LockUse::Look, &[], tools, observer)?;
     let LockedChoice::Debian(locked) = found.choice else {
         return Err(Failure::wrong(format!("`{}` locks no Debian packages", path.display())));
     };

@@ -1,5 +1,7 @@
 use crate::diagnostic::Diagnostic;
 use crate::oci::StoreError;
+use crate::store::publish::PublishFault;
+use crate::store::publish::gate::Refusal;
 
 /// Why a verb did not do what it was asked for. Which of them it is decides the exit code.
 #[derive(Debug)]
@@ -36,6 +38,15 @@ impl Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::World(Box::new(error))
+    }
+}
+
+impl From<PublishFault> for Failure {
+    fn from(fault: PublishFault) -> Self {
+        match fault {
+            PublishFault::Refused(Refusal(diagnostics)) => Self::No(diagnostics),
+            PublishFault::Failed(error) => Self::World(error),
+        }
     }
 }
 

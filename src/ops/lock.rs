@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use crate::base::embedded;
 use crate::diagnostic::Diagnostic;
+use crate::host::project::DENY_LIST_VERSION;
 use crate::host::{read_text, write_whole};
 use crate::layer::Compressor;
-use crate::lock::{Lock, LockedChoice, lock_path};
+use crate::lock::{Lock, LockedChoice, Terms, lock_path};
 use crate::oci::{StoreError, StoreFault};
 use crate::recipe::Base;
 
-use super::base::{self, Before, FoundBase};
+use super::base::{self, Before, ChosenBase};
 use super::debian::{self, PackageChange};
 use super::recipe::{self, OpenRecipe};
 use super::{Failure, Observer, RecipeRequest, Tools};
@@ -19,7 +20,7 @@ use super::{Failure, Observer, RecipeRequest, Tools};
 /// How the lock is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockUse {
-    /// A missing one is written, a stale one is renewed, and what still holds is kept.
+    /// A missing one is written, a stale one is written anew, and what still holds is kept.
     Keep,
     /// What the names mean now is written, whatever was locked.
     Update,
@@ -54,7 +55,17 @@ pub fn lock(request: &RecipeRequest, how: LockUse, only: &[String], tools: &Tool
         let message = format!("the package `{}` cannot be updated: the base is none of Debian packages", name.escape_debug());
         return Err(Failure::wrong(message).hint("leave its name out: `hardened lock --update`"));
     }
-    settle(&open, &request.file, how, only, tools, observer).map(|(_, locked)| locked)
+    settle(&open, &request.file, how, only, tools, observer).map(|settled| settled.locked)
+}
+
+/// A base, and the lock that pins it.
+pub(super) struct Settled {
+    /// The base.
+    pub(super) base: ChosenBase,
+    /// What the lock says of it, also for platforms that this run does not build.
+    pub(super) choice: LockedChoice,
+    /// What became of the lock.
+    pub(super) locked: Locked,
 }
 
 /// Finds the base by the lock, and brings the lock up to date.
@@ -65,7 +76,7 @@ pub(super) fn settle(
     only: &[String],
     tools: &Tools,
     observer: &dyn Observer,
-) -> Result<(FoundBase, Locked), Failure> {
+) -> Result<Settled, Failure> {
     let path = lock_path(file);
     let before = read(&path)?;
     let platforms = open.recipe.platforms.iter().map(|platform| &platform.value);
@@ -79,26 +90,41 @@ pub(super) fn settle(
             return Err(Failure::wrong(format!("{stale} (`{}`)", path.display())).hint(update));
         }
     }
+    let terms = terms(open)?;
+    let renewed = before.as_ref().map(|(_, lock)| lock.terms.changes(&terms)).unwrap_or_default();
+    if how == LockUse::Require && !renewed.is_empty() {
+        let message = format!("the lock must be renewed: {} (`{}`)", renewed.join("; "), path.display());
+        return Err(
+            Failure::wrong(message).hint("run `hardened lock`, which renews these lines and moves no pin, and commit what it writes")
+        );
+    }
     let holds = how != LockUse::Update && stale.is_none();
     let known = before.as_ref().map(|(_, lock)| &lock.base);
-    let mut found = base::find(open, Before { locked: known, holds, only }, tools, observer)?;
-    keep_platforms(&mut found.choice, before.as_ref().map(|(_, lock)| &lock.base));
-    let lock = Lock { compressors: compressors(open)?, base: found.choice.clone() };
-    let text = lock.to_text();
+    let found = base::find(open, Before { locked: known, holds, only }, tools, observer)?;
+    let mut choice = found.choice();
+    keep_platforms(&mut choice, before.as_ref().map(|(_, lock)| &lock.base));
+    let lock = Lock { terms, base: choice };
+    let text = match &before {
+        Some((text, old)) if old.base == lock.base => lock.renewed_text(old, text),
+        _ => lock.to_text(),
+    };
     let changed = before.as_ref().is_none_or(|(old, _)| *old != text) && matches!(how, LockUse::Keep | LockUse::Update);
     if changed {
         write_whole(&path, text.as_bytes()).map_err(|error| {
             Failure::from(StoreError::new(StoreFault::Disk, format!("could not write `{}`", path.display())).caused_by(error))
         })?;
     }
-    let packages = match (known, &found.choice) {
+    if changed && holds && !renewed.is_empty() {
+        observer.note(&format!("`{}` is renewed, and all its pins stay: {}", path.display(), renewed.join("; ")));
+    }
+    let packages = match (known, &lock.base) {
         (Some(LockedChoice::Debian(old)), LockedChoice::Debian(new)) if changed && how == LockUse::Update => {
             debian::changes(Some(old), new, tools, observer)
         }
         _ => Vec::new(),
     };
-    let locked = Locked { path, changed, before: known.map(shown), after: shown(&found.choice), packages };
-    Ok((found, locked))
+    let locked = Locked { path, changed, before: known.map(described), after: described(&lock.base), packages };
+    Ok(Settled { base: found, choice: lock.base, locked })
 }
 
 fn read(path: &Path) -> Result<Option<(String, Lock)>, Failure> {
@@ -129,17 +155,20 @@ fn keep_platforms(choice: &mut LockedChoice, before: Option<&LockedChoice>) {
     }
 }
 
-fn compressors(open: &OpenRecipe) -> Result<BTreeMap<String, String>, Failure> {
+/// Returns what the image's bytes depend on besides the recipe and the base.
+fn terms(open: &OpenRecipe) -> Result<Terms, Failure> {
     let compressor = compressor(open)?;
-    Ok(BTreeMap::from([(compressor.name().to_owned(), Compressor::version(compressor).to_owned())]))
+    let compressors = BTreeMap::from([(compressor.name().to_owned(), compressor.version().to_owned())]);
+    Ok(Terms { format: compressor.format().number(), deny_list: DENY_LIST_VERSION, compressors })
 }
 
 pub(super) fn compressor(open: &OpenRecipe) -> Result<Compressor, Failure> {
     let layers = open.recipe.layers;
-    Compressor::new(layers.compression, Some(i64::from(layers.level))).map_err(|fault| Failure::wrong(fault.to_string()))
+    Compressor::new(open.recipe.format, layers.compression, Some(i64::from(layers.level)))
+        .map_err(|fault| Failure::wrong(fault.to_string()))
 }
 
-fn shown(choice: &LockedChoice) -> String {
+fn described(choice: &LockedChoice) -> String {
     match choice {
         LockedChoice::Static { data } => format!("static {data}"),
         LockedChoice::Image { reference, pin } => format!("{reference} {}", pin.digest),

@@ -5,22 +5,22 @@
 //! **To add a verb**: its file here, its arguments in `cli/arguments`, and its file in `cli/verbs`.
 
 mod base;
-pub mod build;
+pub mod building;
 pub mod carry;
 pub mod debian;
+mod destinations;
 pub mod explain;
 mod failure;
+mod gather;
 pub mod init;
 pub mod inspect;
 mod layers;
 pub mod lock;
 pub mod login;
 mod observer;
-mod outputs;
 pub mod push;
 mod recipe;
 mod source;
-mod sources;
 mod tools;
 pub mod vendor;
 mod watched;

@@ -3,7 +3,9 @@ use std::path::{Path, PathBuf};
 use crate::diagnostic::Diagnostic;
 use crate::host::{Environment, ProjectPlaceholders, read_text};
 use crate::recipe::{Recipe, RecipeText};
+use crate::store::Location;
 
+use super::init::RECIPE;
 use super::{Failure, Observer};
 
 /// Which recipe is meant, and what is changed in it for this run.
@@ -36,11 +38,7 @@ pub(super) fn open(request: &RecipeRequest, environment: &Environment, observer:
     let text = read_text(&request.file, RECIPE_LIMIT).map_err(|error| {
         let diagnostic = Diagnostic::error(format!("could not read the recipe `{}`: {error}", request.file.display()));
         let missing = error.kind() == std::io::ErrorKind::NotFound;
-        Failure::from(if missing {
-            diagnostic.hint("`hardened init` writes one to start from; `-f FILE` names another")
-        } else {
-            diagnostic
-        })
+        Failure::from(if missing { missing_hints(&request.file).into_iter().fold(diagnostic, Diagnostic::hint) } else { diagnostic })
     })?;
     let mut text = RecipeText::parse(&request.file.to_string_lossy(), &text);
     request.set.iter().for_each(|argument| text.set(argument));
@@ -57,6 +55,19 @@ pub(super) fn open(request: &RecipeRequest, environment: &Environment, observer:
     }
     let root = if recipe.root.value.is_empty() { folder.clone() } else { folder.join(&recipe.root.value) };
     Ok(OpenRecipe { recipe, folder, root })
+}
+
+/// Returns what may be meant where there is no recipe.
+fn missing_hints(file: &Path) -> Vec<String> {
+    let text = file.display().to_string();
+    if text.split_once(':').is_some_and(|(kind, _)| Location::is_kind(kind)) {
+        return vec![format!("an output is named with `-o`: `-o {text}`")];
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.filter(|_| file.file_name().is_some_and(|name| name == RECIPE)) {
+        Some(folder) => vec![format!("`hardened init {}` writes one to start from", folder.display())],
+        None => vec!["`hardened init` writes one to start from; `hardened build PATH` or `-f FILE` names another".to_owned()],
+    }
 }
 
 /// A recipe is read whole; one of this size is no recipe.

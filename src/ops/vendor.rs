@@ -1,4 +1,4 @@
-//! `hardened vendor`: all that a lock names, copied to a place of the user's.
+//! `hardened vendor`: all that a lock names, copied to a layout, archive or registry of the user's.
 //!
 //! Packages become the layers of an OCI artifact, each under its own digest; a base image is copied as it is.
 
@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::image::Artifact;
 use crate::lock::{LockedChoice, LockedPackage, lock_path};
-use crate::oci::{BlobSource, Descriptor, Digest, MediaType, RawManifest, StoreError, StoreFault};
-use crate::store::Location;
+use crate::oci::{Descriptor, MediaType, RawManifest, StoreError, StoreFault};
+use crate::store::{Blobs, Location, Publication};
 
 use super::debian::{PACKAGE_TYPE, descriptor, fetch};
 use super::layers::CachedSource;
@@ -39,11 +39,11 @@ pub struct Vendored {
 /// Copies all that the lock of a recipe names. A missing lock is written first, and a stale one is refused.
 ///
 /// # Errors
-/// When something cannot be had, or the place refuses it.
+/// When something cannot be had, or the destination refuses it.
 pub fn vendor(to: &Location, request: &RecipeRequest, tools: &Tools, observer: &dyn Observer) -> Result<Vendored, Failure> {
     let open = recipe::open(request, &tools.environment, observer)?;
     let how = if lock_path(&request.file).exists() { LockUse::Require } else { LockUse::Keep };
-    let (found, _) = lock::settle(&open, &request.file, how, &[], tools, observer)?;
+    let found = lock::settle(&open, &request.file, how, &[], tools, observer)?;
     match &found.choice {
         LockedChoice::Static { .. } => {
             Err(Failure::wrong("the base is part of this program: there is nothing to copy")
@@ -71,7 +71,7 @@ fn write(to: &Location, packages: &[&LockedPackage], tools: &Tools, observer: &d
     let failed = |fault: Box<dyn std::error::Error + Send + Sync>| {
         Failure::from(StoreError::new(StoreFault::Disk, "could not describe the packages").caused_by(fault))
     };
-    let mut blobs: BTreeMap<Digest, (Descriptor, Arc<dyn BlobSource>)> = BTreeMap::new();
+    let mut blobs = Blobs::new();
     let mut layers = Vec::new();
     for package in packages {
         let blob = descriptor(package);
@@ -85,6 +85,6 @@ fn write(to: &Location, packages: &[&LockedPackage], tools: &Tools, observer: &d
     let artifact = Artifact { artifact_type: ARTIFACT.to_owned(), layers, subject: None, annotations: BTreeMap::new() };
     let root = RawManifest::from(&artifact.manifest().map_err(|fault| failed(fault.into()))?);
     blobs.insert(Artifact::empty().digest, (Artifact::empty(), Arc::new(Artifact::EMPTY.to_vec())));
-    carry::write(to, blobs, root, tools, observer)?;
+    carry::write(to, &Publication::single(root, blobs), tools, observer)?;
     Ok(Vendored { place: to.to_string(), packages: packages.len(), bytes, image: None })
 }

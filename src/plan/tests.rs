@@ -76,7 +76,7 @@ fn request<'a>(sources: Vec<Source>, entrypoint: &[&str]) -> PlanRequest<'a> {
         writable: vec![],
         settings: Settings { entrypoint: Some(entrypoint.iter().map(|word| (*word).to_owned()).collect()), ..Settings::default() },
         split: Split::Off,
-        compressor: Compressor::new(Compression::Gzip, None).unwrap(),
+        compressor: Compressor::new(crate::recipe::Format::NEWEST, Compression::Gzip, None).unwrap(),
         proof: ProofRequest::default(),
         entrypoint_span: None,
     }

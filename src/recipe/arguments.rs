@@ -85,13 +85,13 @@ impl RecipeText {
     }
 
     fn put(&mut self, steps: &[(Step, Range<usize>)], value: Node, source: &Arc<SourceText>) {
-        let mut place = &mut self.root;
+        let mut node = &mut self.root;
         for (step, range) in steps {
             let span = Span { source: Arc::clone(source), range: range.clone() };
             match step {
                 Step::Name(name) => {
-                    let found = place.kind_name();
-                    let NodeKind::Table(entries) = &mut place.kind else {
+                    let found = node.kind_name();
+                    let NodeKind::Table(entries) = &mut node.kind else {
                         self.faults.push(
                             Diagnostic::error(format!("`{name}` cannot be set inside {found}"))
                                 .at(Some(&span), "not in a table")
@@ -101,18 +101,18 @@ impl RecipeText {
                     };
                     let empty = || Entry { key: span.clone(), node: Node::argument(NodeKind::Table(BTreeMap::new()), span.clone()) };
                     let entry = entries.entry(name.clone()).or_insert_with(empty);
-                    place = &mut entry.node;
+                    node = &mut entry.node;
                 }
                 Step::Append | Step::Index(_) => {
                     // `image.tags[]=x` also begins a list that is not there.
-                    if matches!(&place.kind, NodeKind::Table(entries) if entries.is_empty()) {
-                        place.kind = NodeKind::List(Vec::new());
-                    } else if place.origin == Origin::Argument && !matches!(place.kind, NodeKind::List(_) | NodeKind::Table(_)) {
+                    if matches!(&node.kind, NodeKind::Table(entries) if entries.is_empty()) {
+                        node.kind = NodeKind::List(Vec::new());
+                    } else if node.origin == Origin::Argument && !matches!(node.kind, NodeKind::List(_) | NodeKind::Table(_)) {
                         // `--set image.tags=a --set image.tags[]=b`: the first counts as a list of one.
-                        place.kind = NodeKind::List(vec![place.clone()]);
+                        node.kind = NodeKind::List(vec![node.clone()]);
                     }
-                    let found = place.kind_name();
-                    let NodeKind::List(items) = &mut place.kind else {
+                    let found = node.kind_name();
+                    let NodeKind::List(items) = &mut node.kind else {
                         self.faults.push(
                             Diagnostic::error(format!("an element cannot be set in {found}"))
                                 .at(Some(&span), "not in a list")
@@ -133,11 +133,11 @@ impl RecipeText {
                     if index == length {
                         items.push(Node::argument(NodeKind::Table(BTreeMap::new()), span));
                     }
-                    place = &mut items[index];
+                    node = &mut items[index];
                 }
             }
         }
-        *place = value;
+        *node = value;
     }
 }
 
@@ -164,7 +164,7 @@ fn value_of(source: &Arc<SourceText>, start: usize) -> Result<Node, Box<Diagnost
     }
 }
 
-/// Steps with their places, and the place of the `=`.
+/// Steps with their ranges, and the position of the `=`.
 type Steps = (Vec<(Step, Range<usize>)>, usize);
 
 fn steps(argument: &str) -> Result<Steps, (Range<usize>, &'static str)> {

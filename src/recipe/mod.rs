@@ -1,15 +1,16 @@
 //! The recipe, `hardened.toml`: its keys, how it is read, and what it means.
 //!
-//! text → [`RecipeText`] (every value has its place; arguments of the command line are already applied) → [`Recipe`] (all paths, names,
+//! text → [`RecipeText`] (every value has its location; arguments of the command line are already applied) → [`Recipe`] (all paths, names,
 //! modes and numbers valid, defaults applied, placeholders filled in).
 //!
-//! **Invariants.** All faults are reported at once, each at its place, with what to write instead. Nothing here does input or output:
+//! **Invariants.** All faults are reported at once, each at its location, with what to write instead. Nothing here does input or output:
 //! values of placeholders are asked from a [`Placeholders`]. The same text and the same values give the same recipe.
 //!
 //! **To add a key**: a documented field with an example in `schema/`, its meaning in `check/`, and a field in `model`.
 
 mod arguments;
 mod check;
+mod format;
 mod model;
 mod node;
 mod parse;
@@ -21,8 +22,9 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Severity};
 
+pub use format::Format;
 pub use model::{
-    Base, DebianArchive, DebianBase, DirectoryEntry, FilesEntry, FilesSource, Healthcheck, Inherit, Landing, Layers, LinkEntry,
+    Base, DebianArchive, DebianBase, Destination, DirectoryEntry, FilesEntry, FilesSource, Healthcheck, Inherit, Layers, LinkEntry,
     PlatformRecipe, Port, Process, Recipe, Replaces, Spanned, Symlinks, UnprovedEntry, UserChoice,
 };
 pub use parse::RecipeText;
@@ -35,16 +37,16 @@ const MOST_SHOWN: usize = 100;
 /// Reads a recipe's meaning: the recipe and warnings about it.
 ///
 /// # Errors
-/// All faults and warnings, in the order of their places.
+/// All faults and warnings, in the order of their locations.
 pub fn read(text: RecipeText, placeholders: &dyn Placeholders) -> Result<(Recipe, Vec<Diagnostic>), Vec<Diagnostic>> {
     let RecipeText { mut root, mut faults, torn, references } = text;
     let keys = shape::keys(&mut root, &mut faults);
     let (recipe, found) = check::check(&root, &keys, &references, placeholders);
     // What stands in the part that could not be read cannot be called missing.
     faults.extend(found.into_iter().filter(|(_, missing)| !(torn && *missing == check::Missing::Yes)).map(|(fault, _)| fault));
-    // Those of the recipe by their places, those of arguments after them, in the order in which they were found.
+    // Those of the recipe by their locations, those of arguments after them, in the order in which they were found.
     faults.sort_by_key(|fault| {
-        let in_recipe = fault.place.as_ref().filter(|(span, _)| Arc::ptr_eq(&span.source, &root.span.source));
+        let in_recipe = fault.location.as_ref().filter(|(span, _)| Arc::ptr_eq(&span.source, &root.span.source));
         in_recipe.map_or((true, 0), |(span, _)| (false, span.range.start))
     });
     let is_error = |fault: &Diagnostic| fault.severity == Severity::Error;

@@ -2,11 +2,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::time::Duration;
 
+use super::format::Format;
 use crate::diagnostic::Span;
 use crate::oci::{Compression, ImageName, ImageReference, Platform};
-use crate::rootfs::{ImagePath, Owner};
+use crate::rootfs::{ImagePath, Owner, PathFault};
 
-/// A value and the place where it was written; no place when it is a default.
+/// A value and the location where it was written; no location when it is a default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spanned<T> {
     /// The value.
@@ -32,6 +33,8 @@ pub struct Recipe {
     pub references: Vec<Spanned<ImageReference>>,
     /// The platforms to build for, at least one, in the order written.
     pub platforms: Vec<Spanned<Platform>>,
+    /// The version of how the image's bytes are made.
+    pub format: Format,
     /// When the image counts as created, in seconds since 1970, if the recipe says.
     pub created: Option<i64>,
     /// What the image starts from.
@@ -201,10 +204,8 @@ pub struct PlatformRecipe {
 pub struct FilesEntry {
     /// Where the bytes come from.
     pub source: FilesSource,
-    /// Where they land.
-    pub to: Spanned<ImagePath>,
-    /// Whether `to` is a folder even for a single file.
-    pub landing: Landing,
+    /// Where they go in the image.
+    pub to: Spanned<Destination>,
     /// Patterns of what is left out, as in `.gitignore`.
     pub exclude: Vec<Spanned<String>>,
     /// Names of the deny list that are taken all the same.
@@ -239,21 +240,39 @@ pub enum FilesSource {
     Text(Spanned<String>),
 }
 
-/// What `to` is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Landing {
-    /// A single file lands at `to`.
-    At,
-    /// `to` ended with `/`: a single file lands in it, under its own name.
-    In,
+/// Where files go in the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// A single file becomes this path; what a folder holds goes into it.
+    At(ImagePath),
+    /// It was written with a slash at its end: a single file goes into it under its own name.
+    In(ImagePath),
 }
 
-/// What happens to symbolic links.
+impl Destination {
+    /// Reads an absolute path, with or without a slash at its end.
+    ///
+    /// # Errors
+    /// As [`ImagePath::absolute`].
+    pub fn new(text: &str) -> Result<Self, PathFault> {
+        let path = ImagePath::absolute(text)?;
+        Ok(if text.ends_with('/') { Self::In(path) } else { Self::At(path) })
+    }
+
+    /// Returns the path.
+    pub fn path(&self) -> &ImagePath {
+        match self {
+            Self::At(path) | Self::In(path) => path,
+        }
+    }
+}
+
+/// What becomes of symbolic links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Symlinks {
-    /// They stay links.
+    /// They are links in the image too.
     Keep,
-    /// What they point to is taken.
+    /// They are replaced by what they point to, also outside of the recipe's root.
     Follow,
 }
 

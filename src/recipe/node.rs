@@ -72,7 +72,7 @@ impl Node {
         self.span.source.text.get(self.span.range.clone()).unwrap_or_default()
     }
 
-    /// Returns the place of a part of a string value; the whole value when escapes make the two differ.
+    /// Returns the location of a part of a string value; the whole value when escapes make the two differ.
     pub(super) fn part(&self, value: &str, part: &Range<usize>) -> Span {
         let offset = if value.is_empty() { None } else { self.raw().find(value) };
         offset.map_or_else(
@@ -111,7 +111,7 @@ fn span(range: &Range<usize>, source: &Arc<SourceText>, base: usize) -> Span {
     Span { source: Arc::clone(source), range: base + range.start..base + range.end }
 }
 
-/// A place in the recipe that may or may not be filled.
+/// A location in the recipe that may or may not be filled.
 #[derive(Clone, Copy)]
 pub(super) struct At<'a> {
     pub(super) node: Option<&'a Node>,
@@ -133,12 +133,12 @@ impl<'a> At<'a> {
         Self { node }
     }
 
-    /// Returns the place of the value.
+    /// Returns the location of the value.
     pub(super) fn span(self) -> Option<&'a Span> {
         self.node.map(|node| &node.span)
     }
 
-    /// Returns the place of a key's name.
+    /// Returns the location of a key's name.
     pub(super) fn key_span(self, name: &str) -> Option<&'a Span> {
         self.entry(name).map(|entry| &entry.key)
     }

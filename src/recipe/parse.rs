@@ -11,7 +11,7 @@ const SIZE_LIMIT: usize = 1 << 20;
 /// How often a text is read again to find faults after the first.
 const ROUNDS: usize = 16;
 
-/// A recipe as it was written, with the arguments that go before it, and every value's place.
+/// A recipe as it was written, with the arguments that go before it, and the location of every value.
 ///
 /// Faults are kept until [`super::read`] reports them, together with all others.
 #[derive(Debug)]
@@ -129,9 +129,9 @@ mod tests {
     use super::*;
 
     fn faults(text: &str) -> Vec<(usize, usize, String)> {
-        let place = |fault: &Diagnostic| fault.place.as_ref().map_or((0, 0), |(span, _)| span.line_and_column());
+        let position = |fault: &Diagnostic| fault.location.as_ref().map_or((0, 0), |(span, _)| span.line_and_column());
         let parsed = RecipeText::parse("x", text);
-        parsed.faults.iter().map(|fault| (place(fault).0, place(fault).1, fault.message.clone())).collect()
+        parsed.faults.iter().map(|fault| (position(fault).0, position(fault).1, fault.message.clone())).collect()
     }
 
     #[test]

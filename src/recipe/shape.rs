@@ -31,7 +31,7 @@ const OTHER_WORDS: &[(&str, &str)] = &[
 pub(super) fn keys(root: &mut Node, faults: &mut Vec<Diagnostic>) -> RecipeKeys {
     let schema = json_schema();
     let mut walk = Walk { schema: &schema, faults };
-    let value = walk.value(root, &schema, &Place { path: String::new(), list: false }).unwrap_or_default();
+    let value = walk.value(root, &schema, &KeyPath { path: String::new(), list: false }).unwrap_or_default();
     match serde_json::from_value(value) {
         Ok(keys) => keys,
         Err(error) => {
@@ -43,13 +43,13 @@ pub(super) fn keys(root: &mut Node, faults: &mut Vec<Diagnostic>) -> RecipeKeys 
 }
 
 /// Where the walk is, in the user's words.
-struct Place {
+struct KeyPath {
     path: String,
     /// Whether it is one of a list of tables.
     list: bool,
 }
 
-impl Place {
+impl KeyPath {
     fn key(&self, name: &str) -> Self {
         let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
         Self { path, list: false }
@@ -86,7 +86,7 @@ struct Walk<'a, 'f> {
 
 impl<'a> Walk<'a, '_> {
     /// Returns the value as JSON, or `None` when it is none that the schema takes.
-    fn value(&mut self, node: &mut Node, schema: &'a Value, place: &Place) -> Option<Value> {
+    fn value(&mut self, node: &mut Node, schema: &'a Value, at: &KeyPath) -> Option<Value> {
         let mut forms = Vec::new();
         self.forms(schema, &mut forms);
         let argument = node.origin == Origin::Argument;
@@ -95,20 +95,20 @@ impl<'a> Walk<'a, '_> {
                 (Form::Text, NodeKind::String(text) | NodeKind::Datetime(text)) => return Some(text.clone().into()),
                 (Form::Integer, NodeKind::Integer(number)) => return Some((*number).into()),
                 (Form::Boolean, NodeKind::Boolean(boolean)) => return Some((*boolean).into()),
-                (Form::Choice(choices), NodeKind::String(text)) => return self.choice(&node.span, choices, text, place),
+                (Form::Choice(choices), NodeKind::String(text)) => return self.choice(&node.span, choices, text, at),
                 (Form::List(_), NodeKind::List(nodes)) if nodes.len() > LONGEST_LIST => {
-                    let message = format!("`{}` has more than {LONGEST_LIST} elements", place.path);
+                    let message = format!("`{}` has more than {LONGEST_LIST} elements", at.path);
                     let fault = Diagnostic::error(message).at(Some(&node.span), "too many");
                     self.faults.push(fault.hint("name folders and patterns instead of single files"));
                     return None;
                 }
                 (Form::List(items), NodeKind::List(nodes)) => {
-                    let element = Place { path: place.path.clone(), list: true };
-                    // One element left out would move the others to wrong places.
+                    let element = KeyPath { path: at.path.clone(), list: true };
+                    // One element left out would move the others to wrong positions.
                     let values: Vec<_> = nodes.iter_mut().map(|node| self.value(node, items, &element)).collect();
                     return values.into_iter().collect::<Option<Vec<_>>>().map(Value::Array);
                 }
-                (Form::Table(table), NodeKind::Table(_)) => return Some(self.table(node, table, place)),
+                (Form::Table(table), NodeKind::Table(_)) => return Some(self.table(node, table, at)),
                 _ => {}
             }
         }
@@ -119,10 +119,10 @@ impl<'a> Walk<'a, '_> {
         if argument && scalar {
             let items = forms.iter().find_map(|form| if let Form::List(items) = form { Some(*items) } else { None });
             if let Some(items) = items {
-                return self.value(node, items, place).map(|value| Value::Array(vec![value]));
+                return self.value(node, items, at).map(|value| Value::Array(vec![value]));
             }
         }
-        self.wrong_type(node, schema, &forms, place);
+        self.wrong_type(node, schema, &forms, at);
         None
     }
 
@@ -162,21 +162,21 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn choice(&mut self, span: &Span, choices: &[&str], text: &str, place: &Place) -> Option<Value> {
+    fn choice(&mut self, span: &Span, choices: &[&str], text: &str, at: &KeyPath) -> Option<Value> {
         if choices.contains(&text) {
             return Some(text.into());
         }
         let hint = nearest(text, choices.iter().copied())
             .map_or_else(|| format!("write one of {}", quoted(choices.iter().copied())), |near| format!("write `\"{near}\"`"));
         self.faults.push(
-            Diagnostic::error(format!("`{}` does not take `{}`", place.path, text.escape_debug()))
+            Diagnostic::error(format!("`{}` does not take `{}`", at.path, text.escape_debug()))
                 .at(Some(span), "not one of its words")
                 .hint(hint),
         );
         None
     }
 
-    fn table(&mut self, node: &mut Node, schema: &'a Value, place: &Place) -> Value {
+    fn table(&mut self, node: &mut Node, schema: &'a Value, at: &KeyPath) -> Value {
         let properties = schema.get("properties").and_then(Value::as_object);
         let more = schema.get("additionalProperties").filter(|more| more.is_object());
         let mut object = Map::new();
@@ -186,14 +186,14 @@ impl<'a> Walk<'a, '_> {
             let unknown: Vec<String> = entries.keys().filter(|key| !known(key)).cloned().collect();
             for key in unknown {
                 let Some(entry) = entries.remove(&key) else { continue };
-                if let Some(meant) = self.unknown(&key, &entry, properties, place) {
+                if let Some(meant) = self.unknown(&key, &entry, properties, at) {
                     entries.entry(meant.to_owned()).or_insert(entry);
                 }
             }
         }
         for (key, entry) in entries {
             let Some(schema) = properties.and_then(|properties| properties.get(key)).or(more) else { continue };
-            if let Some(value) = self.value(&mut entry.node, schema, &place.key(key)) {
+            if let Some(value) = self.value(&mut entry.node, schema, &at.key(key)) {
                 object.insert(key.clone(), value);
             }
         }
@@ -201,7 +201,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// Reports an unknown key, and returns the one that is meant.
-    fn unknown(&mut self, key: &str, entry: &Entry, properties: Option<&'a Map<String, Value>>, place: &Place) -> Option<&'a str> {
+    fn unknown(&mut self, key: &str, entry: &Entry, properties: Option<&'a Map<String, Value>>, at: &KeyPath) -> Option<&'a str> {
         let known = || properties.into_iter().flat_map(Map::keys).map(String::as_str);
         let elsewhere = self.tables_with(key);
         let other = OTHER_WORDS.iter().find(|(word, _)| *word == key).and_then(|(_, own)| known().find(|name| name == own));
@@ -210,9 +210,9 @@ impl<'a> Walk<'a, '_> {
         let hint = match (meant, elsewhere.first()) {
             (Some(meant), _) => format!("write `{meant}`"),
             (None, Some(table)) => format!("`{key}` is a key of {table}"),
-            (None, None) => format!("{} has the keys {}", place.table(), quoted(known())),
+            (None, None) => format!("{} has the keys {}", at.table(), quoted(known())),
         };
-        let message = format!("unknown key `{}` in {}", key.escape_debug(), place.table());
+        let message = format!("unknown key `{}` in {}", key.escape_debug(), at.table());
         self.faults.push(Diagnostic::error(message).at(Some(&entry.key), "not a key here").hint(hint));
         meant
     }
@@ -235,20 +235,20 @@ impl<'a> Walk<'a, '_> {
                     _ => return None,
                 };
                 table.get("properties")?.get(key)?;
-                Some(Place { path: section.clone(), list }.table())
+                Some(KeyPath { path: section.clone(), list }.table())
             })
             .collect()
     }
 
-    fn wrong_type(&mut self, node: &Node, schema: &Value, forms: &[Form<'_>], place: &Place) {
+    fn wrong_type(&mut self, node: &Node, schema: &Value, forms: &[Form<'_>], at: &KeyPath) {
         let expected: Vec<String> = forms.iter().map(|form| self.form_name(form)).collect();
-        let key = place.name();
+        let key = at.name();
         let list_of_tables = forms.iter().any(|form| matches!(form, Form::List(items) if items.get("$ref").is_some()));
         let takes_texts = expected.iter().any(|name| name == "a list of strings");
         let hint = match &node.kind {
-            NodeKind::Table(_) if list_of_tables => format!("write the header `[[{}]]`", place.path),
-            NodeKind::List(_) if forms.iter().any(|form| matches!(form, Form::Table(_))) && !place.list => {
-                format!("write the header `[{}]`", place.path)
+            NodeKind::Table(_) if list_of_tables => format!("write the header `[[{}]]`", at.path),
+            NodeKind::List(_) if forms.iter().any(|form| matches!(form, Form::Table(_))) && !at.list => {
+                format!("write the header `[{}]`", at.path)
             }
             NodeKind::String(text) if takes_texts => {
                 let split = matches!(key, "entrypoint" | "command") && !text.contains(['"', '\'', '\\', '$', '|', '&', ';', '>', '<']);
@@ -259,14 +259,14 @@ impl<'a> Walk<'a, '_> {
                 if expected == ["a string"] && key != "mode" && key != "dir-mode" =>
             {
                 let text = Value::from(node.raw());
-                if place.list { format!("write `{}`", inline(&text)) } else { format!("write `{key} = {}`", inline(&text)) }
+                if at.list { format!("write `{}`", inline(&text)) } else { format!("write `{key} = {}`", inline(&text)) }
             }
             _ => match schema.get("examples").and_then(|examples| examples.get(0)) {
                 Some(example) => format!("for example `{key} = {}`", inline(example)),
                 None => format!("write {}", expected.join(" or ")),
             },
         };
-        let subject = if place.list { format!("an element of `{}`", place.path) } else { format!("`{}`", place.path) };
+        let subject = if at.list { format!("an element of `{}`", at.path) } else { format!("`{}`", at.path) };
         self.faults.push(
             Diagnostic::error(format!("{subject} takes {}, not {}", expected.join(" or "), node.kind_name()))
                 .at(Some(&node.span), format!("{}, not {}", expected.join(" or "), node.kind_name()))

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::layout::{MARK, disk};
+use super::publication::{Blobs, Publication};
 use super::referrers::{images, referrer, referrers_among};
 use crate::layer::{MemberKind, StrictTar};
 use crate::oci::{
@@ -16,58 +17,37 @@ use crate::oci::{
     StoreError, StoreFault, Tag, Verified, Written, canonical_json,
 };
 
-/// All that an archive of an image holds.
-pub struct Contents {
-    /// The blobs of all platforms: layers and configs.
-    pub blobs: BTreeMap<Digest, (Descriptor, Arc<dyn BlobSource>)>,
-    /// The manifests below an index.
-    pub children: Vec<RawManifest>,
-    /// The manifest or index.
-    pub root: RawManifest,
-    /// The tags of the root.
-    pub tags: Vec<Tag>,
-}
-
-/// Writes an image as a layout in a tar, with the same bytes for the same image.
+/// Writes an image as a layout in a tar, with the same bytes for the same image. Its index names the root by these tags,
+/// and lists each referrer under its own descriptor, without a name, as in a [`super::layout::Layout`].
 ///
 /// # Errors
-/// When a blob cannot be had, or `out` fails.
-pub fn write(contents: &Contents, out: &mut dyn Write) -> io::Result<()> {
-    write_attached(contents, &[], out)
-}
-
-/// As [`write`], with artifacts that refer to the image: each is listed in `index.json` under its own descriptor, without a name, as in
-/// a [`super::layout::Layout`]. Their blobs are among those of the contents.
-///
-/// # Errors
-/// As [`write`], and when one of them has no subject.
-pub fn write_attached(contents: &Contents, artifacts: &[RawManifest], out: &mut dyn Write) -> io::Result<()> {
+/// When a blob cannot be had, a referrer has no subject, or `out` fails.
+pub fn write(publication: &Publication, tags: &[Tag], out: &mut dyn Write) -> io::Result<()> {
     let mut tar = TarWriter::new(out);
     tar.folder("blobs/")?;
     tar.folder("blobs/sha256/")?;
-    let documents = contents.children.iter().chain([&contents.root]).chain(artifacts);
-    let documents = documents.map(|raw| (raw.descriptor().digest, (raw.descriptor(), Arc::new(raw.bytes.clone()) as Arc<dyn BlobSource>)));
-    let mut all: BTreeMap<Digest, (Descriptor, Arc<dyn BlobSource>)> = documents.collect();
-    all.extend(contents.blobs.iter().map(|(digest, (descriptor, source))| (*digest, (descriptor.clone(), Arc::clone(source)))));
+    let document = |raw: &RawManifest| (raw.descriptor().digest, (raw.descriptor(), Arc::new(raw.bytes.clone()) as Arc<dyn BlobSource>));
+    let mut all: Blobs = publication.manifests().map(document).collect();
+    all.extend(publication.blobs.iter().map(|(digest, (descriptor, source))| (*digest, (descriptor.clone(), Arc::clone(source)))));
     for (descriptor, source) in all.values() {
-        let name = format!("blobs/sha256/{}", descriptor.digest.hex());
+        let name = blob_name(&descriptor.digest);
         tar.file(&name, descriptor.size, &mut Verified::new(source.open()?, descriptor))?;
     }
-    let index = canonical_json(&index_of(contents, artifacts)?)?;
+    let index = canonical_json(&index_of(publication, tags)?)?;
     tar.file("index.json", index.len() as u64, &mut &index[..])?;
     tar.file("oci-layout", MARK.len() as u64, &mut MARK.as_bytes())?;
     tar.finish()
 }
 
-fn index_of(contents: &Contents, artifacts: &[RawManifest]) -> io::Result<Value> {
+fn index_of(publication: &Publication, tags: &[Tag]) -> io::Result<Value> {
+    let root = &publication.root;
     let named = |tag: &Tag| {
-        let mut descriptor = contents.root.descriptor();
+        let mut descriptor = root.descriptor();
         descriptor.annotations.insert(ANNOTATION_REF_NAME.to_owned(), tag.to_string());
         descriptor
     };
-    let mut manifests: Vec<Descriptor> =
-        if contents.tags.is_empty() { vec![contents.root.descriptor()] } else { contents.tags.iter().map(named).collect() };
-    for artifact in artifacts {
+    let mut manifests: Vec<Descriptor> = if tags.is_empty() { vec![root.descriptor()] } else { tags.iter().map(named).collect() };
+    for artifact in &publication.referrers {
         manifests.push(referrer(artifact).map_err(io::Error::other)?.descriptor);
     }
     Ok(json!({ "schemaVersion": 2, "mediaType": MediaType::Index.as_str(), "manifests": manifests }))
@@ -341,49 +321,48 @@ impl Store for Archive {
 mod tests {
     use super::*;
 
-    fn contents() -> Contents {
+    fn publication() -> Publication {
         let index = json!({"schemaVersion": 2, "mediaType": MediaType::Index.as_str(), "manifests": []});
         let blob = b"blob".to_vec();
         let descriptor = Descriptor::of(MediaType::Config, &blob);
-        Contents {
-            blobs: BTreeMap::from([(descriptor.digest, (descriptor, Arc::new(blob) as Arc<dyn BlobSource>))]),
-            children: vec![],
-            root: RawManifest { bytes: canonical_json(&index).unwrap(), media_type: MediaType::Index },
-            tags: vec!["one".parse().unwrap(), "two".parse().unwrap()],
-        }
+        let blobs = BTreeMap::from([(descriptor.digest, (descriptor, Arc::new(blob) as Arc<dyn BlobSource>))]);
+        Publication::single(RawManifest { bytes: canonical_json(&index).unwrap(), media_type: MediaType::Index }, blobs)
     }
 
     #[test]
     fn an_archive_holds_what_refers_to_its_image() {
-        let subject = Some(contents().root.descriptor());
+        let subject = Some(publication().root.descriptor());
         let artifact = crate::image::Artifact { artifact_type: "a/b".to_owned(), layers: vec![], subject, annotations: BTreeMap::new() };
         let artifact = RawManifest::from(&artifact.manifest().unwrap());
+        let attached = Publication { referrers: vec![artifact.clone()], ..publication() };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("image.tar");
         let mut bytes = vec![];
-        write_attached(&contents(), std::slice::from_ref(&artifact), &mut bytes).unwrap();
+        write(&attached, &[], &mut bytes).unwrap();
         std::fs::write(&path, &bytes).unwrap();
         let archive = Archive::open(&path).unwrap();
-        assert_eq!(archive.read_tagged(None).unwrap(), contents().root);
-        let found = archive.referrers(&contents().root.descriptor().digest, Some("a/b")).unwrap();
+        assert_eq!(archive.read_tagged(None).unwrap(), attached.root);
+        let found = archive.referrers(&attached.digest(), Some("a/b")).unwrap();
         assert_eq!(found, [Descriptor { artifact_type: Some("a/b".to_owned()), ..artifact.descriptor() }]);
         assert!(archive.attach(&[artifact]).is_err());
-        assert!(write_attached(&contents(), &[contents().root], &mut vec![]).is_err());
+        let wrong = Publication { referrers: vec![publication().root], ..publication() };
+        assert!(write(&wrong, &[], &mut vec![]).is_err());
     }
 
     #[test]
     fn what_is_written_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("image.tar");
+        let tags = ["one", "two"].map(|tag| tag.parse().unwrap());
         let mut bytes = vec![];
-        write(&contents(), &mut bytes).unwrap();
+        write(&publication(), &tags, &mut bytes).unwrap();
         let mut again = vec![];
-        write(&contents(), &mut again).unwrap();
+        write(&publication(), &tags, &mut again).unwrap();
         assert!(bytes == again);
         std::fs::write(&path, &bytes).unwrap();
         let archive = Archive::open(&path).unwrap();
-        assert_eq!(archive.read_tagged(None).unwrap(), contents().root);
-        assert_eq!(archive.read_tagged(Some(&"two".parse().unwrap())).unwrap(), contents().root);
+        assert_eq!(archive.read_tagged(None).unwrap(), publication().root);
+        assert_eq!(archive.read_tagged(Some(&"two".parse().unwrap())).unwrap(), publication().root);
         assert!(archive.read_tagged(Some(&"three".parse().unwrap())).is_err());
         let descriptor = Descriptor::of(MediaType::Config, b"blob");
         assert_eq!(archive.open_blob(&descriptor).unwrap().read_all(9).unwrap(), b"blob");

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::archive::{TarFiles, TarWriter, read_only};
 use super::layout::disk;
+use super::publication::Publication;
 use crate::layer::{Decompressed, Limits};
 use crate::oci::{
     BlobSource, Compression, Config, Descriptor, Digest, Hasher, ImageReference, MANIFEST_LIMIT, Manifest, MediaType, Parsed, Progress,
@@ -16,22 +17,36 @@ use crate::oci::{
 };
 
 /// One layer of an image that is to be written.
-pub struct ArchiveLayer {
+struct ArchiveLayer {
     /// The blob.
-    pub descriptor: Descriptor,
+    descriptor: Descriptor,
     /// The digest of the tar inside.
-    pub diff_id: Digest,
+    diff_id: Digest,
     /// The size of the tar inside, when it is known; else it is counted first.
-    pub tar_size: Option<u64>,
+    tar_size: Option<u64>,
     /// The blob's bytes.
-    pub source: Arc<dyn BlobSource>,
+    source: Arc<dyn BlobSource>,
 }
 
-/// Writes an image for `docker load`, with the same bytes for the same image.
+/// Writes the image of one platform for `docker load`, with the same bytes for the same image.
 ///
 /// # Errors
-/// When a layer cannot be had or is not what its config says, or `out` fails.
-pub fn write(config: &[u8], layers: &[ArchiveLayer], names: &[ImageReference], out: &mut dyn Write) -> io::Result<()> {
+/// When the root is no manifest of an image, a blob cannot be had or is not what the config says, or `out` fails.
+pub fn write_image(publication: &Publication, names: &[ImageReference], out: &mut dyn Write) -> io::Result<()> {
+    let blob = |digest: &Digest| publication.blobs.get(digest).ok_or_else(|| io::Error::other(format!("the blob {digest} has no source")));
+    let manifest = publication.root.parse::<Manifest>().map_err(io::Error::other)?;
+    let (descriptor, source) = blob(&manifest.view().config.digest)?;
+    let config = Verified::new(source.open()?, descriptor).read_all(MANIFEST_LIMIT)?;
+    let parsed = Parsed::<Config>::read(&config, &descriptor.media_type).map_err(io::Error::other)?;
+    let layers = manifest.view().layers.iter().zip(parsed.view().diff_ids()).map(|(layer, diff_id)| {
+        let (descriptor, source) = blob(&layer.digest)?;
+        let tar_size = publication.tar_sizes.get(&layer.digest).copied();
+        Ok(ArchiveLayer { descriptor: descriptor.clone(), diff_id: *diff_id, tar_size, source: Arc::clone(source) })
+    });
+    write(&config, &layers.collect::<io::Result<Vec<_>>>()?, names, out)
+}
+
+fn write(config: &[u8], layers: &[ArchiveLayer], names: &[ImageReference], out: &mut dyn Write) -> io::Result<()> {
     let mut tar = TarWriter::new(out);
     let config_name = format!("{}.json", Digest::of(config).hex());
     let layer_name = |layer: &ArchiveLayer| format!("{}.tar", layer.diff_id.hex());

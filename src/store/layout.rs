@@ -65,19 +65,14 @@ impl Layout {
         Ok(layout)
     }
 
-    /// Makes the layout if there is none.
-    fn made(&self) -> Result<(), StoreError> {
-        let folder = &*self.folder;
-        if folder.join("oci-layout").exists() {
-            return Ok(());
-        }
-        fs::create_dir_all(folder.join("blobs/sha256")).map_err(|error| disk("make", folder, error))?;
-        let _lock = self.lock()?;
-        if !folder.join("index.json").exists() {
-            self.write_file(Path::new("index.json"), &self.index_bytes(&[])?)?;
-        }
-        // The mark comes last: a folder with it is a layout.
-        self.write_file(Path::new("oci-layout"), MARK.as_bytes())
+    /// Makes the folder for blobs if there is none. What makes it a layout comes with the first name.
+    fn make_folder(&self) -> Result<(), StoreError> {
+        fs::create_dir_all(self.folder.join("blobs/sha256")).map_err(|error| disk("make", &self.folder, error))
+    }
+
+    /// Says whether the layout names anything yet. One whose first image is still on its way has blobs and no index.
+    fn has_index(&self) -> bool {
+        self.folder.join("index.json").exists()
     }
 
     /// Two builds may write into one layout at once, and neither may undo what the other named.
@@ -181,14 +176,19 @@ impl Layout {
 
     /// Names a manifest in `index.json`; what had the tag before loses it.
     fn name_manifest(&self, descriptor: Descriptor, tag: &Tag) -> Result<(), StoreError> {
-        self.made()?;
+        self.make_folder()?;
         let _lock = self.lock()?;
-        let mut entries = self.entries()?;
+        let mut entries = if self.has_index() { self.entries()? } else { Vec::new() };
         entries.retain(|entry| entry.annotations.get(ANNOTATION_REF_NAME).map(String::as_str) != Some(tag.as_str()));
         let mut named = descriptor;
         named.annotations.insert(ANNOTATION_REF_NAME.to_owned(), tag.to_string());
         entries.push(named);
-        self.write_file(Path::new("index.json"), &self.index_bytes(&entries)?)
+        self.write_file(Path::new("index.json"), &self.index_bytes(&entries)?)?;
+        if self.folder.join("oci-layout").exists() {
+            return Ok(());
+        }
+        // The mark comes last: a folder with it is a layout.
+        self.write_file(Path::new("oci-layout"), MARK.as_bytes())
     }
 }
 
@@ -198,7 +198,8 @@ impl Store for Layout {
     }
 
     fn read_manifest(&self, selector: &Selector) -> Result<RawManifest, StoreError> {
-        let entries = self.entries()?;
+        let by_digest = matches!(selector, Selector::Digest(_));
+        let entries = if by_digest && !self.has_index() { Vec::new() } else { self.entries()? };
         let found = match selector {
             Selector::Tag(tag) => {
                 entries.iter().find(|entry| entry.annotations.get(ANNOTATION_REF_NAME).map(String::as_str) == Some(tag.as_str()))
@@ -241,7 +242,7 @@ impl Store for Layout {
         if self.has_blob(descriptor)? {
             return Ok(Written::Present);
         }
-        self.made()?;
+        self.make_folder()?;
         let path = self.blob_path(&descriptor.digest);
         if source.fresh_file().is_some_and(|file| share(file, &path).is_ok()) && self.has_blob(descriptor)? {
             progress.advance(descriptor.size);

@@ -42,6 +42,11 @@ pub enum LocationFault {
 }
 
 impl Location {
+    /// Says whether a word before a colon names a kind of location: `oci` of `oci:image`.
+    pub fn is_kind(word: &str) -> bool {
+        KINDS.contains(&word)
+    }
+
     /// Returns the kind of place that is written nearly like a word, `oci-archive` for `oci-archve`.
     pub fn nearest_kind(word: &str) -> Option<&'static str> {
         nearest(word, KINDS.iter().copied())

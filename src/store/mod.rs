@@ -1,16 +1,20 @@
 //! Where images are kept: registries, layouts on disk, archives; and bringing an image from one to another.
 //!
 //! **Invariants.** A blob is checked against its digest wherever it is read. Blobs go before the manifests that name them, these before
-//! their index, and tags last, one by one. A file under its final name is whole.
+//! their index, and tags last, one by one, once every destination of the image has shown that it is whole ([`publish`]). A file under
+//! its final name is whole.
 //!
-//! **To add a store**: its file here with [`crate::oci::Store`] for it, and a line in [`Location`].
+//! **To add a store**: its file here with [`crate::oci::Store`] for it, a line in [`Location`], and where images go to it a constructor
+//! of [`publish::Destination`], which `ops/destinations.rs` calls.
 
 pub mod archive;
 pub mod docker_archive;
 pub mod layout;
 mod location;
+mod publication;
 pub mod publish;
 mod referrers;
 pub mod registry;
 
 pub use location::{Location, LocationFault};
+pub use publication::{Blobs, Publication};

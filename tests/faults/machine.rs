@@ -136,7 +136,7 @@ fn f27_a_disk_that_fails_at_any_write_or_read_is_an_error_and_interruptions_are_
     };
     let changeset = Changeset::new((1..20).map(file).collect());
     let write = |disk: &Disk, out: &mut dyn Write| {
-        let compressor = Compressor::new(Compression::Zstd, Some(1)).unwrap();
+        let compressor = Compressor::new(hardened::recipe::Format::NEWEST, Compression::Zstd, Some(1)).unwrap();
         write_layer(&changeset, disk, compressor, NonZeroUsize::new(2).unwrap(), (None, &NoneEarlier), out)
     };
     let sound = Disk { fails_at: None };

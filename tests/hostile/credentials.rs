@@ -547,8 +547,8 @@ fn users_in_references_and_addresses() {
         }
         for recipe in [recipe(&format!("image = \"{address}\"")), recipe("static = true").replace("registry.example.no/shop/api", address)]
         {
-            check(&Sandbox::with(&recipe), &["build", "-o", "oci:out"]);
-            check(&Sandbox::with(&recipe), &["lock"]);
+            check(&Sandbox::of(&recipe), &["build", "-o", "oci:out"]);
+            check(&Sandbox::of(&recipe), &["lock"]);
         }
     }
     for host in [format!("tcp://user:{secret}@127.0.0.1:1"), format!("user:{secret}@127.0.0.1:1"), format!("ssh://user:{secret}@127.0.0.1")]

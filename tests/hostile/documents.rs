@@ -270,17 +270,17 @@ fn what_a_base_says_of_itself_is_dropped() {
 #[test]
 fn users_that_are_none() {
     for uid in ["2147483648", "4294967296", "-1", "99999999999999999999"] {
-        let sandbox = Sandbox::with(&format!("{}[user]\nuid = {uid}\n", recipe("static = true")));
+        let sandbox = Sandbox::of(&format!("{}[user]\nuid = {uid}\n", recipe("static = true")));
         let ran = sandbox.run(&["build", "-o", "oci:out"]);
         assert!(ran.code == Some(2) && !sandbox.has("out"), "{uid}: {}", ran.err);
     }
     for name in ["0", "root:root", "a b", "65532:0", "../x", "a\\u0000"] {
-        let sandbox = Sandbox::with(&format!("{}[user]\nname = \"{name}\"\n", recipe("static = true")));
+        let sandbox = Sandbox::of(&format!("{}[user]\nname = \"{name}\"\n", recipe("static = true")));
         assert_eq!(sandbox.run(&["build", "-o", "oci:out"]).code, Some(2), "{name}");
     }
-    let sandbox = Sandbox::with(&format!("{}[user]\nuid = 0\n", recipe("static = true")));
+    let sandbox = Sandbox::of(&format!("{}[user]\nuid = 0\n", recipe("static = true")));
     sandbox.run(&["build", "-o", "oci:out"]).fails(2, &["would run as root"]);
-    let sandbox = Sandbox::with(&format!("{}[user]\nuid = 2147483647\n", recipe("static = true")));
+    let sandbox = Sandbox::of(&format!("{}[user]\nuid = 2147483647\n", recipe("static = true")));
     sandbox.run(&["build", "-o", "oci:out"]).succeeds();
 }
 
@@ -291,7 +291,7 @@ fn what_was_pulled_is_no_result_of_a_build() {
     Image::new("amd64").tag(&test, "base", "1");
     let base = format!("image = \"{}/base:1\"", test.host());
     let check = "healthcheck = { command = [\"/app\", \"check\"] }\n";
-    let (with, without) = (Sandbox::with(&format!("{}{check}", recipe(&base))), Sandbox::new(&base));
+    let (with, without) = (Sandbox::of(&format!("{}{check}", recipe(&base))), Sandbox::new(&base));
     let cache = without.path("shared-cache");
     let plain = without.run_with(&cache, &["build", "-o", "oci:out"]).succeeds().out;
     let checked = with.run_with(&cache, &["build", "-o", "oci:out"]).succeeds().out;

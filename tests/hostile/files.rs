@@ -45,7 +45,7 @@ fn links_out_of_the_project() {
     let with = |from: &str, more: &str| {
         let text =
             recipe("static = true").replace("[process]", &format!("[[files]]\nfrom = \"{from}\"\nto = \"/files\"\n{more}\n[process]"));
-        Sandbox::with(&text)
+        Sandbox::of(&text)
     };
     let leaks = |sandbox: &Sandbox| {
         let ran = sandbox.run(&["build", "-o", "docker-archive:out.tar"]);

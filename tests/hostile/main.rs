@@ -23,6 +23,7 @@ mod project;
 #[path = "../support/registry.rs"]
 mod registry;
 #[path = "../registry/sandbox.rs"]
+#[expect(unused_imports, reason = "shared with the tests of registries, which need more of it")]
 mod sandbox;
 mod tar_bytes;
 mod terminal;

@@ -150,7 +150,7 @@ fn words_of_registries() {
 #[test]
 fn names_of_files_and_texts_of_recipes() {
     let name = EVIL.replace(['\0', '/'], "");
-    let sandbox = Sandbox::with(&recipe("static = true").replace("[process]", "[[files]]\nfrom = \"tree\"\nto = \"/tree\"\n[process]"));
+    let sandbox = Sandbox::of(&recipe("static = true").replace("[process]", "[[files]]\nfrom = \"tree\"\nto = \"/tree\"\n[process]"));
     sandbox.write(&format!("tree/{name}"), b"x");
     sandbox.write(&format!("tree/.env{name}"), b"SECRET=1");
     sandbox.write("tree/.env", b"SECRET=1");
@@ -173,7 +173,7 @@ fn names_of_files_and_texts_of_recipes() {
         recipe(&format!("layout = \"{escaped}\"")),
         format!("{}\u{9b}\u{202e}", recipe("static = true")),
     ] {
-        let sandbox = Sandbox::with(&text);
+        let sandbox = Sandbox::of(&text);
         runs(&sandbox, &["build", "-o", "oci:out"]);
     }
     let sandbox = Sandbox::new("static = true");

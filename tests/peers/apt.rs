@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use hardened::package::debian::{Index, Limits};
+use hardened::debian::{Index, Limits};
 
 use crate::peer::{Peer, bounded, success};
 

@@ -5,9 +5,9 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use hardened::debian::{DebEntry, DebFacts, DebKind};
 use hardened::layer::Limits;
 use hardened::layer::deb::{control_stanza, read_deb};
-use hardened::package::{DebEntry, DebFacts, DebKind};
 use hardened::rootfs::Head;
 
 use crate::peer::{Peer, success};

@@ -11,7 +11,7 @@ use hardened::base::debian::{
     CachedLibrary, LibraryAbi, LibraryFile, SharedObject, ca_bundle, java_alias, java_key_store, ld_so_cache, libraries,
     library_directories, pem_certificates,
 };
-use hardened::package::DebKind;
+use hardened::debian::DebKind;
 use hardened::rootfs::{Head, ImagePath};
 
 use crate::debian_deb::{download, download_of, read};

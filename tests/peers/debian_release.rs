@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hardened::package::debian::{Expected, Release, TrustedKeys};
+use hardened::debian::{Expected, Release, TrustedKeys};
 
 use crate::apt;
 use crate::peer::{Peer, told};
@@ -87,7 +87,7 @@ impl Judges {
 
 /// Returns the keys that are embedded.
 fn embedded() -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/package/debian/keys");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/debian/keys");
     let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "gpg")).map(|path| fs::read(path).unwrap()).collect()

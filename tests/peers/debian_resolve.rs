@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use hardened::package::debian::{Alternative, Index, PackageRecord, Provided, Relation, Request, Resolution, Wanted, resolve};
+use hardened::debian::{Alternative, Index, PackageRecord, Provided, Relation, Request, Resolution, Wanted, resolve};
 
 use crate::apt::{self, Listed};
 use crate::peer::Peer;

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use hardened::package::debian::Version;
+use hardened::debian::Version;
 
 use crate::peer::Peer;
 

@@ -174,7 +174,7 @@ fn prove(facts: &LayerFacts, program: &Path) -> Result<Proof, Vec<String>> {
         sources: vec![],
         writable: vec![],
         settings: Settings { entrypoint: Some(vec![program.to_str().unwrap().to_owned()]), ..Settings::default() },
-        compressor: Compressor::new(Compression::Gzip, None).unwrap(),
+        compressor: Compressor::new(hardened::recipe::Format::NEWEST, Compression::Gzip, None).unwrap(),
         split: Split::Off,
         proof: ProofRequest::default(),
         entrypoint_span: None,

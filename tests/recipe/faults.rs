@@ -312,6 +312,16 @@ const SINGLE_FAULTS: &[(&str, &str, &str)] = &[
         "platforms = [\"windows/amd64\"]\n[base]",
         "`windows/amd64` is not a platform: operating system `windows` is not supported, only `linux` | \"windows/amd64\" | write `linux/amd64`: images of ours run on Linux",
     ),
+    (
+        "[base]",
+        "format = 2\n[base]",
+        "this version of hardened cannot write format 2, only 1 | 2 | write `format = 1`, or use a release of hardened that carries format 2",
+    ),
+    (
+        "[base]",
+        "format = -1\n[base]",
+        "this version of hardened cannot write format -1, only 1 | -1 | write `format = 1`, or use a release of hardened that carries format -1",
+    ),
     ("static = true", "static = false", "`base.static` is `false` | false | write `static = true`, or another base instead"),
     (
         "static = true",
@@ -384,8 +394,9 @@ fn single_faults() {
     for (from, to, expected) in SINGLE_FAULTS {
         let text = GOOD.replace(from, to);
         let Err(found) = read(RecipeText::parse("r", &text), &Fixed) else { panic!("no fault: {text}") };
-        let marked =
-            |fault: &Diagnostic| fault.place.as_ref().map(|(span, _)| span.source.text[span.range.clone()].to_owned()).unwrap_or_default();
+        let marked = |fault: &Diagnostic| {
+            fault.location.as_ref().map(|(span, _)| span.source.text[span.range.clone()].to_owned()).unwrap_or_default()
+        };
         let found: Vec<_> =
             found.iter().map(|fault| format!("{} | {} | {}", fault.message, marked(fault), fault.hints.join(" "))).collect();
         assert_eq!(found, [*expected], "\n{text}");

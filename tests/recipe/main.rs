@@ -31,7 +31,7 @@ fn shown(fault: &Diagnostic) -> String {
     };
     let severity = if fault.severity == Severity::Warning { "warning: " } else { "" };
     let also = fault.also.as_ref().map(|also| format!(" | {}", place(also))).unwrap_or_default();
-    let at = fault.place.as_ref().map(place).unwrap_or_default();
+    let at = fault.location.as_ref().map(place).unwrap_or_default();
     format!("{severity}{}\n  {at}{also}\n  {}", fault.message, fault.hints.join("\n  "))
 }
 

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use hardened::oci::{Compression, Platform};
-use hardened::recipe::{Base, FilesSource, Landing, Recipe, RecipeText, json_schema_text, read};
+use hardened::recipe::{Base, Destination, FilesSource, Format, Recipe, RecipeText, json_schema_text, read};
 
 use super::{Fixed, GOOD, shown};
 
@@ -32,6 +32,7 @@ names = ["a.example/b", "c.example/d"]
 tags = ["{env.VERSION}", "{git.short}"]
 platforms = ["linux/amd64", "linux/arm/v7"]
 created = 2026-11-24T00:00:00Z
+format = 1
 [base]
 image = "gcr.io/x/y:z"
 inherit = ["labels"]
@@ -57,11 +58,12 @@ revision = "{git.revision}"
     let references: Vec<_> = recipe.references.iter().map(|reference| reference.to_string()).collect();
     assert_eq!(references, ["a.example/b:1.4.2", "a.example/b:012345678901", "c.example/d:1.4.2", "c.example/d:012345678901"]);
     assert_eq!(recipe.created, Some(1_795_478_400));
+    assert_eq!(recipe.format, Format::NEWEST);
     assert_eq!(recipe.inputs.keys().map(String::as_str).collect::<Vec<_>>(), ["env.VERSION", "git.revision", "git.short"]);
     let Some(part) = recipe.for_platform(&Platform::linux("arm", Some("v7"))) else { panic!("no such platform") };
     let FilesSource::Host { from, fixed, glob } = &part.files[0].source else { panic!("files of the host") };
     assert_eq!((from.value.as_str(), fixed.as_str(), glob.as_deref()), ("build/arm/*/bin", "build/arm", Some("*/bin")));
-    assert_eq!((part.files[0].landing, part.files[0].owner.uid), (Landing::In, 65532));
+    assert!(matches!(part.files[0].to.value, Destination::In(_)) && part.files[0].owner.uid == 65532);
     assert!(matches!(&part.files[1].source, FilesSource::Text(text) if text.value == r#"{"not": "a placeholder"}"#));
     assert_eq!(part.process.env["ARCH"].value, "linux-arm");
     assert_eq!(part.process.env["JSON"].value, r#"{"a":1}"#);

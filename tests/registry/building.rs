@@ -1,5 +1,7 @@
 //! `hardened build`: what is asked for is what comes out.
 
+use hardened::oci::Compression;
+use hardened::recipe::Format;
 use serde_json::Value;
 
 use crate::registry::TestRegistry;
@@ -42,10 +44,36 @@ fn any_key_can_be_set_and_any_recipe_named() {
 }
 
 #[test]
+fn a_recipe_is_named_by_its_folder_or_its_file() {
+    let sandbox = Sandbox::new("static = true");
+    sandbox.write("services/api/hardened.toml", recipe("static = true").replace("from = \"app\"", "from = \"run\"").as_bytes());
+    sandbox.write("services/api/run", &crate::project::program(62));
+    sandbox.executable("services/api/run");
+    sandbox.write("services/empty/readme", b"");
+
+    let by_option = sandbox.run(&["build", "-f", "services/api/hardened.toml"]).succeeds().out;
+    for path in ["services/api", "services/api/", "./services/api", "services/api/hardened.toml"] {
+        assert_eq!(sandbox.run(&["build", path]).succeeds().out, by_option, "{path}");
+    }
+    assert_eq!(sandbox.run(&["build", "-f", "services/api"]).succeeds().out, by_option);
+    sandbox.run(&["build", "."]).succeeds();
+    sandbox.run(&["lock", "services/api"]).succeeds();
+    assert!(sandbox.has("hardened.lock") && sandbox.has("services/api/hardened.lock"));
+
+    sandbox.run(&["build", "services/api", "-f", "hardened.toml"]).fails(2, &["cannot be used with"]);
+    sandbox.run(&["lock", ".", "-f", "hardened.toml"]).fails(2, &["cannot be used with"]);
+    // The recipe above the folder is not the folder's.
+    let missing = ["`services/empty/hardened.toml`", "`hardened init services/empty` writes one"];
+    sandbox.run(&["build", "services/empty"]).fails(2, &missing);
+    sandbox.run(&["lock", "services/empty"]).fails(2, &missing);
+    sandbox.run(&["build", "oci:image"]).fails(2, &["`oci:image`", "`-o oci:image`"]);
+}
+
+#[test]
 fn an_image_is_pushed_to_every_name_and_tags_move_last() {
     let (one, other) = (TestRegistry::start(), TestRegistry::start());
     let names = format!("names = [\"{0}/shop/api\", \"{0}/mirror/api\", \"{1}/api\"]\ntags = [\"1.4\", \"1\"]", one.host(), other.host());
-    let sandbox = Sandbox::with(&recipe("static = true").replace("name = \"registry.example.no/shop/api\"", &names));
+    let sandbox = Sandbox::of(&recipe("static = true").replace("name = \"registry.example.no/shop/api\"", &names));
     let ran = sandbox.run(&["build", "--push", "--format", "json"]).succeeds().json();
     let digest = ran["digest"].as_str().unwrap();
     for (test, repository) in [(&one, "shop/api"), (&one, "mirror/api"), (&other, "api")] {
@@ -72,7 +100,7 @@ fn an_image_is_pushed_to_every_name_and_tags_move_last() {
 fn what_was_left_out_is_told() {
     let recipe =
         recipe("static = true").replace("[process]", "[[files]]\nfrom = \"dist\"\nto = \"/dist\"\nexclude = [\"*.map\"]\n[process]");
-    let sandbox = Sandbox::with(&recipe);
+    let sandbox = Sandbox::of(&recipe);
     for name in ["a.js", "a.js.map", ".env", ".git/config", "id_rsa"] {
         sandbox.write(&format!("dist/{name}"), b"-----BEGIN OPENSSH PRIVATE KEY-----\n");
     }
@@ -86,7 +114,7 @@ fn platforms_have_their_own_files() {
     let recipe = recipe("static = true")
         .replace("from = \"app\"", "from = \"build/{platform.arch}/app\"")
         .replace("[base]", "platforms = [\"linux/amd64\", \"linux/arm64\"]\n[base]");
-    let sandbox = Sandbox::with(&recipe);
+    let sandbox = Sandbox::of(&recipe);
     for (architecture, machine) in [("amd64", 62), ("arm64", 183)] {
         sandbox.write(&format!("build/{architecture}/app"), &crate::project::program(machine));
         sandbox.executable(&format!("build/{architecture}/app"));
@@ -101,22 +129,46 @@ fn platforms_have_their_own_files() {
     assert!(!sandbox.has("other"));
 }
 
-/// Equal `format` numbers in a lock mean equal bytes, across releases. Whoever changes these digests raises `layer::FORMAT`.
+/// What a format stands for: the number, a compression and who does it, the digest over the digests of layers, and that of a config.
+const GOLDEN: [(u32, Compression, &str, &str, &str); 2] = [
+    (
+        1,
+        Compression::Gzip,
+        "libdeflate 1.26",
+        "ffd0b594615ccd618c3cbeb285dec2f24f190112d144553947d25feef357c2d5",
+        "386db6d33a461f71802e588422f261aa08069d905219ad08ff0e9789e7562b2c",
+    ),
+    (
+        1,
+        Compression::Zstd,
+        "zstd 1.5.7",
+        "376e9ff432e808744cd6c02eb92a2a0a9f9e06f1be712bf4c25f138742fd1f01",
+        "386db6d33a461f71802e588422f261aa08069d905219ad08ff0e9789e7562b2c",
+    ),
+];
+
+/// Equal `format` numbers in a lock mean equal bytes, across releases. Whoever changes a digest or a compressor adds a format instead.
 #[test]
-fn the_bytes_of_this_format_never_change() {
-    assert_eq!(hardened::layer::FORMAT, 1);
-    for (compression, expected) in [
-        ("gzip", "ffd0b594615ccd618c3cbeb285dec2f24f190112d144553947d25feef357c2d5"),
-        ("zstd", "376e9ff432e808744cd6c02eb92a2a0a9f9e06f1be712bf4c25f138742fd1f01"),
-    ] {
+fn the_bytes_of_a_format_never_change() {
+    for format in Format::carried() {
+        let rows: Vec<_> = GOLDEN.iter().filter(|row| row.0 == format.number()).collect();
+        assert_eq!(rows.len(), 2, "the format {} has golden bytes of each compression", format.number());
+        for (_, compression, version, _, _) in rows {
+            assert_eq!(format.compressor(*compression), *version);
+        }
+    }
+    for (number, compression, _, expected, expected_config) in GOLDEN {
+        let compression = if compression == Compression::Zstd { "zstd" } else { "gzip" };
         let base = crate::images::Image::new("amd64");
         let test = TestRegistry::start();
         let digest = base.tag(&test, "base", "1");
-        let sandbox = Sandbox::with(&format!(
-            "{}[layers]\ncompression = \"{compression}\"\n",
-            recipe(&format!("image = \"{}/base@{digest}\"", test.host())).replace(
+        let sandbox = Sandbox::of(&format!(
+            "{}ports = [8080]\nenv = {{ MODE = \"live\" }}\n[layers]\ncompression = \"{compression}\"\n",
+            recipe(&format!("image = \"{}/base@{digest}\"", test.host()))
+            .replace("[image]\n", &format!("[image]\nformat = {number}\n"))
+            .replace(
                 "[process]",
-                "[[files]]\nfrom = \"tree\"\nto = \"/srv/tree\"\n[[links]]\npath = \"/usr/bin/app\"\ntarget = \"/app\"\n[process]"
+                "[metadata]\ntitle = \"Shop\"\n[[files]]\nfrom = \"tree\"\nto = \"/srv/tree\"\n[[links]]\npath = \"/usr/bin/app\"\ntarget = \"/app\"\n[process]"
             )
         ));
         for number in 0..200_u32 {
@@ -130,5 +182,7 @@ fn the_bytes_of_this_format_never_change() {
         let layers: Vec<&str> =
             built["platforms"][0]["layers"].as_array().unwrap().iter().map(|layer| layer["digest"].as_str().unwrap()).collect();
         assert_eq!(hardened::oci::Digest::of(layers[1..].join(" ").as_bytes()).hex(), expected, "{compression}: {layers:?}");
+        let config = built["platforms"][0]["config"].as_str().unwrap();
+        assert_eq!(config.strip_prefix("sha256:"), Some(expected_config), "{compression}");
     }
 }

@@ -8,7 +8,7 @@ use crate::registry::{Guard, TestRegistry};
 use crate::sandbox::{Sandbox, recipe};
 
 fn with_files(entry: &str) -> Sandbox {
-    let sandbox = Sandbox::with(&recipe("static = true").replace("[process]", &format!("[[files]]\n{entry}\n[process]")));
+    let sandbox = Sandbox::of(&recipe("static = true").replace("[process]", &format!("[[files]]\n{entry}\n[process]")));
     sandbox.write("dist/index.js", b"x");
     sandbox
 }
@@ -49,7 +49,7 @@ fn programs_that_could_not_start() {
         sandbox.run(&["build", "-o", "oci:out"]).fails(1, &texts);
         assert!(!sandbox.has("out"));
     }
-    let sandbox = Sandbox::with(&recipe("static = true").replace("[\"/app\"]", "[\"/ap\"]"));
+    let sandbox = Sandbox::of(&recipe("static = true").replace("[\"/app\"]", "[\"/ap\"]"));
     sandbox.run(&["build", "-o", "oci:out"]).fails(1, &["`/ap` is not in the image", "hardened.toml:9:14"]);
 }
 

@@ -32,6 +32,54 @@ fn a_tag_is_pinned_until_it_is_moved() {
 }
 
 #[test]
+fn a_lock_of_other_terms_keeps_its_pins() {
+    let test = TestRegistry::start();
+    let first = Image::new("amd64").tag(&test, "base", "1");
+    let sandbox = Sandbox::new(&base(&test));
+    let digest = sandbox.run(&["build", "-o", "oci:out"]).succeeds().out;
+    // The tag moves: whatever chose the base anew would take this one.
+    let mut other = Image::new("amd64");
+    other.config["config"]["Env"][1] = "FROM=other".into();
+    other.tag(&test, "base", "1");
+    let current = sandbox.read("hardened.lock");
+    assert!(current.contains("\nformat = 1\ndeny-list = 1\n\n[compressor]\n\"gzip\" = \"libdeflate "), "{current}");
+    let commented = current.replace("[base]\n", "\n# Chosen by the shop.\n[base]  # see OPS-12\n") + "# The end.\n";
+    let gzip = current.lines().find(|line| line.starts_with("\"gzip\"")).unwrap();
+    for (now, before, said) in [
+        ("format = 1", "format = 9", "the format was 9, and is now 1"),
+        (gzip, "\"gzip\" = \"libdeflate 0.1\"", "the compressor was gzip by libdeflate 0.1, and is now gzip by libdeflate "),
+        (gzip, "\"zstd\" = \"zstd 1\"", "the compressor was zstd by zstd 1, and is now gzip by libdeflate "),
+        ("deny-list = 1", "deny-list = 9", "the deny list had version 9, and has now version 1"),
+    ] {
+        let old = commented.replace(now, before);
+        for command in [&["lock"][..], &["build", "-o", "oci:out"]] {
+            sandbox.write("hardened.lock", old.as_bytes());
+            sandbox.run(&["build", "--locked", "-o", "oci:refused"]).fails(2, &["the lock must be renewed", said, "run `hardened lock`"]);
+            assert_eq!(sandbox.read("hardened.lock"), old);
+            assert!(!sandbox.has("refused"));
+            let ran = sandbox.run(command).succeeds();
+            assert!(ran.err.contains("is renewed, and all its pins stay: ") && ran.err.contains(said), "{}", ran.err);
+            assert_eq!(sandbox.read("hardened.lock"), commented, "{said}");
+        }
+        assert_eq!(sandbox.run(&["build", "--locked", "-o", "oci:out"]).succeeds().out, digest);
+    }
+    assert!(sandbox.read("hardened.lock").contains(&first.to_string()));
+    // What is chosen in the recipe is another compressor as well.
+    let zstd = ["build", "--locked", "-o", "oci:refused", "--set", "layers.compression=\"zstd\""];
+    sandbox.run(&zstd).fails(2, &["the compressor was gzip by libdeflate", "and is now zstd by zstd"]);
+}
+
+#[test]
+fn a_format_that_is_not_carried_is_refused_by_number() {
+    let sandbox = Sandbox::new("static = true");
+    let built = |format: &str| sandbox.run(&["build", "-o", "oci:out", "--set", &format!("image.format={format}")]);
+    built("0").fails(2, &["this version of hardened cannot write format 0, only 1"]);
+    assert!(!sandbox.has("hardened.lock") && !sandbox.has("out"));
+    let chosen = built("1").succeeds().out;
+    assert_eq!(sandbox.run(&["build", "--locked", "-o", "oci:out"]).succeeds().out, chosen);
+}
+
+#[test]
 fn nothing_is_asked_offline() {
     let test = TestRegistry::start();
     Image::new("amd64").tag(&test, "base", "1");

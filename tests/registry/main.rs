@@ -18,6 +18,7 @@ mod proof;
 #[expect(dead_code, reason = "the faults suite lets it fail in more ways")]
 mod registry;
 mod sandbox;
+mod transaction;
 
 use std::io::Read;
 use std::sync::Arc;

@@ -52,7 +52,7 @@ impl Proving {
             "[image]\nname = \"registry.example.no/shop/api\"\n[base]\nimage = \"{}/base:1\"\n[[files]]\nfrom = \"app\"\nto = \"/app\"\n{rest}",
             registry.host()
         );
-        let sandbox = Sandbox::with(&recipe);
+        let sandbox = Sandbox::of(&recipe);
         std::fs::remove_file(sandbox.path("app")).unwrap();
         Self { sandbox, _registry: registry }
     }

@@ -17,9 +17,14 @@ use pgp::packet::{PacketTrait as _, SignatureConfig, SignatureType, Subpacket, S
 use pgp::types::{KeyDetails as _, Password, Timestamp};
 use sha2::{Digest as _, Sha256};
 
+#[path = "../../src/layer/deb/sample.rs"]
+mod sample;
+
+use sample::{ar, member, tar};
+
 /// A key that signs archives of tests, and one that none trusts.
-pub(crate) const ARCHIVE_KEY: &str = include_str!("../../src/package/debian/release/samples/archive.asc");
-pub(crate) const STRANGER_KEY: &str = include_str!("../../src/package/debian/release/samples/stranger.asc");
+pub(crate) const ARCHIVE_KEY: &str = include_str!("../../src/debian/release/samples/archive.asc");
+pub(crate) const STRANGER_KEY: &str = include_str!("../../src/debian/release/samples/stranger.asc");
 
 /// 2026-07-11 10:16:37 UTC.
 pub(crate) const DATE: i64 = 1_783_764_997;
@@ -98,8 +103,7 @@ impl Deb {
             }
         }
         let members = [("debian-binary", b"2.0\n".to_vec()), ("control.tar.gz", gzip(&tar(&control))), ("data.tar.gz", gzip(&tar(&data)))];
-        let members: Vec<u8> = members.iter().flat_map(|(name, content)| member(name, content)).collect();
-        [b"!<arch>\n".to_vec(), members].concat()
+        ar(&members.map(|(name, content)| member(name, &content)))
     }
 
     fn path(&self) -> String {
@@ -108,33 +112,7 @@ impl Deb {
 }
 
 fn entry(name: &str, kind: u8, mode: u32, link: &str, content: &[u8]) -> Vec<u8> {
-    let mut header = vec![0; 512];
-    header[..name.len()].copy_from_slice(name.as_bytes());
-    header[100..108].copy_from_slice(format!("{mode:07o}\0").as_bytes());
-    header[108..116].copy_from_slice(b"0000000\0");
-    header[116..124].copy_from_slice(b"0000000\0");
-    header[124..136].copy_from_slice(format!("{:011o}\0", content.len()).as_bytes());
-    header[136..148].copy_from_slice(b"00000000000\0");
-    header[156] = kind;
-    header[157..157 + link.len()].copy_from_slice(link.as_bytes());
-    header[257..265].copy_from_slice(b"ustar\x0000");
-    header[148..156].fill(b' ');
-    let sum: u64 = header.iter().map(|byte| u64::from(*byte)).sum();
-    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    header.extend_from_slice(content);
-    header.resize(header.len().next_multiple_of(512), 0);
-    header
-}
-
-fn tar(entries: &[Vec<u8>]) -> Vec<u8> {
-    [entries.concat(), vec![0; 1024]].concat()
-}
-
-fn member(name: &str, content: &[u8]) -> Vec<u8> {
-    let mut bytes = format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, "100644", content.len()).into_bytes();
-    bytes.extend_from_slice(content);
-    bytes.resize(bytes.len().next_multiple_of(2), b'\n');
-    bytes
+    sample::entry(0, name, kind, mode, link, content)
 }
 
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -8,8 +8,8 @@ use super::needs::{Need, OptionalLibrary, fits, needs};
 use super::scripts::unexplained;
 use super::status::status_stanza;
 use crate::base::{WrittenLayer, embedded};
+use crate::debian::{DebEntry, DebFacts, DebKind};
 use crate::oci::Digest;
-use crate::package::{DebEntry, DebFacts, DebKind};
 use crate::rootfs::{Changeset, Content, Entry, EntryKind, Group as AccountGroup, ImagePath, Owner, PackedFile, User};
 
 /// The folders that Debian has merged into `/usr` (the `UsrMerge` of Debian; trixie's base-files has them as links).

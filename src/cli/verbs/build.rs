@@ -1,44 +1,46 @@
 use std::path::Path;
 
-use super::{bytes, location, recipe};
+use super::{bytes, named_recipe};
 use crate::cli::arguments::Build;
-use crate::cli::settings::{Door, json};
+use crate::cli::invocation::{Invocation, json};
+use crate::cli::location::location;
 use crate::host::write_whole;
 use crate::oci::StoreError;
-use crate::ops::build::{self, BuildRequest, Built, Push};
+use crate::ops::building::{self, BuildRequest, Built, Push};
 use crate::ops::lock::LockUse;
 use crate::ops::{Failure, RecipeRequest};
 
-pub(in crate::cli) fn run(arguments: &Build, door: &Door) -> Result<String, Failure> {
-    let recipe = RecipeRequest { tags: arguments.tag.clone(), labels: arguments.label.clone(), ..recipe(&arguments.recipe) };
-    let tools = door.tools(arguments.threads)?;
+pub(in crate::cli) fn run(arguments: &Build, invocation: &Invocation) -> Result<String, Failure> {
+    let recipe =
+        RecipeRequest { tags: arguments.tag.clone(), labels: arguments.label.clone(), ..named_recipe(&arguments.path, &arguments.recipe) };
+    let tools = invocation.tools(arguments.threads)?;
     let lock = match (arguments.locked, arguments.dry_run) {
         (true, _) => LockUse::Require,
         (_, true) => LockUse::Look,
         _ => LockUse::Keep,
     };
     if arguments.dry_run {
-        let explained = build::explain(&recipe, lock, &tools, door.observer())?;
-        return door.written(&explained, || explained.iter().map(ToString::to_string).collect());
+        let explained = building::explain(&recipe, lock, &tools, invocation.observer())?;
+        return invocation.render(&explained, || explained.iter().map(ToString::to_string).collect());
     }
     for file in arguments.digest_file.iter().chain(&arguments.metadata_file) {
-        place_for(file)?;
+        check_writable(file)?;
     }
     let outputs = arguments.output.iter().map(|output| location(output)).collect::<Result<Vec<_>, _>>()?;
     let push = if arguments.push { Push::Yes } else { Push::No };
-    let built = build::build(&BuildRequest { recipe, lock, outputs, push }, &tools, door.observer())?;
-    tell(&built, arguments, door);
+    let built = building::build(&BuildRequest { recipe, lock, outputs, push }, &tools, invocation.observer())?;
+    tell(&built, arguments, invocation);
     if let Some(file) = &arguments.digest_file {
         write(file, built.digest.as_bytes())?;
     }
     if let Some(file) = &arguments.metadata_file {
         write(file, json(&built)?.as_bytes())?;
     }
-    door.written(&built, || built.references.first().unwrap_or(&built.digest).clone())
+    invocation.render(&built, || built.references.first().unwrap_or(&built.digest).clone())
 }
 
 /// Says before anything is built or pushed that a file for the result could not be written.
-fn place_for(file: &Path) -> Result<(), Failure> {
+fn check_writable(file: &Path) -> Result<(), Failure> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     if folder.is_none_or(Path::is_dir) && !file.is_dir() {
         return Ok(());
@@ -53,27 +55,27 @@ fn write(file: &Path, content: &[u8]) -> Result<(), Failure> {
 }
 
 /// Says in a few lines what was built: the result on standard output is for programs.
-fn tell(built: &Built, arguments: &Build, door: &Door) {
+fn tell(built: &Built, arguments: &Build, invocation: &Invocation) {
     for platform in &built.platforms {
         let (digest, count, size) = (short(&platform.digest), platform.layers.len(), bytes(platform.size));
-        door.screen.say(&format!("built {digest} for {}: {count} layers, {size}", platform.platform));
+        invocation.screen.say(&format!("built {digest} for {}: {count} layers, {size}", platform.platform));
     }
     if built.skipped_count > 0 {
         let denied: Vec<&str> =
             built.skipped.iter().filter(|skip| skip.why.starts_with("denied")).map(|skip| skip.path.as_str()).take(5).collect();
         let examples = if denied.is_empty() { String::new() } else { format!(", among them {}", denied.join(", ")) };
-        door.screen.say(&format!("left out {} files{examples}; `--dry-run` lists them", built.skipped_count));
+        invocation.screen.say(&format!("left out {} files{examples}; `--dry-run` lists them", built.skipped_count));
     }
     for output in &arguments.output {
-        door.screen.say(&format!("wrote {output}"));
+        invocation.screen.say(&format!("wrote {output}"));
     }
     if arguments.push {
         let sent: u64 =
             built.uploads.iter().filter(|upload| upload.written == "uploaded").fold(0, |sent, upload| sent.saturating_add(upload.size));
-        door.screen.say(&format!("pushed {} ({} sent)", built.tags.join(", "), bytes(sent)));
+        invocation.screen.say(&format!("pushed {} ({} sent)", built.tags.join(", "), bytes(sent)));
     }
     if arguments.output.is_empty() && !arguments.push {
-        door.screen.say("the image is in the cache only; `-o oci:DIR` writes it, `--push` pushes it");
+        invocation.screen.say("the image is in the cache only; `-o oci:DIR` writes it, `--push` pushes it");
     }
 }
 

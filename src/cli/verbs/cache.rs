@@ -2,9 +2,10 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{bytes, location};
+use super::bytes;
 use crate::cli::arguments::{Cache, CacheVerb};
-use crate::cli::settings::Door;
+use crate::cli::invocation::Invocation;
+use crate::cli::location::location;
 use crate::diagnostic::Diagnostic;
 use crate::host::cache::PruneRule;
 use crate::oci::{StoreError, StoreFault};
@@ -12,8 +13,8 @@ use crate::ops::Failure;
 use crate::ops::carry::{self, Carried};
 use crate::store::Location;
 
-pub(in crate::cli) fn run(arguments: &Cache, door: &Door) -> Result<String, Failure> {
-    let cache = door.cache()?;
+pub(in crate::cli) fn run(arguments: &Cache, invocation: &Invocation) -> Result<String, Failure> {
+    let cache = invocation.cache()?;
     let failed = |error: io::Error| {
         Failure::from(
             StoreError::new(StoreFault::Disk, format!("could not read the cache `{}`", cache.folder().display())).caused_by(error),
@@ -24,7 +25,7 @@ pub(in crate::cli) fn run(arguments: &Cache, door: &Door) -> Result<String, Fail
             let found = cache.statistics().map_err(failed)?;
             let folder = cache.folder().display().to_string();
             let outcome = serde_json::json!({ "folder": folder, "blobs": found.blobs, "bytes": found.bytes, "facts": found.facts, "layers": found.layers });
-            door.written(&outcome, || {
+            invocation.render(&outcome, || {
                 format!(
                     "{folder}\n{} blobs, {}; facts about {} foreign layers, {} of our own",
                     found.blobs,
@@ -36,40 +37,40 @@ pub(in crate::cli) fn run(arguments: &Cache, door: &Door) -> Result<String, Fail
         }
         CacheVerb::Check => {
             let found = cache.check().map_err(failed)?;
-            let text = door.written(&found, || {
+            let text = invocation.render(&found, || {
                 let removed = found.removed.iter().map(|path| format!("\nremoved {}, which was damaged", path.display()));
                 format!("read {} files, {} of them damaged{}", found.checked, found.removed.len(), removed.collect::<String>())
             })?;
             if found.removed.is_empty() {
                 return Ok(text);
             }
-            door.screen.result(&text).map_err(failed)?;
+            invocation.screen.result(&text).map_err(failed)?;
             let message = format!("{} of the cache's files were damaged, and are removed", found.removed.len());
             Err(Failure::No(vec![Diagnostic::error(message).hint("build again: what is missing is made or fetched anew")]))
         }
-        CacheVerb::Export { place } => {
-            let carried = carry::export(&at(place)?, &door.tools(None)?, door.observer())?;
-            door.written(&carried, || told("exported", &carried))
+        CacheVerb::Export { destination } => {
+            let carried = carry::export(&at(destination)?, &invocation.tools(None)?, invocation.observer())?;
+            invocation.render(&carried, || told("exported", &carried))
         }
-        CacheVerb::Import { place } => {
-            let carried = carry::import(&at(place)?, &door.tools(None)?, door.observer())?;
-            door.written(&carried, || told("imported", &carried))
+        CacheVerb::Import { source } => {
+            let carried = carry::import(&at(source)?, &invocation.tools(None)?, invocation.observer())?;
+            invocation.render(&carried, || told("imported", &carried))
         }
         CacheVerb::Prune { older_than, keep } => {
             let older_than =
                 older_than.as_deref().map(|text| age(text).ok_or_else(|| unread("--older-than", text, "12h` or `14d"))).transpose()?;
             let keep = keep.as_deref().map(|text| size(text).ok_or_else(|| unread("--keep", text, "500MB` or `5GB"))).transpose()?;
             let pruned = cache.prune(PruneRule { older_than, keep }).map_err(failed)?;
-            door.written(&pruned, || format!("removed {} files, {}", pruned.files, bytes(pruned.bytes)))
+            invocation.render(&pruned, || format!("removed {} files, {}", pruned.files, bytes(pruned.bytes)))
         }
     }
 }
 
 /// A file is written as one, without the word that tells it from a reference.
-fn at(place: &str) -> Result<Location, Failure> {
+fn at(text: &str) -> Result<Location, Failure> {
     let is_file =
-        place.starts_with(['/', '.']) || (Path::new(place).extension().is_some_and(|ending| ending == "tar") && !place.contains(':'));
-    if is_file { Ok(Location::Archive(place.into(), None)) } else { location(place) }
+        text.starts_with(['/', '.']) || (Path::new(text).extension().is_some_and(|ending| ending == "tar") && !text.contains(':'));
+    if is_file { Ok(Location::Archive(text.into(), None)) } else { location(text) }
 }
 
 fn told(what: &str, carried: &Carried) -> String {

@@ -1,14 +1,14 @@
 use super::recipe;
 use crate::cli::arguments::{Explain, ExplainSubject};
-use crate::cli::settings::Door;
+use crate::cli::invocation::Invocation;
 use crate::ops::Failure;
 use crate::ops::explain::{self, PackageExplained, Verdict};
 
-pub(in crate::cli) fn run(arguments: &Explain, door: &Door) -> Result<String, Failure> {
+pub(in crate::cli) fn run(arguments: &Explain, invocation: &Invocation) -> Result<String, Failure> {
     let ExplainSubject::Package { name, recipe: arguments } = &arguments.subject;
-    let tools = door.tools(None)?;
-    let explained = explain::package(name, &recipe(arguments), &tools, door.observer())?;
-    door.written(&explained, || text(&explained))
+    let tools = invocation.tools(None)?;
+    let explained = explain::package(name, &recipe(arguments), &tools, invocation.observer())?;
+    invocation.render(&explained, || text(&explained))
 }
 
 fn text(explained: &PackageExplained) -> String {

@@ -1,10 +1,10 @@
 use crate::cli::arguments::Init;
-use crate::cli::settings::Door;
+use crate::cli::invocation::Invocation;
 use crate::oci::{StoreError, StoreFault};
 use crate::ops::Failure;
 use crate::ops::init::{InitError, init};
 
-pub(in crate::cli) fn run(arguments: &Init, door: &Door) -> Result<String, Failure> {
+pub(in crate::cli) fn run(arguments: &Init, invocation: &Invocation) -> Result<String, Failure> {
     let written = init(&arguments.folder, arguments.template.as_deref()).map_err(|error| {
         let hints = error.hints();
         let failure = match error {
@@ -13,10 +13,10 @@ pub(in crate::cli) fn run(arguments: &Init, door: &Door) -> Result<String, Failu
         };
         hints.into_iter().fold(failure, Failure::hint)
     })?;
-    door.screen.say(&format!("wrote {} for {}", written.path.display(), written.template.about));
+    invocation.screen.say(&format!("wrote {} for {}", written.path.display(), written.template.about));
     for (command, about) in &written.next {
-        door.screen.say(&format!("next: {command}  ({about})"));
+        invocation.screen.say(&format!("next: {command}  ({about})"));
     }
     let outcome = serde_json::json!({ "path": written.path, "template": written.template.name });
-    door.written(&outcome, || written.path.display().to_string())
+    invocation.render(&outcome, || written.path.display().to_string())
 }

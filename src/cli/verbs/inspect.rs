@@ -2,24 +2,25 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{bytes, location};
+use super::bytes;
 use crate::cli::arguments::Inspect;
-use crate::cli::settings::Door;
+use crate::cli::invocation::Invocation;
+use crate::cli::location::location;
 use crate::net::redact::escaped;
 use crate::oci::Platform;
 use crate::ops::Failure;
 use crate::ops::inspect::{Inspected, InspectedImage, inspect};
 
-pub(in crate::cli) fn run(arguments: &Inspect, door: &Door) -> Result<String, Failure> {
+pub(in crate::cli) fn run(arguments: &Inspect, invocation: &Invocation) -> Result<String, Failure> {
     let platform = arguments
         .platform
         .as_deref()
         .map(str::parse::<Platform>)
         .transpose()
         .map_err(|fault| Failure::wrong(format!("`--platform`: {fault}")).hint("write for example `linux/amd64`"))?;
-    let tools = door.tools(None)?;
+    let tools = invocation.tools(None)?;
     let inspected = inspect(&location(&arguments.image)?, platform.as_ref(), &tools)?;
-    door.written(&inspected, || text(&inspected))
+    invocation.render(&inspected, || text(&inspected))
 }
 
 /// What the image says of itself is foreign text, and is escaped.

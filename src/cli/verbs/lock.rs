@@ -1,24 +1,24 @@
-use super::recipe;
+use super::named_recipe;
 use crate::cli::arguments::Lock;
-use crate::cli::settings::Door;
+use crate::cli::invocation::Invocation;
 use crate::ops::Failure;
 use crate::ops::debian::PackageChange;
 use crate::ops::lock::{self, LockUse};
 
-pub(in crate::cli) fn run(arguments: &Lock, door: &Door) -> Result<String, Failure> {
+pub(in crate::cli) fn run(arguments: &Lock, invocation: &Invocation) -> Result<String, Failure> {
     let how = if arguments.update.is_some() { LockUse::Update } else { LockUse::Keep };
     let only = arguments.update.as_deref().unwrap_or_default();
-    let tools = door.tools(None)?;
-    let locked = lock::lock(&recipe(&arguments.recipe), how, only, &tools, door.observer())?;
+    let tools = invocation.tools(None)?;
+    let locked = lock::lock(&named_recipe(&arguments.path, &arguments.recipe), how, only, &tools, invocation.observer())?;
     let path = locked.path.display();
     match (&locked.before, locked.changed) {
-        (_, false) => door.screen.say(&format!("{path} holds already")),
+        (_, false) => invocation.screen.say(&format!("{path} holds already")),
         (Some(before), true) if *before != locked.after => {
-            door.screen.say(&format!("wrote {path}\n  was {before}\n  is  {}", locked.after));
+            invocation.screen.say(&format!("wrote {path}\n  was {before}\n  is  {}", locked.after));
         }
-        _ => door.screen.say(&format!("wrote {path}")),
+        _ => invocation.screen.say(&format!("wrote {path}")),
     }
-    door.written(&locked, || if locked.packages.is_empty() { locked.after.clone() } else { table(&locked.packages) })
+    invocation.render(&locked, || if locked.packages.is_empty() { locked.after.clone() } else { table(&locked.packages) })
 }
 
 /// Writes what changed as a table: package, old version, new version, vulnerabilities.

@@ -1,7 +1,7 @@
 use std::io::Read;
 
 use crate::cli::arguments::Login;
-use crate::cli::settings::Door;
+use crate::cli::invocation::Invocation;
 use crate::net::Secret;
 use crate::net::credentials::Kept;
 use crate::oci::{StoreError, StoreFault};
@@ -10,17 +10,17 @@ use crate::ops::Failure;
 /// No password or token is longer.
 const PASSWORD_LIMIT: u64 = 64 << 10;
 
-pub(in crate::cli) fn run(arguments: &Login, door: &Door) -> Result<String, Failure> {
+pub(in crate::cli) fn run(arguments: &Login, invocation: &Invocation) -> Result<String, Failure> {
     let mut password = String::new();
     let read = std::io::stdin().lock().take(PASSWORD_LIMIT).read_to_string(&mut password);
     read.map_err(|error| StoreError::new(StoreFault::Disk, "could not read the password from standard input").caused_by(error))?;
     let password = Secret::new(password.trim_end_matches(['\r', '\n']));
-    let kept = crate::ops::login::login(&arguments.host, &arguments.username, &password, door.http()?, &door.environment)?;
-    let place = match kept {
+    let kept = crate::ops::login::login(&arguments.host, &arguments.username, &password, invocation.http()?, &invocation.environment)?;
+    let kept_in = match kept {
         Kept::File(path) => path.display().to_string(),
         Kept::Helper(name) => name,
     };
-    door.screen.say(&format!("logged in to {}; the credentials are kept in {place}", arguments.host));
-    let outcome = serde_json::json!({ "host": arguments.host, "kept": place });
-    door.written(&outcome, String::new)
+    invocation.screen.say(&format!("logged in to {}; the credentials are kept in {kept_in}", arguments.host));
+    let outcome = serde_json::json!({ "host": arguments.host, "kept": kept_in });
+    invocation.render(&outcome, String::new)
 }

@@ -11,24 +11,37 @@ pub(super) mod pages;
 pub(super) mod push;
 pub(super) mod vendor;
 
-use super::arguments::RecipeArguments;
-use crate::ops::{Failure, RecipeRequest};
-use crate::store::Location;
+use std::path::{Path, PathBuf};
+
+use super::arguments::{RecipeArguments, RecipePath};
+use crate::ops::init::RECIPE;
+use crate::ops::RecipeRequest;
+
+/// Returns the recipe that `PATH` or `-f` names; the command line refuses both together.
+fn named_recipe(path: &RecipePath, arguments: &RecipeArguments) -> RecipeRequest {
+    let request = recipe(arguments);
+    match &path.path {
+        Some(path) => RecipeRequest { file: recipe_file(path), ..request },
+        None => request,
+    }
+}
+
+/// A folder stands for the recipe that it holds itself; folders above it are not searched.
+fn recipe_file(path: &Path) -> PathBuf {
+    match path {
+        path if path == Path::new(".") => PathBuf::from(RECIPE),
+        path if path.is_dir() => path.join(RECIPE),
+        path => path.to_owned(),
+    }
+}
 
 fn recipe(arguments: &RecipeArguments) -> RecipeRequest {
     RecipeRequest {
-        file: arguments.file.clone(),
+        file: recipe_file(&arguments.file),
         set: arguments.set.clone(),
         platforms: arguments.platform.clone(),
         ..RecipeRequest::default()
     }
-}
-
-fn location(text: &str) -> Result<Location, Failure> {
-    text.parse::<Location>().map_err(|fault| {
-        let failure = Failure::wrong(fault.to_string());
-        fault.hint().into_iter().fold(failure, Failure::hint)
-    })
 }
 
 /// Writes a number of bytes for people.

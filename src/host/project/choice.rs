@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn excludes_come_before_denials_and_do_not_lift_them() -> Result<(), PathFault> {
-        let mut request = Request::new(".", super::super::Target::At(ImagePath::new(b"app")?));
+        let mut request = Request::new(".", crate::recipe::Destination::At(ImagePath::new(b"app")?));
         request.exclude = ["*.map", "!keep.map", "/top", "!.env"].map(str::to_owned).to_vec();
         let choice = Choice::new(&request, None).expect("the patterns are well formed");
         let excluded = |pattern: &str| Decision::Skip(Why::Excluded(pattern.to_owned()));
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_bounded_glob_does_not_search_deeper_than_it_can_match() -> Result<(), PathFault> {
-        let request = Request::new("*/x", super::super::Target::At(ImagePath::new(b"app")?));
+        let request = Request::new("*/x", crate::recipe::Destination::At(ImagePath::new(b"app")?));
         let choice = Choice::new(&request, Some("*/x")).expect("the patterns are well formed");
         let decide = |path: &str, is_folder| choice.decide(b"", b"n", path.as_bytes(), is_folder, false);
         assert_eq!(decide("a", true), Decision::Enter);

@@ -17,7 +17,17 @@ pub(super) const PRIVATE_KEY: &str = "private-key";
 /// How much of a file is searched for a private key.
 pub(super) const KEY_BYTES: usize = 64 * 1024;
 
+/// The names of files that are searched for a private key.
+const KEY_NAMES: [&str; 2] = ["*.pem", "*.key"];
+
+/// What the frame of a private key holds.
+const KEY_MARKS: [&str; 2] = ["PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"];
+
 const CREDENTIALS: &str = "it holds credentials";
+
+/// The version of the deny list, which locks name: it says what an image contains. It is raised whenever a rule takes or leaves other
+/// files than before.
+pub const DENY_LIST_VERSION: u32 = 1;
 
 /// The default deny list.
 #[rustfmt::skip]
@@ -63,12 +73,12 @@ impl DenyRule {
 
 /// Says whether a file's name suggests that it holds a key; its content decides.
 pub(super) fn may_be_key(name: &[u8]) -> bool {
-    matches_name("*.pem", name) || matches_name("*.key", name)
+    KEY_NAMES.iter().any(|pattern| matches_name(pattern, name))
 }
 
 /// Says whether a file's beginning holds a private key in one of the textual forms (RFC 7468, OpenSSH, PGP).
 pub(super) fn holds_key(bytes: &[u8]) -> bool {
-    [&b"PRIVATE KEY-----"[..], b"PRIVATE KEY BLOCK-----"].iter().any(|mark| bytes.windows(mark.len()).any(|window| window == *mark))
+    KEY_MARKS.iter().any(|mark| bytes.windows(mark.len()).any(|window| window == mark.as_bytes()))
 }
 
 fn matches_name(pattern: &str, name: &[u8]) -> bool {
@@ -83,6 +93,7 @@ fn matches_name(pattern: &str, name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oci::Digest;
 
     #[test]
     fn every_rule_has_its_own_name_and_a_reason() {
@@ -90,6 +101,14 @@ mod tests {
             assert!(!rule.why.is_empty() && !rule.patterns.is_empty(), "{}", rule.name);
             assert!(DENY_RULES[..index].iter().all(|other| other.name != rule.name), "{}", rule.name);
         }
+    }
+
+    /// Whoever changes what a rule takes raises [`DENY_LIST_VERSION`] with the digest.
+    #[test]
+    fn the_version_is_that_of_these_rules() {
+        let rules: Vec<_> = DENY_RULES.iter().map(|rule| (rule.name, rule.patterns, rule.except)).collect();
+        let digest = Digest::of(format!("{rules:?} {KEY_BYTES} {KEY_NAMES:?} {KEY_MARKS:?}").as_bytes());
+        assert_eq!((DENY_LIST_VERSION, &digest.hex()[..16]), (1, "e4995e2de64b20c5"));
     }
 
     #[test]

@@ -10,7 +10,8 @@ use super::listing::Bits;
 use super::locate::{Folder, Located, LocatedFile, locate, missing};
 use super::shown::{joined, last_name};
 use super::walk::{Host, Walked, walk};
-use super::{FileFault, Found, HostPath, Note, Project, Request, Symlinks, Target};
+use super::{FileFault, Found, HostPath, Note, Project, Request};
+use crate::recipe::{Destination, Symlinks};
 use crate::rootfs::{Content, Entry, EntryKind, FoundFile};
 
 impl Project {
@@ -68,8 +69,8 @@ fn find_file(request: &Request, file: &LocatedFile, choice: &Choice) -> Result<F
         return Err(FileFault::AllLeftOut { from: shown() });
     }
     let path = match &request.to {
-        Target::At(path) => Ok(path.clone()),
-        Target::In(folder) => folder.join(name),
+        Destination::At(path) => Ok(path.clone()),
+        Destination::In(folder) => folder.join(name),
     };
     let path = path.map_err(|fault| FileFault::Name { path: shown(), fault })?;
     let mode = file.facts.bits;

@@ -11,8 +11,9 @@ use rustix::io::Errno;
 use super::beneath::{Facts, facts, facts_at, open_folder};
 use super::choice::split_glob;
 use super::shown::{joined, last_name};
-use super::{FileFault, HostPath, LinkFault, Project, Symlinks};
+use super::{FileFault, HostPath, LinkFault, Project};
 use crate::diagnostic::nearest;
+use crate::recipe::Symlinks;
 use crate::rootfs::TreeId;
 
 /// How many names of a folder are compared for a hint.

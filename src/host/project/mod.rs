@@ -21,8 +21,8 @@ mod shown;
 mod trees;
 mod walk;
 
-pub use deny::{DENY_RULES, DenyRule};
+pub use deny::{DENY_LIST_VERSION, DENY_RULES, DenyRule};
 pub use fault::{FileFault, LinkFault};
-pub use request::{Found, Note, Request, Skipped, Symlinks, Target, Why};
+pub use request::{Found, Note, Request, Skipped, Why};
 pub use shown::HostPath;
 pub use trees::Project;

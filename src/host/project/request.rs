@@ -1,7 +1,8 @@
 use std::fmt;
 
 use super::HostPath;
-use crate::rootfs::{Entry, ImagePath, Owner, PathFault};
+use crate::recipe::{Destination, Symlinks};
+use crate::rootfs::{Entry, ImagePath, Owner};
 
 /// What one `[[files]]` entry asks for.
 #[derive(Debug, Clone)]
@@ -9,8 +10,8 @@ pub struct Request {
     /// A file, a folder or a glob, relative to the recipe's root, with forward slashes.
     /// What exists under this very name is taken as it is, so that a folder may be called `[id]`.
     pub from: String,
-    /// Where it lands.
-    pub to: Target,
+    /// Where it goes in the image.
+    pub to: Destination,
     /// What is left out: patterns as in a `.gitignore` in the entry's folder.
     pub exclude: Vec<String>,
     /// What is taken although it is on the deny list: names of [`super::DENY_RULES`] that do not hold here,
@@ -28,7 +29,7 @@ pub struct Request {
 
 impl Request {
     /// Asks for `from` at `to`, with the defaults for everything else.
-    pub fn new(from: &str, to: Target) -> Self {
+    pub fn new(from: &str, to: Destination) -> Self {
         Self {
             from: from.to_owned(),
             to,
@@ -40,42 +41,6 @@ impl Request {
             symlinks: Symlinks::Keep,
         }
     }
-}
-
-/// Where files land.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// A single file becomes this path; a folder's content lands in it.
-    At(ImagePath),
-    /// It was written with a slash at its end: a single file lands in it under its own name.
-    In(ImagePath),
-}
-
-impl Target {
-    /// Reads a path as the recipe holds it.
-    ///
-    /// # Errors
-    /// As [`ImagePath::absolute`].
-    pub fn new(text: &str) -> Result<Self, PathFault> {
-        let path = ImagePath::absolute(text)?;
-        Ok(if text.ends_with('/') { Self::In(path) } else { Self::At(path) })
-    }
-
-    /// Returns the path.
-    pub fn path(&self) -> &ImagePath {
-        match self {
-            Self::At(path) | Self::In(path) => path,
-        }
-    }
-}
-
-/// What becomes of symbolic links.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Symlinks {
-    /// They are links in the image too.
-    Keep,
-    /// They are replaced by what they point to, also outside of the recipe's root.
-    Follow,
 }
 
 /// What a request found.

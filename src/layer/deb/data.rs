@@ -2,12 +2,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Read, Write};
 
 use super::{DATA, DebFault};
+use crate::debian::{DebEntry, DebKind};
 use crate::layer::decompress::Limits;
 use crate::layer::facts::climbs_out;
 use crate::layer::strict::{ArchiveFault, Member, MemberKind, StrictTar};
 use crate::layer::tree::{Tree, cost};
 use crate::layer::window::Window;
-use crate::package::{DebEntry, DebKind};
 use crate::rootfs::{Head, ImagePath, ImageText};
 
 /// The largest file that is kept whole, in bytes, and all of them.

@@ -16,7 +16,7 @@ use super::decompress::Limits;
 use super::strict::ArchiveFault;
 use crate::rootfs::ImagePath;
 
-use crate::package::DebFacts;
+use crate::debian::DebFacts;
 pub use control::{ControlStanza, control_stanza};
 
 /// The one version of the format (deb(5)).
@@ -142,5 +142,7 @@ fn part<R: Read, T>(
     if ar.has_ended() { Err(DebFault::Truncated(ar.position())) } else { result }
 }
 
+#[cfg(test)]
+mod sample;
 #[cfg(test)]
 mod tests;

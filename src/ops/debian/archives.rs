@@ -3,17 +3,17 @@ use std::io::{BufRead, BufReader, Read};
 use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::XzReader;
 
+use crate::debian::{Compression, Expected, Index, IndexFile, Limits, PackagesFile, Release, TrustedKeys};
 use crate::diagnostic::Diagnostic;
 use crate::host::{now, read_bytes};
 use crate::lock::LockedArchive;
 use crate::oci::{Descriptor, MediaType, StoreError, StoreFault};
 use crate::ops::recipe::OpenRecipe;
 use crate::ops::{Failure, Observer, TaskKind, Tools};
-use crate::package::debian::{Compression, Expected, Index, IndexFile, Limits, PackagesFile, Release, TrustedKeys};
 use crate::recipe::{DebianBase, Spanned};
 
+use super::mirrors::{DEBIAN, DEBIAN_SECURITY, mirrors_of, snapshot_time};
 use super::packages::in_parallel;
-use super::places::{DEBIAN, DEBIAN_SECURITY, places_of, snapshot_time};
 
 /// The largest `InRelease` in bytes: Debian's has a seventh of a megabyte.
 const RELEASE_LIMIT: u64 = 16 << 20;
@@ -78,7 +78,7 @@ impl Suite {
     /// Fetches and verifies the suite's signed list. `before` is what the lock knows of it: nothing older is taken.
     pub(super) fn open(self, before: Option<&LockedArchive>, tools: &Tools) -> Result<OpenSuite, Failure> {
         let now = now();
-        let places = places_of(&self.archive, &snapshot_time(now), tools);
+        let places = mirrors_of(&self.archive, &snapshot_time(now), tools);
         let last = before.and_then(|locked| locked.date.parse::<jiff::Timestamp>().ok()).map(jiff::Timestamp::as_second);
         let expected = Expected { suite: &self.name, now, not_older_than: last };
         let path = format!("dists/{}/InRelease", self.name);

@@ -3,11 +3,11 @@ use std::io::{self, Read};
 
 use flate2::read::MultiGzDecoder;
 
+use crate::debian::vulnerabilities_since;
 use crate::layer::Limits;
 use crate::layer::deb::read_deb;
 use crate::lock::{LockedDebian, LockedPackage};
 use crate::ops::{Observer, Tools};
-use crate::package::debian::Version;
 use crate::rootfs::ImagePath;
 
 use super::packages::{descriptor, fetch};
@@ -61,7 +61,7 @@ pub(in crate::ops) fn changes(
     for change in &mut changes {
         let (Some(before), Some(package)) = (&change.before, new.get(change.name.as_str())) else { continue };
         if at_hand && let Some(changelog) = changelog(package, tools) {
-            change.vulnerabilities = vulnerabilities(&changelog, before);
+            change.vulnerabilities = vulnerabilities_since(&changelog, before);
         }
     }
     changes
@@ -87,43 +87,4 @@ fn changelog(package: &LockedPackage, tools: &Tools) -> Option<String> {
     let mut text = Vec::new();
     MultiGzDecoder::new(&kept.1.0[..]).take(CHANGELOG_LIMIT).read_to_end(&mut text).ok()?;
     Some(String::from_utf8_lossy(&text).into_owned())
-}
-
-/// Returns the vulnerabilities that entries of a changelog newer than a version name (deb-changelog(5)).
-fn vulnerabilities(changelog: &str, since: &str) -> Vec<String> {
-    let Ok(since) = since.parse::<Version>() else { return Vec::new() };
-    let mut found = BTreeSet::new();
-    for line in changelog.lines() {
-        let is_heading = !line.starts_with([' ', '\t']) && line.contains("; urgency");
-        if is_heading {
-            let version =
-                line.split_once('(').and_then(|(_, rest)| rest.split_once(')')).and_then(|(text, _)| text.parse::<Version>().ok());
-            if version.is_none_or(|version| version <= since) {
-                break;
-            }
-        }
-        for (start, _) in line.match_indices("CVE-") {
-            let name: String =
-                line[start..].chars().take_while(|character| character.is_ascii_alphanumeric() || *character == '-').collect();
-            let mut parts = name.split('-').skip(1);
-            let is_number = |part: Option<&str>| part.is_some_and(|part| part.len() >= 4 && part.bytes().all(|byte| byte.is_ascii_digit()));
-            if is_number(parts.next()) && is_number(parts.next()) {
-                found.insert(name.trim_end_matches('-').to_owned());
-            }
-        }
-    }
-    found.into_iter().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn vulnerabilities_of_newer_entries_are_named() {
-        let changelog = "openssl (3.5.9-1~deb13u1) trixie-security; urgency=medium\n\n  * New upstream:\n   - CVE-2026-1111 (a bug), CVE-2026-22222.\n   - CVE-2026-X\n\n -- A <a@b>  Mon\n\nopenssl (3.5.4-1) unstable; urgency=medium\n\n  * CVE-2025-1234\n";
-        assert_eq!(vulnerabilities(changelog, "3.5.4-1"), ["CVE-2026-1111", "CVE-2026-22222"]);
-        assert_eq!(vulnerabilities(changelog, "3.5.9-1~deb13u1"), [""; 0]);
-        assert_eq!(vulnerabilities(changelog, "3.5.0-1").len(), 3);
-    }
 }

@@ -1,19 +1,19 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use crate::debian::SUITES;
+use crate::debian::{Chosen, ExcludedBy, Index, Pattern, Request, Resolution, ResolveFault, Version, Wanted, WantedBy, resolve};
 use crate::diagnostic::Diagnostic;
 use crate::lock::{DebianRequest, LeftOutPackage, LockedArchive, LockedDebian, LockedPackage, LockedPackages};
 use crate::oci::Platform;
 use crate::ops::recipe::OpenRecipe;
 use crate::ops::{Failure, Observer, Quiet, Tools};
-use crate::package::SUITES;
-use crate::package::debian::{Chosen, ExcludedBy, Index, Pattern, Request, Resolution, ResolveFault, Version, Wanted, WantedBy, resolve};
 use crate::recipe::DebianBase;
 
 use super::archives::{OpenSuite, Suite, fetch_indexes, read_indexes, suites};
-use super::hold::hold_back;
+use super::mirrors::{DEBIAN, snapshot_time};
 use super::packages::in_parallel;
-use super::places::{DEBIAN, snapshot_time};
+use super::partial_update::update_only;
 
 /// Who wanted what the recipe names, in a lock.
 pub(in crate::ops) const RECIPE: &str = "the recipe";
@@ -57,7 +57,7 @@ pub(in crate::ops) fn choose(
         };
         if let Some(old) = before.and_then(|before| before.packages(platform)).filter(|_| !only.is_empty()) {
             let pinned = base.wanted.iter().filter(|(_, version)| version.is_some()).map(|(name, _)| name.as_str());
-            packages = hold_back(&packages, old, only.iter().map(String::as_str), pinned, &indexes, architecture);
+            packages = update_only(&packages, old, only.iter().map(String::as_str), pinned, &indexes, architecture);
         }
         if let Ok(mut chosen) = chosen.lock() {
             chosen.insert(*number, packages);
@@ -97,18 +97,7 @@ fn open_suites(base: &DebianBase, open: &OpenRecipe, before: Option<&LockedDebia
 
 /// Returns Debian's name for a platform's architecture.
 pub(super) fn architecture(platform: &Platform, open: &OpenRecipe) -> Result<&'static str, Failure> {
-    let found = match (platform.os.as_str(), platform.architecture.as_str(), platform.variant.as_deref()) {
-        ("linux", "amd64", _) => Some("amd64"),
-        ("linux", "arm64", _) => Some("arm64"),
-        ("linux", "386", _) => Some("i386"),
-        ("linux", "arm", Some("v7") | None) => Some("armhf"),
-        ("linux", "arm", Some("v5" | "v6")) => Some("armel"),
-        ("linux", "ppc64le", _) => Some("ppc64el"),
-        ("linux", "s390x", _) => Some("s390x"),
-        ("linux", "riscv64", _) => Some("riscv64"),
-        ("linux", "loong64", _) => Some("loong64"),
-        _ => None,
-    };
+    let found = crate::debian::architecture(platform);
     found.ok_or_else(|| {
         let written = open.recipe.platforms.iter().find(|written| written.value == *platform).and_then(|written| written.span.as_ref());
         Failure::from(Diagnostic::error(format!("Debian has no packages for `{platform}`")).at(written, "asked for here"))
@@ -202,7 +191,7 @@ fn wanted_by(by: &WantedBy) -> String {
     by.package().unwrap_or(RECIPE).to_owned()
 }
 
-fn left_out(left_out: &crate::package::debian::LeftOut) -> LeftOutPackage {
+fn left_out(left_out: &crate::debian::LeftOut) -> LeftOutPackage {
     let rule = match &left_out.by {
         ExcludedBy::BuiltIn(rule) => rule.clone(),
         ExcludedBy::Recipe => RECIPE.to_owned(),

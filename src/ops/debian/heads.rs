@@ -2,7 +2,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use crate::package::{DebFacts, DebKind};
+use crate::debian::{DebFacts, DebKind};
 use crate::rootfs::{ContentFault, Gap, Head, ReadAt, ReadFault};
 
 /// A file of a package inside of its plain `data.tar`.

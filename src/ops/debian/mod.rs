@@ -6,22 +6,20 @@ mod archives;
 mod changes;
 mod choose;
 mod heads;
-mod hold;
+mod mirrors;
+mod package_names;
 mod packages;
-mod places;
-mod who;
-
-use std::sync::Arc;
+mod partial_update;
 
 use crate::base::BaseImage;
 use crate::base::debian::{
     Assembled, AssemblyFault, AssemblyPackage, AssemblyRequest, Extent, FilterUse, OptionalLibrary, UnexplainedScript, assemble,
 };
+use crate::debian::DebFacts;
 use crate::diagnostic::Diagnostic;
 use crate::host::read_bytes;
 use crate::lock::{LeftOutPackage, LockedDebian, LockedPackage};
 use crate::oci::{Platform, Store, StoreError, StoreFault};
-use crate::package::DebFacts;
 use crate::plan::ProofWaiver;
 use crate::recipe::DebianBase;
 use crate::rootfs::ImagePath;
@@ -35,8 +33,8 @@ use super::{Failure, Observer, Tools};
 pub use changes::PackageChange;
 pub(super) use changes::changes;
 pub(super) use choose::{RECIPE, choose};
+pub(super) use package_names::DebianNames;
 pub(super) use packages::{Contents, PACKAGE_TYPE, Packages, descriptor, fetch};
-pub(super) use who::DebianNames;
 
 /// The largest file with certificates in bytes.
 const CERTIFICATES_LIMIT: u64 = 4 << 20;
@@ -57,12 +55,14 @@ pub struct DebianOutcome {
     pub unexplained_scripts: Vec<UnexplainedScript>,
 }
 
-/// A base for every platform of a recipe.
-pub(super) struct DebianImages {
-    pub(super) images: Vec<BaseImage>,
-    pub(super) packages: Arc<Packages>,
-    pub(super) outcomes: Vec<DebianOutcome>,
-    pub(super) proofs: Vec<PackagesProof>,
+/// The base of one platform, assembled from packages.
+pub(super) struct DebianImage {
+    /// The image.
+    pub(super) image: BaseImage,
+    /// What is told of it.
+    pub(super) outcome: DebianOutcome,
+    /// What is proved of its packages.
+    pub(super) proof: PackagesProof,
 }
 
 /// What is proved of the packages of one platform.
@@ -84,7 +84,7 @@ pub(super) fn images(
     locked: &LockedDebian,
     tools: &Tools,
     observer: &dyn Observer,
-) -> Result<DebianImages, Failure> {
+) -> Result<(Vec<DebianImage>, Packages), Failure> {
     let platforms: Vec<&Platform> = open.recipe.platforms.iter().map(|platform| &platform.value).collect();
     let of_platforms = platforms.iter().filter_map(|platform| locked.packages(platform)).flat_map(|locked| &locked.packages);
     let mut needed: Vec<&LockedPackage> = of_platforms.collect();
@@ -95,10 +95,10 @@ pub(super) fn images(
     let packages = Packages::new(needed.iter().copied(), tools);
     packages::learn(&packages, &needed, tools)?;
     let certificates = certificates(open, base)?;
-    let mut all = DebianImages { images: Vec::new(), packages: Arc::new(packages), outcomes: Vec::new(), proofs: Vec::new() };
+    let mut images = Vec::new();
     for platform in platforms {
         let locked = locked.packages(platform).ok_or_else(|| Failure::wrong(format!("the lock has no packages for `{platform}`")))?;
-        let assembled = assembled(open, base, platform, &locked.packages, &certificates, &all.packages)?;
+        let assembled = assembled(open, base, platform, &locked.packages, &certificates, &packages)?;
         for script in &assembled.unexplained {
             let UnexplainedScript { package, script, command } = script;
             let text = format!(
@@ -116,22 +116,23 @@ pub(super) fn images(
             needs: optional.library.clone(),
             reason: optional.reason.clone(),
         };
-        all.proofs.push(PackagesProof {
+        let proof = PackagesProof {
             files: assembled.package_files,
             waivers: assembled.optional.iter().map(waiver).collect(),
             left_out: locked.left_out.clone(),
             archive: base.suite.clone().zip(choose::architecture(platform, open).ok()),
-        });
-        all.outcomes.push(DebianOutcome {
+        };
+        let outcome = DebianOutcome {
             platform: platform.to_string(),
             packages: locked.packages.iter().map(|package| (package.name.clone(), package.version.clone())).collect(),
             filters: assembled.left_out,
             made: assembled.needs,
             unexplained_scripts: assembled.unexplained,
-        });
-        all.images.push(BaseImage::written(platform, assembled.layers, &assembled.environment, &base.entrypoint));
+        };
+        let image = BaseImage::written(platform, assembled.layers, &assembled.environment, &base.entrypoint);
+        images.push(DebianImage { image, outcome, proof });
     }
-    Ok(all)
+    Ok((images, packages))
 }
 
 fn assembled(

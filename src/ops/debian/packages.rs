@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
+use crate::debian::DebFacts;
 use crate::feed::Place;
 use crate::host::project::Project;
 use crate::layer::Limits;
@@ -13,10 +14,9 @@ use crate::layer::deb::{control_stanza, read_deb};
 use crate::lock::LockedPackage;
 use crate::oci::{Descriptor, Digest, MediaType, Store, StoreError, StoreFault};
 use crate::ops::{Failure, Observer, TaskKind, Tools};
-use crate::package::DebFacts;
 use crate::rootfs::{ContentFault, ImagePath, OpenContent, Stat, TreeId};
 
-use super::places::places_of;
+use super::mirrors::mirrors_of;
 
 /// How many packages are fetched at once.
 const AT_ONCE: usize = 6;
@@ -162,7 +162,7 @@ fn fetch_one(package: &LockedPackage, vendored: Option<&dyn Store>, tools: &Tool
             Err(error) => from_vendored = Some(error),
         }
     }
-    let places: Vec<Place> = places_of(&package.archive, &package.snapshot, tools);
+    let places: Vec<Place> = mirrors_of(&package.archive, &package.snapshot, tools);
     let fetched = tools.feed.fetch(&places, &[&package.path], &wanted, &*task);
     fetched.map_err(|error| {
         let mut error = error;

@@ -105,7 +105,7 @@ impl Image {
                 ..Settings::default()
             },
             split: Split::Off,
-            compressor: Compressor::new(Compression::Gzip, None).unwrap(),
+            compressor: Compressor::new(crate::recipe::Format::NEWEST, Compression::Gzip, None).unwrap(),
             proof: ProofRequest {
                 waivers: self.waivers.clone(),
                 who_has: Some(&Packages),

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::Check;
+use crate::debian::{SUITES, flavour, flavours};
 use crate::diagnostic::nearest;
-use crate::package::{SUITES, flavour, flavours};
 use crate::recipe::model::{DebianArchive, DebianBase, Spanned};
 use crate::recipe::node::At;
 use crate::recipe::schema::{ArchiveKeys, DebianKeys};
@@ -92,7 +92,7 @@ impl Check<'_> {
         None
     }
 
-    fn flavour(&mut self, at: At<'_>, written: &str, suite: Option<&str>) -> Option<crate::package::Flavour> {
+    fn flavour(&mut self, at: At<'_>, written: &str, suite: Option<&str>) -> Option<crate::debian::Flavour> {
         let name = self.text(at, written)?;
         let Some(suite) = suite else {
             let hint = "write `suite = \"trixie\"` as well, or name the packages in `packages`";

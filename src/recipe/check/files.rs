@@ -1,5 +1,5 @@
 use super::Check;
-use crate::recipe::model::{DirectoryEntry, FilesEntry, FilesSource, Landing, LinkEntry, Replaces, Spanned, Symlinks};
+use crate::recipe::model::{Destination, DirectoryEntry, FilesEntry, FilesSource, LinkEntry, Replaces, Spanned, Symlinks};
 use crate::recipe::node::At;
 use crate::recipe::schema::{DirectoryKeys, FilesKeys, LinkKeys, SymlinksKey};
 use crate::rootfs::Owner;
@@ -15,9 +15,13 @@ impl Check<'_> {
     fn files_entry(&mut self, at: At<'_>, keys: &FilesKeys, user: Owner) -> Option<FilesEntry> {
         let source = self.source(at, keys);
         let to = self.required(at, "to", "[[files]]", "/app", keys.to.as_deref());
-        let landing = if keys.to.as_deref().is_some_and(|to| to.ends_with('/')) { Landing::In } else { Landing::At };
+        let is_folder = keys.to.as_deref().is_some_and(|to| to.ends_with('/'));
+        let to = to.map(|Spanned { value, span }| Spanned {
+            value: if is_folder { Destination::In(value) } else { Destination::At(value) },
+            span,
+        });
         if let (Some(FilesSource::Text(_)), Some(to)) = (&source, &to)
-            && (landing == Landing::In || to.is_root())
+            && (is_folder || to.path().is_root())
         {
             self.fault(
                 to.span.as_ref(),
@@ -44,7 +48,6 @@ impl Check<'_> {
         Some(FilesEntry {
             source: source?,
             to: to?,
-            landing,
             exclude,
             include_denied,
             mode,

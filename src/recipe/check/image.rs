@@ -3,6 +3,7 @@ use jiff::Timestamp;
 use super::{Check, Missing};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::oci::{ImageName, ImageReference, Platform, PlatformFault, ReferenceFault, Tag};
+use crate::recipe::format::Format;
 use crate::recipe::model::Spanned;
 use crate::recipe::node::{At, Node, NodeKind};
 use crate::recipe::schema::{CreatedKey, ImageKeys};
@@ -12,6 +13,7 @@ pub(super) struct Image {
     pub(super) references: Vec<Spanned<ImageReference>>,
     pub(super) platforms: Vec<Spanned<Platform>>,
     pub(super) created: Option<i64>,
+    pub(super) format: Format,
 }
 
 impl Check<'_> {
@@ -22,6 +24,7 @@ impl Check<'_> {
         let tags = self.tags(at, keys);
         let platforms = self.platforms(at, keys);
         let created = keys.created.as_ref().and_then(|created| self.created(at.key("created"), created));
+        let format = self.format(at.key("format"), keys.format);
         let mut references = Vec::new();
         if arguments.is_empty() {
             for name in &names {
@@ -37,7 +40,7 @@ impl Check<'_> {
                 once.push(reference);
             }
         }
-        Image { references: once, platforms, created }
+        Image { references: once, platforms, created, format }
     }
 
     fn names(&mut self, at: At<'_>, keys: &ImageKeys) -> Vec<Spanned<ImageName>> {
@@ -170,6 +173,18 @@ impl Check<'_> {
             Some(_) => return seconds,
         }
         None
+    }
+
+    fn format(&mut self, at: At<'_>, written: Option<i64>) -> Format {
+        let Some(written) = written else { return Format::NEWEST };
+        let format = u32::try_from(written).ok().and_then(Format::numbered);
+        format.unwrap_or_else(|| {
+            let carried: Vec<String> = Format::carried().iter().map(|format| format.number().to_string()).collect();
+            let message = format!("this version of hardened cannot write format {written}, only {}", carried.join(" and "));
+            let hint = format!("write `format = {}`, or use a release of hardened that carries format {written}", Format::NEWEST.number());
+            self.fault(at.span(), message, "not carried", hint);
+            Format::NEWEST
+        })
     }
 
     fn argument(&mut self, node: &Node, tags: &[Spanned<Tag>]) -> Vec<Spanned<ImageReference>> {

@@ -97,6 +97,7 @@ impl Check<'_> {
             root,
             references: image.references,
             platforms: image.platforms,
+            format: image.format,
             created: image.created,
             base,
             inherit,
@@ -160,13 +161,13 @@ impl Check<'_> {
 
     /// Fills in the placeholders of a text; `None` after a fault.
     fn text(&mut self, at: At<'_>, written: &str) -> Option<String> {
-        let place = |range: &Range<usize>| at.node.map(|node| node.part(written, range));
+        let location = |range: &Range<usize>| at.node.map(|node| node.part(written, range));
         let parts = match parts(written) {
             Ok(parts) => parts,
             Err(range) => {
                 let brace = &written[range.clone()];
                 self.fault(
-                    place(&range).as_ref(),
+                    location(&range).as_ref(),
                     format!("a single `{brace}` in a text"),
                     "begins or ends no placeholder",
                     format!("write `{brace}{brace}` for the character itself, or a placeholder: `{{git.revision}}`"),
@@ -178,7 +179,7 @@ impl Check<'_> {
         for part in parts {
             match part {
                 Part::Text(literal) => text.iter_mut().for_each(|text| text.push_str(&literal)),
-                Part::Name(name, range) => match self.placeholder(&name, place(&range).as_ref()) {
+                Part::Name(name, range) => match self.placeholder(&name, location(&range).as_ref()) {
                     Some(value) => text.iter_mut().for_each(|text| text.push_str(&value)),
                     None => text = None,
                 },
@@ -283,9 +284,9 @@ impl Check<'_> {
     }
 
     /// Says that of two equal elements of a list one is too many.
-    fn twice<T: PartialEq>(&mut self, list: &str, element: &Spanned<T>, shown: &str, earlier: &[Spanned<T>]) -> bool {
+    fn twice<T: PartialEq>(&mut self, list: &str, element: &Spanned<T>, text: &str, earlier: &[Spanned<T>]) -> bool {
         let Some(first) = earlier.iter().find(|other| other.value == element.value) else { return false };
-        let fault = Diagnostic::error(format!("`{list}` has `{shown}` twice"))
+        let fault = Diagnostic::error(format!("`{list}` has `{text}` twice"))
             .at(element.span.as_ref(), "the second")
             .also_at(first.span.as_ref(), "the first")
             .hint("leave one of the two out");

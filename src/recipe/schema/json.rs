@@ -23,7 +23,10 @@ fn without_null(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(without_null),
         Value::Object(object) => {
-            object.remove("format");
+            // A property may be called `format` too.
+            if object.get("format").is_some_and(Value::is_string) {
+                object.remove("format");
+            }
             if object.get("default").is_some_and(|default| !matches!(default, Value::Object(fields) if fields.contains_key("type"))) {
                 object.remove("default");
             }

@@ -78,6 +78,10 @@ pub(super) struct ImageKeys {
     /// When the image counts as created: RFC 3339 or seconds since 1970. `SOURCE_DATE_EPOCH` goes first; without both it is 1970.
     #[schemars(with = "CreatedKey", example = &"2026-11-24T00:00:00Z")]
     pub(super) created: Option<CreatedKey>,
+    /// The format of the image's bytes; the newest one when it is not named. An older number keeps layers byte for byte what they were
+    /// before an update of hardened that raised it. A release carries its own number and the one before; every other one is refused.
+    #[schemars(example = 1, range(min = 1))]
+    pub(super) format: Option<i64>,
 }
 
 /// A point in time.

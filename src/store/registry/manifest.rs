@@ -46,7 +46,7 @@ impl Repository {
     pub(super) fn get_manifest(&self, selector: &Selector) -> Result<RawManifest, Fault> {
         let mut tries = Tries::new(self.registry.0.http.retry_policy());
         loop {
-            match self.get_once(selector, Action::Pull) {
+            match self.get_once(selector, self.reading()) {
                 Ok(manifest) => return Ok(manifest),
                 Err(fault) => {
                     let late = fault.status() == Some(404) && self.was_written() && tries.failed() < LATE;

@@ -28,7 +28,7 @@ use self::call::{Action, Call};
 use self::fault::Fault;
 use self::token::{Manner, Tokens};
 use crate::net::credentials::Credentials;
-use crate::net::{Http, HttpFault, Method, Request, Response, Target, TlsProblem, Url, is_loopback, split_port};
+use crate::net::{Again, Http, HttpFault, Method, Request, Response, Target, TlsProblem, Tries, Url, is_loopback, split_port};
 use crate::oci::{
     BlobSource, Descriptor, Digest, ImageName, Progress, RawManifest, Selector, Store, StoreError, StoreFault, Tag, Verified, Written,
 };
@@ -197,6 +197,22 @@ impl Repository {
         self.registry.0.written.lock().unwrap_or_else(PoisonError::into_inner).contains(&self.name)
     }
 
+    /// Returns what to ask for when something is read: where this process wrote, it has a token for more than reading already.
+    fn reading(&self) -> Action {
+        if self.was_written() { Action::Push } else { Action::Pull }
+    }
+
+    /// Says whether the repository has a blob. One that this process may just have written is asked for again when it is not there yet.
+    fn has_by_now(&self, digest: &Digest, size: u64) -> Result<bool, Fault> {
+        let mut tries = Tries::new(self.registry.0.http.retry_policy());
+        loop {
+            let has = self.has(digest, size, self.reading())?;
+            if has || !self.was_written() || tries.failed() >= manifest::LATE || tries.next((), Again::Soon).is_err() {
+                return Ok(has);
+            }
+        }
+    }
+
     fn error(&self, fault: Fault, step: &str) -> StoreError {
         fault.at(self.name.registry(), step)
     }
@@ -250,7 +266,7 @@ impl Store for Repository {
 
     fn has_blob(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
         let step = || format!("could not ask `{}` for the blob {}", self.name, descriptor.digest);
-        self.has(&descriptor.digest, descriptor.size, Action::Pull).map_err(|fault| self.error(fault, &step()))
+        self.has_by_now(&descriptor.digest, descriptor.size).map_err(|fault| self.error(fault, &step()))
     }
 
     fn open_blob(&self, descriptor: &Descriptor) -> Result<Verified<Box<dyn std::io::Read + Send>>, StoreError> {

@@ -1,0 +1,127 @@
+use std::num::NonZeroUsize;
+use std::thread;
+use std::time::Duration;
+
+use super::arguments::{Format, Global};
+use super::location::vendored_location;
+use super::screen::{Bars, Screen};
+use super::settings_file::SettingsFile;
+use crate::diagnostic::is_hostile;
+use crate::feed::{Feed, Place};
+use crate::host::Environment;
+use crate::host::cache::{Cache, CacheFault};
+use crate::net::credentials::Credentials;
+use crate::net::{Http, Network, Patience, RetryPolicy, Settings};
+use crate::oci::{StoreError, StoreFault};
+use crate::ops::{Failure, Observer, Tools};
+use crate::store::Location;
+use crate::store::registry::Registry;
+
+/// What came in through the door: settings, the environment, and the screen.
+pub(super) struct Invocation {
+    global: Global,
+    pub(super) environment: Environment,
+    pub(super) screen: Screen,
+    bars: Bars,
+}
+
+impl Invocation {
+    pub(super) fn new(global: Global, environment: Environment, screen: Screen, bars: Bars) -> Self {
+        Self { global, environment, screen, bars }
+    }
+
+    pub(super) fn observer(&self) -> &dyn Observer {
+        &self.bars
+    }
+
+    /// Writes a result for programs, when these were asked for; else for people.
+    pub(super) fn render<T: serde::Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> Result<String, Failure> {
+        match self.global.format {
+            Format::Text => Ok(text()),
+            Format::Json => json(value),
+        }
+    }
+
+    pub(super) fn http(&self) -> Result<Http, Failure> {
+        self.http_by(&SettingsFile::read(&self.environment)?)
+    }
+
+    fn http_by(&self, file: &SettingsFile) -> Result<Http, Failure> {
+        let token_realms = self.global.token_realm.iter().map(|pair| {
+            let parts = pair.split_once('=').filter(|(registry, host)| !registry.is_empty() && !host.is_empty());
+            let wrong = || Failure::wrong(format!("`--token-realm {}` is not `REGISTRY=HOST`", pair.escape_debug()));
+            parts.map(|(registry, host)| (registry.to_owned(), host.to_owned())).ok_or_else(wrong)
+        });
+        let token_realms: Vec<_> = token_realms.collect::<Result<_, _>>()?;
+        Ok(Http::new(Settings {
+            network: if self.global.offline { Network::Offline } else { Network::Allowed },
+            insecure: self.global.insecure.iter().chain(&file.insecure).cloned().collect(),
+            certificate_files: self.global.ca_file.iter().chain(&file.ca_files).cloned().collect(),
+            token_realms: token_realms.into_iter().chain(file.token_realms.clone()).collect(),
+            patience: Patience { stall: Duration::from_secs(self.global.stall_timeout), ..Patience::default() },
+            retry: RetryPolicy { deadline: self.global.retry_for.map(Duration::from_secs), ..RetryPolicy::default() },
+            environment: self.environment.clone(),
+        }))
+    }
+
+    pub(super) fn cache(&self) -> Result<Cache, Failure> {
+        let opened = Cache::open_for(&self.environment, self.global.cache_dir.as_deref());
+        let (cache, note) = opened.map_err(|fault| {
+            let hint = match &fault {
+                CacheFault::Foreign(_) => "name a folder of your own: `--cache-dir DIR`",
+                CacheFault::Disk(_) => "name a folder that can be written: `--cache-dir DIR`",
+            };
+            StoreError::new(StoreFault::Disk, "could not open the cache").caused_by(fault).hint(hint)
+        })?;
+        if let Some(note) = note {
+            self.observer().note(&note.0);
+        }
+        Ok(cache)
+    }
+
+    pub(super) fn tools(&self, threads: Option<NonZeroUsize>) -> Result<Tools, Failure> {
+        let file = SettingsFile::read(&self.environment)?;
+        let http = self.http_by(&file)?;
+        let registry = Registry::new(http.clone(), Credentials::new(self.environment.clone()));
+        let threads = threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+        let cache = self.cache()?;
+        let feed = Feed::new(http, cache.clone());
+        let (debian_mirrors, vendored) = (self.debian_mirrors(&file)?, self.vendored()?);
+        Ok(Tools { environment: self.environment.clone(), cache, registry, feed, debian_mirrors, vendored, threads })
+    }
+
+    fn debian_mirrors(&self, file: &SettingsFile) -> Result<Vec<String>, Failure> {
+        let words = self.global.debian_mirror.iter().flat_map(|text| text.split([',', ' ', '\n'])).filter(|word| !word.is_empty());
+        let mirror = |word: &str| match Place::new(word) {
+            Some(place) => Ok(place.to_string()),
+            None => Err(Failure::wrong("a mirror of Debian's archive is no address of a folder")
+                .hint("write the folder that holds `dists`: `--debian-mirror https://HOST/debian`")),
+        };
+        let named: Vec<String> = words.map(mirror).collect::<Result<_, _>>()?;
+        if !named.is_empty() {
+            return Ok(named);
+        }
+        file.debian_mirrors.iter().map(|word| mirror(word)).collect()
+    }
+
+    fn vendored(&self) -> Result<Option<Location>, Failure> {
+        let Some(text) = &self.global.vendored else { return Ok(None) };
+        vendored_location(text).map(Some)
+    }
+}
+
+/// Writes a value as JSON. What could speak to a terminal is written as `\u…`, which is the same text to every reader of JSON.
+pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
+    let failed = |error| StoreError::new(StoreFault::Disk, "could not write the result as JSON").caused_by(error);
+    let text = serde_json::to_string_pretty(value).map_err(failed)?;
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        // All of these are within sixteen bits.
+        match character {
+            '\n' => shown.push('\n'),
+            hostile if is_hostile(hostile) => shown.extend(format!("\\u{:04x}", u32::from(hostile)).chars()),
+            other => shown.push(other),
+        }
+    }
+    Ok(shown)
+}

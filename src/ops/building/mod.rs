@@ -1,0 +1,383 @@
+//! `hardened build`: from the recipe to an image at all its destinations.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::diagnostic::Diagnostic;
+use crate::host::project::Project;
+use crate::host::rfc3339;
+use crate::image::{History, Image, ImageLayer, assemble, index};
+use crate::layer::Layer;
+use crate::oci::{BlobSource, Descriptor, Digest, RawManifest, StoreError, StoreFault};
+use crate::plan::{Fault, Plan, PlanRequest, PlannedLayer, Proof, ProofRequest, Settings, Split, UserRequest};
+use crate::recipe::{PlatformRecipe, Recipe};
+use crate::store::publish::gate::AcceptAll;
+use crate::store::publish::{Queue, Transaction};
+use crate::store::{Blobs, Location, Publication};
+
+use super::base::FoundBase;
+use super::debian::{Contents, DebianNames};
+use super::destinations;
+use super::gather::{self, Gathered};
+use super::layers::{CachedLayer, LayerFailure, Remembered};
+use super::lock::{self, LockUse};
+use super::recipe::{self, OpenRecipe};
+use super::watched::Watched;
+use super::{Failure, Observer, RecipeRequest, Tools};
+
+pub use super::destinations::Push;
+pub use explained::{Explained, ExplainedBase, ExplainedLayer};
+pub(super) use outcome::written;
+pub use outcome::{Built, BuiltLayer, BuiltPlatform, BuiltSkip, BuiltUpload, Times};
+
+mod explained;
+mod outcome;
+mod proof;
+
+/// How often files are found anew when they change while they are read.
+const TRIES: usize = 3;
+
+/// What is to be built, and where it goes.
+#[derive(Debug, Clone)]
+pub struct BuildRequest {
+    /// The recipe.
+    pub recipe: RecipeRequest,
+    /// How the lock is treated.
+    pub lock: LockUse,
+    /// Where the image is written.
+    pub outputs: Vec<Location>,
+    /// Whether it is pushed.
+    pub push: Push,
+}
+
+/// Builds an image.
+///
+/// # Errors
+/// When the recipe is wrong, the image could not start, or the world fails. Every tag, archive and layout is then as it was, and no
+/// engine has the image, unless the error names those that have it.
+pub fn build(request: &BuildRequest, tools: &Tools, observer: &dyn Observer) -> Result<Built, Failure> {
+    let begun = Instant::now();
+    let job = Job::open(&request.recipe, request.lock, tools, observer)?;
+    let destinations = destinations::of_build(&request.outputs, request.push, &job.open.recipe, tools)?;
+    let transaction = Transaction { destinations: &destinations, gates: &AcceptAll, watch: &Watched(observer) };
+    let base_done = begun.elapsed();
+    let fill = |queue: &Queue<'_>| {
+        let mut work = job.build_all(queue, tools, observer)?;
+        if work.held.is_some() {
+            queue.skip_complete(&job.publication(&work, tools)?);
+            work.release(queue);
+        }
+        Ok::<_, Failure>(work)
+    };
+    tools.cache.take_damage();
+    let (work, staging) = match transaction.stage_blobs(fill) {
+        Err(_) if tools.cache.take_damage() => {
+            observer.note("a file of the cache was damaged; all of it is checked, and what is missing is made again");
+            tools.cache.check().map_err(|error| StoreError::new(StoreFault::Disk, "could not check the cache").caused_by(error))?;
+            transaction.stage_blobs(fill)?
+        }
+        outcome => outcome?,
+    };
+    let layers_done = begun.elapsed();
+    let publication = job.publication(&work, tools)?;
+    let committed = staging.stage(&publication)?.verify()?.commit()?;
+    let times = Times {
+        base: base_done.as_secs_f64(),
+        layers: layers_done.saturating_sub(base_done).as_secs_f64(),
+        total: begun.elapsed().as_secs_f64(),
+    };
+    Ok(job.outcome(&work, &publication.root.descriptor(), &destinations, &committed.sent, times))
+}
+
+/// Decides everything, and returns it for each platform without doing it.
+///
+/// # Errors
+/// As [`build`].
+pub fn explain(request: &RecipeRequest, how: LockUse, tools: &Tools, observer: &dyn Observer) -> Result<Vec<Explained>, Failure> {
+    let job = Job::open(request, how, tools, observer)?;
+    let explained = |number| job.plan(number, tools, observer).map(|(plan, gathered, _)| Explained::new(&plan, &gathered));
+    (0..job.open.recipe.parts().len()).map(explained).collect()
+}
+
+/// A recipe, its base, and its files.
+struct Job {
+    open: OpenRecipe,
+    base: FoundBase,
+    project: Project,
+    created: i64,
+}
+
+/// What was made so far.
+#[derive(Default)]
+struct Work {
+    /// The images, in the order of the recipe's platforms.
+    platforms: Vec<PlatformImage>,
+    blobs: Blobs,
+    tar_sizes: BTreeMap<Digest, u64>,
+    /// Layers that another platform may have as well.
+    known: Vec<(PlannedLayer, CachedLayer)>,
+    skipped: Gathered,
+    /// What waits to be sent: as long as nothing had to be made, a destination may have the whole image.
+    held: Option<Vec<(Descriptor, Arc<dyn BlobSource>)>>,
+}
+
+/// The image of one platform.
+struct PlatformImage {
+    image: Image,
+    /// The names of our own layers.
+    names: Vec<String>,
+    proof: Proof,
+}
+
+impl Work {
+    fn add(&mut self, queue: &Queue<'_>, descriptor: &Descriptor, source: &Arc<dyn BlobSource>) {
+        self.blobs.insert(descriptor.digest, (descriptor.clone(), Arc::clone(source)));
+        match &mut self.held {
+            Some(held) => held.push((descriptor.clone(), Arc::clone(source))),
+            None => queue.submit(descriptor, source),
+        }
+    }
+
+    /// Sends what waits, and whatever comes after it at once.
+    fn release(&mut self, queue: &Queue<'_>) {
+        self.held.take().into_iter().flatten().for_each(|(descriptor, source)| queue.submit(&descriptor, &source));
+    }
+}
+
+impl Job {
+    fn open(request: &RecipeRequest, how: LockUse, tools: &Tools, observer: &dyn Observer) -> Result<Self, Failure> {
+        let open = recipe::open(request, &tools.environment, observer)?;
+        let created = created(&open.recipe, tools)?;
+        let lock::Settled { base, locked, .. } = lock::settle(&open, &request.file, how, &[], tools, observer)?;
+        let base = base.assembled(&open, tools, observer)?;
+        if locked.changed {
+            observer.detail(&format!("wrote {}", locked.path.display()));
+        }
+        let project = Project::open(&open.root).map_err(|fault| unopened(&open, &fault))?;
+        Ok(Self { open, base, project, created })
+    }
+
+    fn build_all(&self, queue: &Queue<'_>, tools: &Tools, observer: &dyn Observer) -> Result<Work, Failure> {
+        let mut work = Work { held: Some(Vec::new()), ..Work::default() };
+        let platforms = self.open.recipe.parts().len();
+        if platforms > 1 {
+            // What the last platform is refused for must be known before anything of the first is written.
+            (0..platforms).try_for_each(|number| self.plan(number, tools, &super::Quiet).map(drop))?;
+        }
+        for base in &self.base.platforms {
+            for layer in &base.image().layers {
+                let source: Arc<dyn BlobSource> = Arc::new(self.base.blob(layer, tools));
+                work.add(queue, &layer.descriptor, &source);
+            }
+        }
+        for number in 0..self.open.recipe.parts().len() {
+            self.build_one(number, queue, &mut work, tools, observer)?;
+        }
+        Ok(work)
+    }
+
+    /// Builds the image of one platform. When a file changes meanwhile, everything is found and decided again.
+    fn build_one(&self, number: usize, queue: &Queue<'_>, work: &mut Work, tools: &Tools, observer: &dyn Observer) -> Result<(), Failure> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (plan, gathered, project) = self.plan(number, tools, observer)?;
+            match self.write(&plan, project, queue, work, tools, observer) {
+                Ok(layers) => {
+                    if number == 0 {
+                        work.skipped = gathered;
+                    }
+                    proof::tell(&plan.proof, observer);
+                    return self.assemble(number, &plan, &layers, queue, work, tools);
+                }
+                Err(LayerFailure::Failed(failure)) => return Err(failure),
+                Err(LayerFailure::Changed(path)) if tries < TRIES => {
+                    observer.note(&format!("the file for `{path}` changed while it was read; all files are looked at again"));
+                }
+                Err(LayerFailure::Changed(path)) => {
+                    let message = format!("the file for `{path}` changed while it was read, {TRIES} times in a row");
+                    return Err(StoreError::new(StoreFault::Disk, message).hint("build once nothing writes to it any more").into());
+                }
+            }
+        }
+    }
+
+    fn plan(&self, number: usize, tools: &Tools, observer: &dyn Observer) -> Result<(Plan, Gathered, &Project), Failure> {
+        let (part, platform) = (&self.open.recipe.parts()[number], &self.base.platforms[number]);
+        let base = platform.image();
+        let base_files = self.base.files(base, tools, observer)?;
+        let mut gathered = gather::gather(part, &self.project, observer)?;
+        let memory = proof::Remembering(&tools.cache);
+        let packaged = platform.debian().map(|debian| &debian.proof);
+        let archive = packaged.and_then(|packaged| packaged.archive.as_ref());
+        let names = DebianNames {
+            left_out: packaged.map_or(&[][..], |packaged| &packaged.left_out),
+            archive: archive.map(|(suite, architecture)| (suite.as_str(), *architecture, tools)),
+            indexes: std::sync::OnceLock::new(),
+        };
+        let request = PlanRequest {
+            platform: part.platform.clone(),
+            base: base.clone(),
+            base_files,
+            user: self.user(),
+            sources: std::mem::take(&mut gathered.sources),
+            writable: part.process.writable.iter().map(|path| (path.value.clone(), path.span.clone())).collect(),
+            settings: self.settings(part),
+            compressor: lock::compressor(&self.open)?,
+            split: if self.open.recipe.layers.split { Split::Auto } else { Split::Off },
+            proof: ProofRequest {
+                package_files: packaged.map(|packaged| packaged.files.clone()).unwrap_or_default(),
+                who_has: Some(&names),
+                waivers: proof::waivers(part)
+                    .into_iter()
+                    .chain(packaged.into_iter().flat_map(|packaged| packaged.waivers.clone()))
+                    .collect(),
+                memory: Some(&memory),
+            },
+            entrypoint_span: part.process.entrypoint.as_ref().or(part.process.command.as_ref()).and_then(|words| words.span.clone()),
+        };
+        let contents = Contents { project: &self.project, packages: self.base.packages() };
+        let plan = Plan::new(request, &contents).map_err(|faults| refused(&faults))?;
+        Ok((plan, gathered, &self.project))
+    }
+
+    fn user(&self) -> UserRequest {
+        let user = &self.open.recipe.user;
+        UserRequest {
+            name: user.name.value.clone(),
+            uid: user.owner.uid,
+            group: user.group.clone(),
+            gid: user.owner.gid,
+            home: user.home.value.clone(),
+            span: user.name.span.clone(),
+        }
+    }
+
+    fn settings(&self, part: &PlatformRecipe) -> Settings {
+        let (process, owner) = (&part.process, self.open.recipe.user.owner);
+        Settings {
+            user: format!("{}:{}", owner.uid, owner.gid),
+            environment: process.env.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect(),
+            entrypoint: process.entrypoint.as_ref().map(|words| words.value.clone()),
+            command: process.command.as_ref().map(|words| words.value.clone()),
+            working_directory: process.workdir.as_ref().map(|path| path.value.to_string()),
+            stop_signal: process.stop_signal.clone(),
+            ports: process.ports.iter().map(ToString::to_string).collect(),
+            volumes: process.volumes.iter().map(|path| path.value.to_string()).collect(),
+            labels: part.labels.clone(),
+            annotations: part.annotations.clone(),
+            healthcheck: process.healthcheck.as_ref().map(outcome::healthcheck),
+            author: part.annotations.get("org.opencontainers.image.authors").cloned(),
+            created: rfc3339(self.created),
+        }
+    }
+
+    fn write(
+        &self,
+        plan: &Plan,
+        project: &Project,
+        queue: &Queue<'_>,
+        work: &mut Work,
+        tools: &Tools,
+        observer: &dyn Observer,
+    ) -> Result<Vec<Layer>, LayerFailure> {
+        let mut layers = Vec::new();
+        let place = format!("{}\0{}", project.root().display(), plan.platform);
+        let contents = Contents { project, packages: self.base.packages() };
+        for planned in &plan.layers {
+            if queue.has_failed() {
+                // Why is said by the upload that failed.
+                return Err(LayerFailure::Failed(StoreError::new(StoreFault::Unreachable, "an upload failed").into()));
+            }
+            let known = work.known.iter().find(|(other, _)| other.changeset == planned.changeset && other.compressor == planned.compressor);
+            let made = if let Some((_, made)) = known {
+                made.clone()
+            } else {
+                let remembered = Remembered::new(planned, &place, tools);
+                if let Some(made) = remembered.unchanged(tools, observer) {
+                    made
+                } else {
+                    work.release(queue);
+                    remembered.make(&contents, tools, observer)?
+                }
+            };
+            work.add(queue, &made.layer.descriptor, &made.source);
+            work.tar_sizes.insert(made.layer.descriptor.digest, made.layer.tar_size);
+            layers.push(made.layer.clone());
+            if self.open.recipe.platforms.len() > 1 && !work.known.iter().any(|(_, known)| known.layer == made.layer) {
+                work.known.push((planned.clone(), made));
+            }
+        }
+        Ok(layers)
+    }
+
+    fn assemble(
+        &self,
+        number: usize,
+        plan: &Plan,
+        layers: &[Layer],
+        queue: &Queue<'_>,
+        work: &mut Work,
+        tools: &Tools,
+    ) -> Result<(), Failure> {
+        let base = self.base.platforms[number].image();
+        let of_base = base.layers.iter().map(|layer| ImageLayer { descriptor: layer.descriptor.clone(), diff_id: layer.diff_id });
+        let own = layers.iter().zip(&plan.layers).map(|(layer, planned)| {
+            let created_by = format!("hardened: {}", planned.name);
+            (ImageLayer { descriptor: layer.descriptor.clone(), diff_id: layer.diff_id }, History { created_by })
+        });
+        let mut annotations = plan.settings.annotations.clone();
+        annotations.extend(base.annotations.clone());
+        annotations.entry("org.opencontainers.image.created".to_owned()).or_insert_with(|| plan.settings.created.clone());
+        let image = assemble((&base.config, &of_base.collect::<Vec<_>>()), &own.collect::<Vec<_>>(), &plan.settings, annotations);
+        let image = image.map_err(|fault| StoreError::new(StoreFault::Corrupt, "could not assemble the image").caused_by(fault))?;
+        let config = image.config();
+        tools.cache.write_small(config.bytes());
+        let source: Arc<dyn BlobSource> = Arc::new(config.bytes().to_vec());
+        work.add(queue, config.descriptor(), &source);
+        let names = plan.layers.iter().map(|layer| layer.name.clone()).collect();
+        work.platforms.push(PlatformImage { image, names, proof: plan.proof.clone() });
+        Ok(())
+    }
+
+    /// Joins the images: one platform is a manifest, several are an index.
+    fn publication(&self, work: &Work, tools: &Tools) -> Result<Publication, Failure> {
+        let recipe = &self.open.recipe;
+        let images: Vec<&Image> = work.platforms.iter().map(|platform| &platform.image).collect();
+        let (children, root) = match images.as_slice() {
+            [only] => (Vec::new(), RawManifest::from(only.manifest())),
+            several => {
+                let mut annotations = recipe.shared_annotations();
+                annotations.extend(self.base.platforms.first().map(|base| base.image().annotations.clone()).unwrap_or_default());
+                annotations.entry("org.opencontainers.image.created".to_owned()).or_insert_with(|| rfc3339(self.created));
+                let index = index(several.iter().copied(), annotations)
+                    .map_err(|fault| StoreError::new(StoreFault::Corrupt, "could not make the index").caused_by(fault))?;
+                (several.iter().map(|image| RawManifest::from(image.manifest())).collect(), RawManifest::from(&index))
+            }
+        };
+        children.iter().chain([&root]).for_each(|raw: &RawManifest| tools.cache.write_small(&raw.bytes));
+        Ok(Publication { children, tar_sizes: work.tar_sizes.clone(), ..Publication::single(root, work.blobs.clone()) })
+    }
+}
+
+fn unopened(open: &OpenRecipe, fault: &crate::host::project::FileFault) -> Failure {
+    let diagnostic = Diagnostic::error(fault.to_string()).at(open.recipe.root.span.as_ref(), "named here");
+    fault.hints().into_iter().fold(diagnostic, Diagnostic::hint).into()
+}
+
+/// An image that could not start is an answer, not a mistake in the recipe, if nothing else is wrong.
+fn refused(faults: &[Fault]) -> Failure {
+    let diagnostics = faults.iter().map(|fault| fault.diagnostic().clone()).collect();
+    if faults.iter().all(|fault| matches!(fault, Fault::Start(_))) { Failure::No(diagnostics) } else { Failure::Wrong(diagnostics) }
+}
+
+/// `SOURCE_DATE_EPOCH` goes first, then the recipe, then 1970 (reproducible-builds.org, "`SOURCE_DATE_EPOCH`").
+fn created(recipe: &Recipe, tools: &Tools) -> Result<i64, Failure> {
+    let Some(text) = tools.environment.text("SOURCE_DATE_EPOCH") else { return Ok(recipe.created.unwrap_or(0)) };
+    let parsed = text.parse().ok().filter(|seconds| (0..=253_402_300_799).contains(seconds));
+    parsed.ok_or_else(|| {
+        Failure::wrong(format!("SOURCE_DATE_EPOCH is `{}`, and should be seconds since 1970", text.escape_debug()))
+            .hint("unset it, or use `git log -1 --format=%ct`")
+    })
+}

@@ -1,0 +1,194 @@
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Job, PlatformImage, Work};
+use crate::host::project::{Skipped, Why};
+use crate::oci::Descriptor;
+use crate::ops::debian::DebianOutcome;
+use crate::plan::Proof;
+use crate::recipe::Healthcheck;
+use crate::store::publish::{Destination, Sent};
+
+/// What was built.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Built {
+    /// The digest of the manifest, or of the index over several.
+    pub digest: String,
+    /// The media type of what the digest is of.
+    pub media_type: String,
+    /// The digest reference of each name: `registry.example.no/shop/api@sha256:…`.
+    pub references: Vec<String>,
+    /// Every name and tag.
+    pub tags: Vec<String>,
+    /// The images.
+    pub platforms: Vec<BuiltPlatform>,
+    /// What the base of Debian packages is made of, for each platform.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub debian: Vec<DebianOutcome>,
+    /// The values of placeholders that were used.
+    pub inputs: BTreeMap<String, String>,
+    /// Files that were left out, and why; at most 100 for each reason.
+    pub skipped: Vec<BuiltSkip>,
+    /// How many files were left out in all.
+    pub skipped_count: usize,
+    /// What became of each blob at each place.
+    pub uploads: Vec<BuiltUpload>,
+    /// How long it took.
+    pub seconds: Times,
+}
+
+/// The image of one platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BuiltPlatform {
+    /// The platform.
+    pub platform: String,
+    /// The digest of its manifest.
+    pub digest: String,
+    /// The digest of its config.
+    pub config: String,
+    /// The bytes of all its layers, as they are stored.
+    pub size: u64,
+    /// The layers, bottom first.
+    pub layers: Vec<BuiltLayer>,
+    /// What was proved of it, and what was not.
+    pub proof: Proof,
+}
+
+/// One layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BuiltLayer {
+    /// What it holds.
+    pub name: String,
+    /// The digest of the blob.
+    pub digest: String,
+    /// The digest of the tar inside.
+    pub diff_id: String,
+    /// The bytes of the blob.
+    pub size: u64,
+    /// The bytes of the tar inside, for layers that we made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tar_size: Option<u64>,
+}
+
+/// A file that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BuiltSkip {
+    /// The file.
+    pub path: String,
+    /// Why: `denied: RULE` or `excluded: PATTERN`.
+    pub why: String,
+}
+
+/// What became of a blob at a place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BuiltUpload {
+    /// The place.
+    pub place: String,
+    /// The blob.
+    pub digest: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// `present`, `mounted` or `uploaded`.
+    pub written: &'static str,
+}
+
+/// Seconds that a build took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Times {
+    /// Until the base was known.
+    pub base: f64,
+    /// Until all layers were made, and had arrived where they go.
+    pub layers: f64,
+    /// In all.
+    pub total: f64,
+}
+
+impl Job {
+    pub(super) fn outcome(&self, work: &Work, root: &Descriptor, destinations: &[Destination], sent: &[Sent], seconds: Times) -> Built {
+        let recipe = &self.open.recipe;
+        let pushed = destinations.iter().filter_map(Destination::image_name);
+        let mut references: Vec<String> = pushed.map(|name| name.at(root.digest).to_string()).collect();
+        if references.is_empty() {
+            references = recipe.names().into_iter().map(|name| name.at(root.digest).to_string()).collect();
+        }
+        let upload = |sent: &Sent| BuiltUpload {
+            place: destinations[sent.destination].name(),
+            digest: sent.descriptor.digest.to_string(),
+            size: sent.descriptor.size,
+            written: written(sent.written),
+        };
+        Built {
+            digest: root.digest.to_string(),
+            media_type: root.media_type.to_string(),
+            references,
+            tags: recipe.references.iter().map(|reference| reference.value.to_string()).collect(),
+            platforms: work.platforms.iter().map(|platform| built_platform(work, platform)).collect(),
+            debian: self.base.platforms.iter().filter_map(|base| base.debian()).map(|debian| debian.outcome.clone()).collect(),
+            inputs: recipe.inputs.clone(),
+            skipped: work.skipped.skipped.iter().map(skip).collect(),
+            skipped_count: work.skipped.skipped_count,
+            uploads: sent.iter().map(upload).collect(),
+            seconds,
+        }
+    }
+}
+
+pub(in crate::ops) fn written(written: crate::oci::Written) -> &'static str {
+    match written {
+        crate::oci::Written::Present => "present",
+        crate::oci::Written::Mounted => "mounted",
+        crate::oci::Written::Uploaded => "uploaded",
+    }
+}
+
+fn built_platform(work: &Work, platform: &PlatformImage) -> BuiltPlatform {
+    let PlatformImage { image, names, proof } = platform;
+    let of_base = image.layers().len() - names.len();
+    let name = |index: usize| index.checked_sub(of_base).and_then(|own| names.get(own)).cloned().unwrap_or_else(|| "base".to_owned());
+    let layer = |(index, layer): (usize, &crate::image::ImageLayer)| BuiltLayer {
+        name: name(index),
+        digest: layer.descriptor.digest.to_string(),
+        diff_id: layer.diff_id.to_string(),
+        size: layer.descriptor.size,
+        tar_size: work.tar_sizes.get(&layer.descriptor.digest).copied(),
+    };
+    BuiltPlatform {
+        platform: image.config().view().platform().to_string(),
+        digest: image.digest().to_string(),
+        config: image.config().digest().to_string(),
+        size: image.layers().iter().fold(0, |size, layer| size.saturating_add(layer.descriptor.size)),
+        layers: image.layers().iter().enumerate().map(layer).collect(),
+        proof: proof.clone(),
+    }
+}
+
+pub(super) fn skip(skipped: &Skipped) -> BuiltSkip {
+    let why = match &skipped.why {
+        Why::Denied(rule) => format!("denied: {rule}"),
+        Why::Excluded(pattern) => format!("excluded: {pattern}"),
+    };
+    BuiltSkip { path: skipped.path.to_string(), why }
+}
+
+/// Writes a check as Docker's engine reads it, times in nanoseconds; OCI reserves the field.
+pub(super) fn healthcheck(check: &Healthcheck) -> Value {
+    let test: Vec<&str> = std::iter::once("CMD").chain(check.command.iter().map(String::as_str)).collect();
+    let mut value = json!({ "Test": test });
+    let times = [("Interval", check.interval), ("Timeout", check.timeout), ("StartPeriod", check.start_period)];
+    for (name, time) in times {
+        if let Some(time) = time {
+            value[name] = json!(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+        }
+    }
+    if let Some(retries) = check.retries {
+        value["Retries"] = json!(retries);
+    }
+    value
+}

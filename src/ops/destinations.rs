@@ -1,0 +1,128 @@
+use crate::net::EngineApi;
+use crate::oci::{Digest, ImageName, ImageReference, Tag};
+use crate::recipe::Recipe;
+use crate::store::Location;
+use crate::store::layout::Layout;
+use crate::store::publish::Destination;
+
+use super::{Failure, Tools};
+
+/// Whether the image is pushed to the names of the recipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Push {
+    /// To every name and tag.
+    Yes,
+    /// To none.
+    No,
+}
+
+/// What is published, which decides where it may go and the tags that it gets there.
+pub(super) enum Published<'a> {
+    /// The image of a recipe, named by `-o`.
+    Built(&'a Recipe),
+    /// An image that exists, of this digest.
+    Copied(Digest),
+    /// An artifact of hardened's own.
+    Artifact,
+}
+
+/// Opens all destinations of a build, so that a wrong one is known before anything is built.
+pub(super) fn of_build(locations: &[Location], push: Push, recipe: &Recipe, tools: &Tools) -> Result<Vec<Destination>, Failure> {
+    let published = Published::Built(recipe);
+    let mut destinations = locations.iter().map(|location| open(location, &published, tools)).collect::<Result<Vec<_>, _>>()?;
+    if push == Push::Yes {
+        destinations.extend(registries(recipe, tools)?);
+    }
+    Ok(destinations)
+}
+
+/// Opens a destination.
+pub(super) fn open(location: &Location, published: &Published<'_>, tools: &Tools) -> Result<Destination, Failure> {
+    Ok(match location {
+        Location::Layout(folder, tag) => Destination::layout(Layout::create(folder)?, published.tags(tag.as_ref())),
+        Location::Archive(file, tag) => Destination::archive(file.clone(), published.tags(tag.as_ref())),
+        Location::DockerArchive(file) => Destination::docker_archive(file.clone(), published.docker_names(location, "a Docker archive")?),
+        Location::DockerDaemon => {
+            let names = published.docker_names(location, "an engine")?;
+            Destination::engine(EngineApi::from_environment(&tools.environment)?, names)
+        }
+        Location::Registry(reference) => {
+            let tags = published.registry_tags(reference)?;
+            Destination::repository(tools.registry.repository(&reference.name), tags)
+        }
+    })
+}
+
+impl Published<'_> {
+    /// Returns the tags in a layout or archive for which the command line names one or none.
+    fn tags(&self, named: Option<&Tag>) -> Vec<Tag> {
+        match (named, self) {
+            (Some(tag), _) => vec![tag.clone()],
+            (None, Self::Built(recipe)) => tags(recipe.references.iter().map(|reference| &reference.value)),
+            (None, Self::Copied(_) | Self::Artifact) => vec![Tag::latest()],
+        }
+    }
+
+    /// Returns the names for `docker load`, which takes the image of one platform only.
+    fn docker_names(&self, location: &Location, holder: &str) -> Result<Vec<ImageReference>, Failure> {
+        match self {
+            Self::Built(recipe) if recipe.platforms.len() == 1 => {
+                Ok(recipe.references.iter().map(|reference| reference.value.clone()).collect())
+            }
+            Self::Built(recipe) => {
+                let message = format!("{holder} holds one platform, and the recipe has {}", recipe.platforms.len());
+                Err(Failure::wrong(message).hint("choose one: `--platform linux/amd64`"))
+            }
+            Self::Copied(_) => Err(Failure::wrong(format!("`{location}` is no place to push to"))
+                .hint("a registry reference, `oci:DIR` or `oci-archive:FILE`")),
+            Self::Artifact => {
+                Err(Failure::wrong(format!("`{location}` cannot hold this")).hint("name a file, `oci:DIR` or a registry reference"))
+            }
+        }
+    }
+
+    /// Returns the tags in a registry; none where the image is pushed by its digest.
+    fn registry_tags(&self, reference: &ImageReference) -> Result<Vec<Tag>, Failure> {
+        match self {
+            Self::Built(_) => {
+                let message = format!("`{reference}` is a registry reference, and `-o` takes files");
+                let failure = Failure::wrong(message).hint(format!("push it: `hardened build --push -t {reference}`"));
+                // `oci-archve:image` is read as a name of Docker Hub.
+                let word = reference.name.repository().rsplit('/').next().unwrap_or_default();
+                let nearest = Location::nearest_kind(word);
+                Err(nearest.into_iter().fold(failure, |failure, kind| failure.hint(format!("or `{kind}:` is meant"))))
+            }
+            Self::Copied(digest) if reference.digest.is_some_and(|wanted| wanted != *digest) => {
+                Err(Failure::wrong(format!("`{reference}` names another digest than the image has, {digest}")))
+            }
+            Self::Copied(_) => Ok(reference.tag_or_latest().into_iter().collect()),
+            Self::Artifact => match reference.tag.clone().filter(|_| reference.digest.is_none()) {
+                Some(tag) => Ok(vec![tag]),
+                None => Err(Failure::wrong(format!("`{reference}` names no tag")).hint(format!("write one: `{}:TAG`", reference.name))),
+            },
+        }
+    }
+}
+
+/// The tags of all names, each once; `latest` when the recipe names no image.
+fn tags<'a>(references: impl Iterator<Item = &'a ImageReference>) -> Vec<Tag> {
+    let mut tags: Vec<Tag> = Vec::new();
+    for tag in references.filter_map(ImageReference::tag_or_latest) {
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    if tags.is_empty() { vec![Tag::latest()] } else { tags }
+}
+
+fn registries(recipe: &Recipe, tools: &Tools) -> Result<Vec<Destination>, Failure> {
+    if recipe.references.is_empty() {
+        return Err(Failure::wrong("`--push` needs a name, and the recipe has none")
+            .hint("write `name = \"registry.example.no/shop/api\"` in `[image]`, or name it with `-t NAME:TAG`"));
+    }
+    let repository = |name: &ImageName| {
+        let own = recipe.references.iter().map(|reference| &reference.value).filter(|reference| reference.name == *name);
+        Destination::repository(tools.registry.repository(name), tags(own))
+    };
+    Ok(recipe.names().into_iter().map(repository).collect())
+}

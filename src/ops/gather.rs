@@ -1,0 +1,105 @@
+use crate::diagnostic::{Diagnostic, Span};
+use crate::host::project::{Found, Project, Request, Skipped};
+use crate::plan::Source;
+use crate::recipe::{DirectoryEntry, FilesEntry, FilesSource, LinkEntry, PlatformRecipe, Replaces};
+use crate::rootfs::{Content, Entry, EntryKind, ImagePath, Owner};
+
+use super::{Failure, Observer};
+
+/// What the files of a recipe came to.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub(super) sources: Vec<Source>,
+    pub(super) skipped: Vec<Skipped>,
+    pub(super) skipped_count: usize,
+}
+
+/// Finds all that a recipe adds for one platform.
+pub(super) fn gather(part: &PlatformRecipe, project: &Project, observer: &dyn Observer) -> Result<Gathered, Failure> {
+    let mut gathered = Gathered::default();
+    let mut faults = Vec::new();
+    for entry in &part.files {
+        match &entry.source {
+            FilesSource::Text(text) => gathered.sources.push(inline_text(entry, &text.value, text.span.clone())),
+            FilesSource::Host { from, .. } => match project.find(&request(entry, &from.value)) {
+                Ok(found) => {
+                    let source = found_files(entry, &from.value, from.span.clone(), found, &mut gathered, observer);
+                    gathered.sources.push(source);
+                }
+                Err(several) => faults.extend(several.iter().map(|fault| {
+                    let diagnostic = Diagnostic::error(fault.to_string()).at(from.span.as_ref(), "by this entry");
+                    let caused = std::error::Error::source(fault).map(|cause| format!("the cause: {cause}"));
+                    caused.into_iter().chain(fault.hints()).fold(diagnostic, Diagnostic::hint)
+                })),
+            },
+        }
+    }
+    gathered.sources.extend(part.directories.iter().map(directory));
+    gathered.sources.extend(part.links.iter().map(link));
+    if faults.is_empty() { Ok(gathered) } else { Err(Failure::Wrong(faults)) }
+}
+
+fn request(entry: &FilesEntry, from: &str) -> Request {
+    Request {
+        from: if from.is_empty() { ".".to_owned() } else { from.to_owned() },
+        to: entry.to.value.clone(),
+        exclude: entry.exclude.iter().map(|pattern| pattern.value.clone()).collect(),
+        allow: entry.include_denied.iter().map(|name| name.value.clone()).collect(),
+        file_mode: entry.mode,
+        dir_mode: entry.directory_mode,
+        owner: entry.owner,
+        symlinks: entry.symlinks,
+    }
+}
+
+fn found_files(
+    entry: &FilesEntry,
+    from: &str,
+    span: Option<Span>,
+    found: Found,
+    gathered: &mut Gathered,
+    observer: &dyn Observer,
+) -> Source {
+    for note in &found.notes {
+        observer.note(&note.to_string());
+    }
+    gathered.skipped_count += found.skipped_count;
+    gathered.skipped.extend(found.skipped);
+    let from = if from.is_empty() { "." } else { from };
+    Source {
+        name: format!("files {from} -> {}", entry.to.path()),
+        span,
+        layer: entry.layer.clone(),
+        replace: entry.replaces == Replaces::Earlier,
+        entries: found.entries,
+    }
+}
+
+fn inline_text(entry: &FilesEntry, text: &str, span: Option<Span>) -> Source {
+    let file =
+        Entry { kind: EntryKind::File(Content::Inline(text.as_bytes().into())), mode: entry.mode.unwrap_or(0o644), owner: entry.owner };
+    Source {
+        name: format!("text -> {}", entry.to.path()),
+        span,
+        layer: entry.layer.clone(),
+        replace: entry.replaces == Replaces::Earlier,
+        entries: vec![(entry.to.path().clone(), file)],
+    }
+}
+
+fn directory(entry: &DirectoryEntry) -> Source {
+    let folder = Entry { kind: EntryKind::Directory, mode: entry.mode, owner: entry.owner };
+    single(format!("folder {}", entry.path.value), entry.path.span.clone(), Replaces::Nothing, (&entry.path.value, folder))
+}
+
+fn link(entry: &LinkEntry) -> Source {
+    let link = Entry { kind: EntryKind::Symlink(entry.target.value.as_bytes().into()), mode: 0o777, owner: Owner::default() };
+    let name = format!("link {} -> {}", entry.path.value, entry.target.value);
+    single(name, entry.path.span.clone(), entry.replaces, (&entry.path.value, link))
+}
+
+/// Folders and links of a recipe share one layer.
+fn single(name: String, span: Option<Span>, replaces: Replaces, (path, entry): (&ImagePath, Entry)) -> Source {
+    let layer = Some("folders and links".to_owned());
+    Source { name, span, layer, replace: replaces == Replaces::Earlier, entries: vec![(path.clone(), entry)] }
+}

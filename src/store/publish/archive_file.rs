@@ -1,0 +1,94 @@
+use std::io;
+use std::path::PathBuf;
+
+use crate::host::{Unfinished, write_unfinished};
+use crate::oci::{Descriptor, ImageReference, Manifest, RawManifest, Selector, Store, StoreError, StoreFault, Tag};
+use crate::store::archive::{self, Archive};
+use crate::store::docker_archive::{self, DockerArchive};
+use crate::store::publication::Publication;
+
+/// An archive that is written whole.
+pub(super) struct ArchiveFile {
+    pub(super) path: PathBuf,
+    pub(super) form: Form,
+}
+
+/// What an archive looks like, and the names in it.
+pub(super) enum Form {
+    Oci(Vec<Tag>),
+    Docker(Vec<ImageReference>),
+}
+
+impl ArchiveFile {
+    /// Returns the archive's name for messages.
+    pub(super) fn name(&self) -> String {
+        let kind = if matches!(self.form, Form::Oci(_)) { "oci-archive" } else { "docker-archive" };
+        format!("{kind}:{}", self.path.display())
+    }
+
+    /// Writes the archive into an unfinished file beside its final name, and flushes it to the disk.
+    pub(super) fn write(&self, publication: &Publication) -> Result<Unfinished, StoreError> {
+        let write = || {
+            if self.path.is_dir() {
+                // The rename would find this out, after other names have changed.
+                return Err(io::ErrorKind::IsADirectory.into());
+            }
+            let file = write_unfinished(&self.path, |out| match &self.form {
+                Form::Oci(tags) => archive::write(publication, tags, out),
+                Form::Docker(names) => docker_archive::write_image(publication, names, out),
+            })?;
+            file.as_file().sync_all()?;
+            Ok(file)
+        };
+        write().map_err(|error| self.unwritten(error))
+    }
+
+    /// Reads an unfinished archive back: all manifests, and the bytes of every blob.
+    pub(super) fn verify(&self, file: &Unfinished, publication: &Publication) -> Result<(), StoreError> {
+        let read = || match &self.form {
+            Form::Oci(tags) => {
+                let archive = Archive::open(file.path())?;
+                for tag in tags {
+                    self.same(&archive.read_manifest(&Selector::Tag(tag.clone()))?, &publication.root)?;
+                }
+                for manifest in publication.manifests() {
+                    self.same(&archive.read_manifest(&Selector::Digest(manifest.descriptor().digest))?, manifest)?;
+                }
+                publication.blobs.values().try_for_each(|(descriptor, _)| self.blob(&archive, descriptor))
+            }
+            Form::Docker(_) => {
+                let archive = DockerArchive::open(file.path())?;
+                let found = archive.manifest().parse::<Manifest>().map_err(|fault| self.unlike().caused_by(fault))?;
+                let written = publication.root.parse::<Manifest>().map_err(|fault| self.unlike().caused_by(fault))?;
+                if found.view().config.digest != written.view().config.digest {
+                    return Err(self.unlike());
+                }
+                // A layer's digest is that of its tar here, which the config names.
+                found.view().layers.iter().chain([&found.view().config]).try_for_each(|descriptor| self.blob(&archive, descriptor))
+            }
+        };
+        read().map_err(|error| if error.fault == StoreFault::Disk { error } else { self.unlike().caused_by(error) })
+    }
+
+    /// Gives the file its name.
+    pub(super) fn rename(&self, file: Unfinished) -> Result<(), StoreError> {
+        file.finish(&self.path).map_err(|error| self.unwritten(error))
+    }
+
+    fn same(&self, found: &RawManifest, written: &RawManifest) -> Result<(), StoreError> {
+        if found.bytes == written.bytes { Ok(()) } else { Err(self.unlike()) }
+    }
+
+    fn blob(&self, archive: &dyn Store, descriptor: &Descriptor) -> Result<(), StoreError> {
+        let mut blob = archive.open_blob(descriptor)?;
+        io::copy(&mut blob, &mut io::sink()).map(drop).map_err(|error| self.unlike().caused_by(error))
+    }
+
+    fn unwritten(&self, error: io::Error) -> StoreError {
+        StoreError::disk(format!("could not write `{}`", self.name()), error)
+    }
+
+    fn unlike(&self) -> StoreError {
+        StoreError::new(StoreFault::Corrupt, format!("`{}` does not read back as it was written", self.name()))
+    }
+}

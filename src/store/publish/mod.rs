@@ -1,0 +1,82 @@
+//! Publishing one image to several destinations at once, as one transaction.
+//!
+//! Each phase is a type, and only the phase before makes it:
+//! 1. [`Staging`]: blobs are sent while layers are made, then archives are written into unfinished files ([`staging`]).
+//! 2. [`Staged`]: manifests and indexes are stored by digest; no tag names them ([`staged`]).
+//! 3. [`Verified`]: every destination was asked for what it was sent ([`verified`]).
+//! 4. [`Committed`]: engines have loaded the image, archives have their names, tags are moved ([`commit`]).
+//!
+//! [`gate`] holds what is asked before a layer is sent, before the manifests are, and before the commit.
+//!
+//! **Invariants.** Until the commit no tag, archive or `index.json` of a layout changes anywhere. A destination that had the whole
+//! publication, tags included, gets no request after the one that found this out.
+
+mod archive_file;
+mod commit;
+mod destination;
+mod fault;
+pub mod gate;
+mod lanes;
+mod staged;
+mod staging;
+mod verified;
+
+pub use commit::Committed;
+pub use destination::Destination;
+pub use fault::PublishFault;
+pub use staged::Staged;
+pub use staging::{Queue, Sent, Staging};
+pub use verified::Verified;
+
+use self::gate::Gates;
+use super::publication::Publication;
+use crate::oci::{Descriptor, Digest, Progress, Written};
+
+/// Shows how a publication goes.
+pub trait Watch: Sync {
+    /// A blob is on its way to a destination.
+    fn begin(&self, destination: &str, descriptor: &Descriptor) -> Box<dyn Transfer>;
+
+    /// An archive or an engine is being given the image. The function that is returned is called once it has it, with what there is
+    /// to say about that.
+    fn write(&self, destination: &str) -> Box<dyn FnOnce(&str)>;
+
+    /// A destination has the whole publication already.
+    fn complete(&self, destination: &str);
+
+    /// All tags of a destination name this digest.
+    fn committed(&self, destination: &str, digest: &Digest);
+}
+
+/// Shows how one transfer goes.
+pub trait Transfer: Progress {
+    /// The blob has arrived.
+    fn arrived(&self, written: Written);
+}
+
+/// One publication: where it goes, what may stop it, and who watches.
+#[derive(Clone, Copy)]
+pub struct Transaction<'a> {
+    /// Where the image goes.
+    pub destinations: &'a [Destination],
+    /// What may stop it.
+    pub gates: &'a dyn Gates,
+    /// Is told how it goes.
+    pub watch: &'a dyn Watch,
+}
+
+impl Transaction<'_> {
+    /// Publishes what exists already, through all phases.
+    ///
+    /// # Errors
+    /// When a gate refuses it or a destination fails. Before the commit no name has changed then; a failure of the commit says which
+    /// names have.
+    pub fn publish(self, publication: &Publication) -> Result<Committed, PublishFault> {
+        let ((), staging) = self.stage_blobs(|queue| {
+            queue.skip_complete(publication);
+            publication.blobs.values().for_each(|(descriptor, source)| queue.submit(descriptor, source));
+            Ok::<(), PublishFault>(())
+        })?;
+        staging.stage(publication)?.verify()?.commit()
+    }
+}
