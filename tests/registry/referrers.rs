@@ -9,13 +9,17 @@ use hardened::host::Environment;
 use hardened::image::Artifact;
 use hardened::net::Http;
 use hardened::net::credentials::Credentials;
-use hardened::oci::{Descriptor, MediaType, RawManifest, Store, StoreFault};
+use hardened::oci::{BlobSource, Descriptor, Digest, MediaType, Progress, RawManifest, Store, StoreFault, Written};
+use hardened::store::Publication;
+use hardened::store::publish::gate::AcceptAll;
+use hardened::store::publish::{Destination, Transaction, Transfer, Watch};
 use hardened::store::registry::{Clock, Registry, Repository};
 use serde_json::{Value, json};
 
 use super::registry::referrers::ReferrersApi;
 use super::registry::{Fault, Guard, Seen, TestRegistry};
-use super::{INDEX, name, settings, told};
+use super::sandbox::Sandbox;
+use super::{INDEX, index, name, settings, tag, told};
 
 const NOTES: &str = "application/vnd.example.notes";
 
@@ -192,6 +196,87 @@ fn without_the_api_the_fallback_tag_lists_them() {
         assert_eq!(test.seen().iter().filter(|seen| is_list(seen, "PUT")).count(), 1);
         assert_eq!(to.referrers(&subject().digest, Some("a/b")).unwrap(), entries[1..]);
     }
+}
+
+#[test]
+fn a_busy_registry_is_asked_again_for_its_list() {
+    let test = TestRegistry::with(Guard::Open, |seen, before| {
+        (seen.path().contains("/referrers/") && before == 0).then(|| Fault::Answer(503, vec![], String::new()))
+    });
+    test.answer_referrers(ReferrersApi::Pages(2));
+    let attached = artifact(&subject(), NOTES, "1");
+    let to = writer(&test, &SharedClock::starting(1));
+    to.attach(std::slice::from_ref(&attached)).unwrap();
+    assert_eq!(test.writes(), [format!("PUT /v2/shop/api/manifests/{}", attached.descriptor().digest)]);
+}
+
+/// Watches nothing.
+struct Unwatched;
+
+impl Progress for Unwatched {
+    fn advance(&self, _: u64) {}
+}
+
+impl Transfer for Unwatched {
+    fn arrived(&self, _: Written) {}
+}
+
+impl Watch for Unwatched {
+    fn begin(&self, _: &str, _: &Descriptor) -> Box<dyn Transfer> {
+        Box::new(Self)
+    }
+    fn write(&self, _: &str) -> Box<dyn FnOnce(&str)> {
+        Box::new(|_| ())
+    }
+    fn complete(&self, _: &str) {}
+    fn committed(&self, _: &str, _: &Digest) {}
+}
+
+#[test]
+fn an_image_is_complete_only_with_what_refers_to_it() {
+    for api in [ReferrersApi::Pages(2), ReferrersApi::Missing] {
+        let test = TestRegistry::start();
+        test.answer_referrers(api);
+        let to = writer(&test, &SharedClock::starting(1));
+        let destinations = [Destination::repository(to.clone(), vec![tag("1")])];
+        let publish = |referrers: Vec<RawManifest>| {
+            let transaction = Transaction { destinations: &destinations, gates: &AcceptAll, watch: &Unwatched };
+            let empty: Arc<dyn BlobSource> = Arc::new(Artifact::EMPTY.to_vec());
+            let blobs = [(Artifact::empty().digest, (Artifact::empty(), empty))].into_iter().collect();
+            transaction.publish(&Publication { referrers, ..Publication::single(index("one"), blobs) }).unwrap();
+            test.writes()
+        };
+        let before = publish(vec![]);
+        assert_eq!(test.manifest("shop/api", "1").unwrap(), index("one").bytes);
+        let image = index("one").descriptor();
+        let attached = artifact(&image, NOTES, "1");
+        let written = publish(vec![attached.clone()]);
+        let put = |name: &str| format!("PUT /v2/shop/api/manifests/{name}");
+        assert!(written[before.len()..].contains(&put(&attached.descriptor().digest.to_string())), "{written:?}");
+        assert_eq!(written.contains(&put(&fallback_tag(&image))), api == ReferrersApi::Missing, "{written:?}");
+        assert_eq!(to.referrers(&image.digest, None).unwrap(), [entry(&attached, NOTES, "1")]);
+        assert_eq!(publish(vec![attached]), written, "{api:?}: all of it is there");
+    }
+}
+
+#[test]
+fn inspecting_lists_what_refers_to_an_image() {
+    let test = TestRegistry::start();
+    let (sandbox, image) = (Sandbox::new("static = true"), format!("{}/shop/api:1", test.host()));
+    test.put_manifest("shop/api", "1", INDEX, &index("one").bytes);
+    let inspect = |format: &str| sandbox.run(&["inspect", &image, "--format", format]).succeeds();
+    assert_eq!(inspect("json").json().get("referrers"), None);
+    let attached = artifact(&index("one").descriptor(), NOTES, "1");
+    test.answer_referrers(ReferrersApi::Pages(2));
+    writer(&test, &SharedClock::starting(1)).attach(std::slice::from_ref(&attached)).unwrap();
+    let Descriptor { digest, size, .. } = attached.descriptor();
+    assert_eq!(inspect("json").json()["referrers"], json!([{"artifact-type": NOTES, "digest": digest, "size": size}]));
+    assert!(inspect("text").out.contains(&format!("referrer: {digest}")), "{}", inspect("text").out);
+
+    test.answer_referrers(ReferrersApi::Missing);
+    test.put_manifest("shop/api", &fallback_tag(&index("one").descriptor()), INDEX, b"no list");
+    assert_eq!(inspect("json").json().get("referrers"), None);
+    assert!(inspect("text").err.contains("could not list what refers to"), "{}", inspect("text").err);
 }
 
 #[test]

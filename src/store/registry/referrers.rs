@@ -114,6 +114,8 @@ impl Repository {
         match response.status().as_u16() {
             200 => {}
             401 | 403 => return Err(Fault::of(response)),
+            // A busy registry has not said that it has no API. 500 is what some answer to a path that they do not know.
+            status if status != 500 && matches!(Fault::again_after(response.status()), Again::Soon) => return Err(Fault::of(response)),
             _ => return Ok(None),
         }
         if response.header("content-type").map(MediaType::from) != Some(MediaType::Index) {
