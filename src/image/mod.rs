@@ -3,10 +3,12 @@
 //! **Invariants.** An [`Image`] has as many layers as its config has `diff_ids`, and its manifest names its config. Media types are
 //! OCI's always. Equal inputs give equal bytes.
 
+mod artifact;
 mod assemble;
 mod index;
 mod opened;
 
+pub use artifact::Artifact;
 pub use assemble::{History, assemble};
 pub use index::index;
 pub use opened::{Image, ImageFault, ImageLayer};

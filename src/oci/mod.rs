@@ -16,6 +16,7 @@ mod manifest;
 mod parsed;
 mod platform;
 mod reference;
+mod referrers;
 mod store;
 mod verified;
 
@@ -27,6 +28,7 @@ pub use manifest::{Child, Index, Manifest};
 pub use parsed::{Document, DocumentFault, MANIFEST_LIMIT, Parsed};
 pub use platform::{Platform, PlatformFault};
 pub use reference::{ImageName, ImageReference, ReferenceFault, Tag};
+pub use referrers::{Referrer, ReferrerList};
 pub use store::{BlobSource, Progress, RawManifest, Selector, Silent, Store, StoreError, StoreFault, Written};
 pub use verified::Verified;
 

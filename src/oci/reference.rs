@@ -92,6 +92,12 @@ impl FromStr for ImageName {
 }
 
 impl Tag {
+    /// Returns the tag `sha256-HEX`, by which clients find what refers to a manifest where a registry has no referrers API
+    /// (distribution-spec, "Referrers Tag Schema").
+    pub fn of_digest(digest: &Digest) -> Self {
+        Self(format!("sha256-{}", digest.hex()))
+    }
+
     /// Returns the tag that is meant when none is named.
     #[must_use]
     pub fn latest() -> Self {

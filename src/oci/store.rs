@@ -147,6 +147,27 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When the store refuses it.
     fn write_manifest(&self, manifest: &RawManifest, tag: Option<&Tag>) -> Result<(), StoreError>;
+
+    /// Lists the manifests whose `subject` has this digest, without duplicates; with an artifact type, only those of exactly this
+    /// type (distribution-spec, "Listing Referrers"). A store that holds no referrers lists none.
+    ///
+    /// # Errors
+    /// When the store cannot say, or its list is broken. A subject that nothing refers to is no error.
+    fn referrers(&self, _subject: &Digest, _artifact_type: Option<&str>) -> Result<Vec<Descriptor>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Stores manifests under their digests and lists each among the referrers of its `subject`
+    /// (distribution-spec, "Pushing Manifests with Subject"). Their blobs have to be there already; the subject need not.
+    ///
+    /// All artifacts of one run belong into one call: a registry without the referrers API then gets one list for each subject.
+    ///
+    /// # Errors
+    /// When one has no subject, when the store refuses one, or when a list could not be kept complete. Manifests that were
+    /// written stay, so that the same call can be made again.
+    fn attach(&self, _artifacts: &[RawManifest]) -> Result<(), StoreError> {
+        Err(StoreError::new(StoreFault::Refused, format!("`{}` takes no referrers", self.name())))
+    }
 }
 
 /// What kind of failure a store had.

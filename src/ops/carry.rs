@@ -11,8 +11,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
+use crate::image::Artifact;
 use crate::layer::LayerRecord;
-use crate::oci::{BlobSource, Descriptor, Digest, Manifest, MediaType, Parsed, RawManifest, StoreError, StoreFault};
+use crate::oci::{BlobSource, Descriptor, Digest, Manifest, MediaType, RawManifest, StoreError, StoreFault};
 use crate::rootfs::LayerFacts;
 use crate::store::publish::Transaction;
 use crate::store::publish::gate::AcceptAll;
@@ -27,8 +28,6 @@ use super::{Failure, Observer, TaskKind, Tools, source};
 const ARTIFACT: &str = "application/vnd.hardened.cache.v1";
 /// The type of its first layer.
 const MEMORY: &str = "application/vnd.hardened.cache.memory.v1+json";
-/// The type of a config that says nothing (image-spec, `manifest.md`, "Guidance for an Empty Descriptor").
-pub(super) const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 /// The largest memory that is read, in bytes.
 const MEMORY_LIMIT: u64 = 256 << 20;
 /// The largest document of a base that is carried, in bytes, and how many of them.
@@ -91,14 +90,11 @@ pub fn export(to: &Location, tools: &Tools, observer: &dyn Observer) -> Result<C
     };
     let memory = serde_json::to_vec(&memory).map_err(|error| failed(error.into()))?;
     let first = Descriptor::of(MediaType::from(MEMORY), &memory);
-    let empty = b"{}".to_vec();
-    let config = Descriptor::of(MediaType::from(EMPTY), &empty);
     let layers = std::iter::once(first.clone()).chain(blobs.values().map(|(descriptor, _)| descriptor.clone())).collect();
-    let manifest =
-        Manifest { config: config.clone(), layers, annotations: BTreeMap::new(), artifact_type: Some(ARTIFACT.to_owned()), subject: None };
-    let root = RawManifest::from(&Parsed::write(manifest, MediaType::Manifest).map_err(|fault| failed(fault.into()))?);
+    let artifact = Artifact { artifact_type: ARTIFACT.to_owned(), layers, subject: None, annotations: BTreeMap::new() };
+    let root = RawManifest::from(&artifact.manifest().map_err(|fault| failed(fault.into()))?);
     blobs.insert(first.digest, (first, Arc::new(memory)));
-    blobs.insert(config.digest, (config, Arc::new(empty)));
+    blobs.insert(Artifact::empty().digest, (Artifact::empty(), Arc::new(Artifact::EMPTY.to_vec())));
     write(to, &Publication::single(root, blobs), tools, observer)?;
     Ok(carried)
 }

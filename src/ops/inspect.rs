@@ -12,7 +12,7 @@ use crate::oci::{
 use crate::store::Location;
 
 use super::source::{self, Opened};
-use super::{Failure, Tools};
+use super::{Failure, Observer, Tools};
 
 /// An image, or several for different platforms.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,6 +26,22 @@ pub struct Inspected {
     pub annotations: BTreeMap<String, String>,
     /// The images.
     pub images: Vec<InspectedImage>,
+    /// The manifests whose `subject` it is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub referrers: Vec<InspectedReferrer>,
+}
+
+/// A manifest that refers to an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct InspectedReferrer {
+    /// What kind of artifact it is, where the list says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
+    /// The digest of the manifest.
+    pub digest: String,
+    /// The bytes of the manifest.
+    pub size: u64,
 }
 
 /// One image.
@@ -60,11 +76,11 @@ pub struct InspectedLayer {
     pub size: u64,
 }
 
-/// Reads an image's manifests and configs. No layer is read.
+/// Reads an image's manifests and configs, and lists what refers to it. No layer is read. A store that cannot list referrers is noted.
 ///
 /// # Errors
 /// When there is no such image, or it is broken.
-pub fn inspect(location: &Location, platform: Option<&Platform>, tools: &Tools) -> Result<Inspected, Failure> {
+pub fn inspect(location: &Location, platform: Option<&Platform>, tools: &Tools, observer: &dyn Observer) -> Result<Inspected, Failure> {
     let opened = source::open(location, tools)?;
     let root = opened.root.descriptor();
     let broken = |fault: DocumentFault| corrupt(&opened, fault);
@@ -90,7 +106,20 @@ pub fn inspect(location: &Location, platform: Option<&Platform>, tools: &Tools) 
         }
         images.push(only);
     }
-    Ok(Inspected { digest: root.digest.to_string(), media_type: root.media_type.to_string(), annotations, images })
+    let referrers = referrers(&opened, observer);
+    Ok(Inspected { digest: root.digest.to_string(), media_type: root.media_type.to_string(), annotations, images, referrers })
+}
+
+fn referrers(opened: &Opened, observer: &dyn Observer) -> Vec<InspectedReferrer> {
+    let digest = opened.root.descriptor().digest;
+    let found = opened.store.referrers(&digest, None).unwrap_or_else(|error| {
+        let cause = error.source.map(|source| format!(": {source}")).unwrap_or_default();
+        observer.note(&format!("{}{cause}", error.message));
+        Vec::new()
+    });
+    let inspected =
+        |found: Descriptor| InspectedReferrer { artifact_type: found.artifact_type, digest: found.digest.to_string(), size: found.size };
+    found.into_iter().map(inspected).collect()
 }
 
 fn lacks(location: &Location, platform: &Platform, known: Vec<String>) -> Failure {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::image::Artifact;
 use crate::lock::{LockedChoice, LockedPackage, lock_path};
-use crate::oci::{Descriptor, Manifest, MediaType, Parsed, RawManifest, StoreError, StoreFault};
+use crate::oci::{Descriptor, MediaType, RawManifest, StoreError, StoreFault};
 use crate::store::{Blobs, Location, Publication};
 
 use super::debian::{PACKAGE_TYPE, descriptor, fetch};
@@ -81,12 +82,9 @@ fn write(to: &Location, packages: &[&LockedPackage], tools: &Tools, observer: &d
         blobs.insert(blob.digest, (blob, Arc::new(source)));
     }
     let bytes = layers.iter().map(|layer| layer.size).sum();
-    let empty = b"{}".to_vec();
-    let config = Descriptor::of(MediaType::from(carry::EMPTY), &empty);
-    let manifest =
-        Manifest { config: config.clone(), layers, annotations: BTreeMap::new(), artifact_type: Some(ARTIFACT.to_owned()), subject: None };
-    let root = RawManifest::from(&Parsed::write(manifest, MediaType::Manifest).map_err(|fault| failed(fault.into()))?);
-    blobs.insert(config.digest, (config, Arc::new(empty)));
+    let artifact = Artifact { artifact_type: ARTIFACT.to_owned(), layers, subject: None, annotations: BTreeMap::new() };
+    let root = RawManifest::from(&artifact.manifest().map_err(|fault| failed(fault.into()))?);
+    blobs.insert(Artifact::empty().digest, (Artifact::empty(), Arc::new(Artifact::EMPTY.to_vec())));
     carry::write(to, &Publication::single(root, blobs), tools, observer)?;
     Ok(Vendored { place: to.to_string(), packages: packages.len(), bytes, image: None })
 }

@@ -10,16 +10,18 @@ use serde_json::{Value, json};
 
 use super::layout::{MARK, disk};
 use super::publication::{Blobs, Publication};
+use super::referrers::{images, referrer, referrers_among};
 use crate::layer::{MemberKind, StrictTar};
 use crate::oci::{
     ANNOTATION_REF_NAME, BlobSource, Descriptor, Digest, Index, MANIFEST_LIMIT, MediaType, Parsed, Progress, RawManifest, Selector, Store,
     StoreError, StoreFault, Tag, Verified, Written, canonical_json,
 };
 
-/// Writes an image as a layout in a tar, with the same bytes for the same image. Its index names the root by these tags.
+/// Writes an image as a layout in a tar, with the same bytes for the same image. Its index names the root by these tags,
+/// and lists each referrer under its own descriptor, without a name, as in a [`super::layout::Layout`].
 ///
 /// # Errors
-/// When a blob cannot be had, or `out` fails.
+/// When a blob cannot be had, a referrer has no subject, or `out` fails.
 pub fn write(publication: &Publication, tags: &[Tag], out: &mut dyn Write) -> io::Result<()> {
     let mut tar = TarWriter::new(out);
     tar.folder("blobs/")?;
@@ -31,20 +33,24 @@ pub fn write(publication: &Publication, tags: &[Tag], out: &mut dyn Write) -> io
         let name = blob_name(&descriptor.digest);
         tar.file(&name, descriptor.size, &mut Verified::new(source.open()?, descriptor))?;
     }
-    let index = canonical_json(&index_of(&publication.root, tags))?;
+    let index = canonical_json(&index_of(publication, tags)?)?;
     tar.file("index.json", index.len() as u64, &mut &index[..])?;
     tar.file("oci-layout", MARK.len() as u64, &mut MARK.as_bytes())?;
     tar.finish()
 }
 
-fn index_of(root: &RawManifest, tags: &[Tag]) -> Value {
+fn index_of(publication: &Publication, tags: &[Tag]) -> io::Result<Value> {
+    let root = &publication.root;
     let named = |tag: &Tag| {
         let mut descriptor = root.descriptor();
         descriptor.annotations.insert(ANNOTATION_REF_NAME.to_owned(), tag.to_string());
         descriptor
     };
-    let manifests: Vec<Descriptor> = if tags.is_empty() { vec![root.descriptor()] } else { tags.iter().map(named).collect() };
-    json!({ "schemaVersion": 2, "mediaType": MediaType::Index.as_str(), "manifests": manifests })
+    let mut manifests: Vec<Descriptor> = if tags.is_empty() { vec![root.descriptor()] } else { tags.iter().map(named).collect() };
+    for artifact in &publication.referrers {
+        manifests.push(referrer(artifact).map_err(io::Error::other)?.descriptor);
+    }
+    Ok(json!({ "schemaVersion": 2, "mediaType": MediaType::Index.as_str(), "manifests": manifests }))
 }
 
 /// Writes a plain tar of files with mode 0644, root's, at time 0.
@@ -226,7 +232,7 @@ impl Archive {
         if let Some(tag) = tag {
             return self.read_manifest(&Selector::Tag(tag.clone()));
         }
-        let entries = self.entries()?;
+        let entries = images(self.entries()?);
         match entries.as_slice() {
             [first, rest @ ..] if rest.iter().all(|entry| entry.digest == first.digest) => self.manifest_of(first),
             _ => {
@@ -301,6 +307,14 @@ impl Store for Archive {
     fn write_manifest(&self, _: &RawManifest, _: Option<&Tag>) -> Result<(), StoreError> {
         Err(read_only(&self.name()))
     }
+
+    fn referrers(&self, subject: &Digest, artifact_type: Option<&str>) -> Result<Vec<Descriptor>, StoreError> {
+        referrers_among(&self.entries()?, subject, artifact_type, |entry| self.manifest_of(entry))
+    }
+
+    fn attach(&self, _: &[RawManifest]) -> Result<(), StoreError> {
+        Err(read_only(&self.name()))
+    }
 }
 
 #[cfg(test)]
@@ -313,6 +327,26 @@ mod tests {
         let descriptor = Descriptor::of(MediaType::Config, &blob);
         let blobs = BTreeMap::from([(descriptor.digest, (descriptor, Arc::new(blob) as Arc<dyn BlobSource>))]);
         Publication::single(RawManifest { bytes: canonical_json(&index).unwrap(), media_type: MediaType::Index }, blobs)
+    }
+
+    #[test]
+    fn an_archive_holds_what_refers_to_its_image() {
+        let subject = Some(publication().root.descriptor());
+        let artifact = crate::image::Artifact { artifact_type: "a/b".to_owned(), layers: vec![], subject, annotations: BTreeMap::new() };
+        let artifact = RawManifest::from(&artifact.manifest().unwrap());
+        let attached = Publication { referrers: vec![artifact.clone()], ..publication() };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image.tar");
+        let mut bytes = vec![];
+        write(&attached, &[], &mut bytes).unwrap();
+        std::fs::write(&path, &bytes).unwrap();
+        let archive = Archive::open(&path).unwrap();
+        assert_eq!(archive.read_tagged(None).unwrap(), attached.root);
+        let found = archive.referrers(&attached.digest(), Some("a/b")).unwrap();
+        assert_eq!(found, [Descriptor { artifact_type: Some("a/b".to_owned()), ..artifact.descriptor() }]);
+        assert!(archive.attach(&[artifact]).is_err());
+        let wrong = Publication { referrers: vec![publication().root], ..publication() };
+        assert!(write(&wrong, &[], &mut vec![]).is_err());
     }
 
     #[test]

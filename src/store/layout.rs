@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use super::referrers::{images, referrer, referrers_among};
 use crate::host::{UNFINISHED, Unfinished, sweep};
 use crate::oci::{
     ANNOTATION_REF_NAME, BlobSource, Descriptor, Digest, Index, MANIFEST_LIMIT, MediaType, Parsed, Progress, RawManifest, Selector, Store,
@@ -89,7 +90,7 @@ impl Layout {
     /// # Errors
     /// When it holds none or several.
     pub fn read_only_manifest(&self) -> Result<RawManifest, StoreError> {
-        let entries = self.entries()?;
+        let entries = images(self.entries()?);
         match entries.as_slice() {
             [only] => self.manifest_of(only),
             [] => Err(StoreError::new(StoreFault::Missing, format!("the layout `{}` holds no image", self.folder.display()))),
@@ -269,6 +270,35 @@ impl Store for Layout {
         self.write_blob(&descriptor, &manifest.bytes, &crate::oci::Silent)?;
         tag.map_or(Ok(()), |tag| self.name_manifest(descriptor, tag))
     }
+
+    /// Reads what `index.json` lists, and the index under the fallback tag: oras-go (`content/oci`) writes the former, regclient
+    /// (`scheme/ocidir`) the latter.
+    fn referrers(&self, subject: &Digest, artifact_type: Option<&str>) -> Result<Vec<Descriptor>, StoreError> {
+        referrers_among(&self.entries()?, subject, artifact_type, |entry| self.manifest_of(entry))
+    }
+
+    /// Lists the artifacts in `index.json` under their own descriptors, without a name, as oras-go does (`content/oci`).
+    fn attach(&self, artifacts: &[RawManifest]) -> Result<(), StoreError> {
+        let found: Vec<Descriptor> = artifacts.iter().map(|raw| Ok(referrer(raw)?.descriptor)).collect::<Result<_, StoreError>>()?;
+        for artifact in artifacts {
+            self.write_manifest(artifact, None)?;
+        }
+        if found.is_empty() {
+            return Ok(());
+        }
+        let _lock = self.lock()?;
+        let mut entries = self.entries()?;
+        let before = entries.len();
+        for descriptor in found {
+            if !entries.iter().any(|entry| entry.digest == descriptor.digest) {
+                entries.push(descriptor);
+            }
+        }
+        if entries.len() == before {
+            return Ok(());
+        }
+        self.write_file(Path::new("index.json"), &self.index_bytes(&entries)?)
+    }
 }
 
 /// Opens a file that is no link: a link in a foreign layout could lead anywhere (go-containerregistry 7f937fe5).
@@ -320,6 +350,41 @@ mod tests {
         assert!(again.read_only_manifest().is_err());
         let names: Vec<_> = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names.len(), 3, "{names:?}");
+    }
+
+    #[test]
+    fn artifacts_are_attached_and_the_image_stays_the_only_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::create(&folder.path().join("layout")).unwrap();
+        let image = manifest("image");
+        layout.write_manifest(&image, Some(&tag("one"))).unwrap();
+        let subject = image.descriptor();
+        let artifact = |kind: &str| {
+            let annotations = std::collections::BTreeMap::from([("a".to_owned(), kind.to_owned())]);
+            let artifact =
+                crate::image::Artifact { artifact_type: kind.to_owned(), layers: vec![], subject: Some(subject.clone()), annotations };
+            RawManifest::from(&artifact.manifest().unwrap())
+        };
+        let artifacts = [artifact("a/signature"), artifact("a/sbom")];
+        for _ in 0..2 {
+            layout.attach(&artifacts).unwrap();
+        }
+        let found = layout.referrers(&subject.digest, None).unwrap();
+        assert_eq!(found.iter().map(|found| found.digest).collect::<Vec<_>>(), artifacts.each_ref().map(|raw| raw.descriptor().digest));
+        assert_eq!((found[1].artifact_type.as_deref(), found[1].annotations["a"].as_str()), (Some("a/sbom"), "a/sbom"));
+        assert_eq!(layout.referrers(&subject.digest, Some("a/sbom")).unwrap(), found[1..]);
+        assert_eq!(layout.referrers(&Digest::of(b"other"), None).unwrap(), []);
+        assert_eq!(layout.read_tagged(None).unwrap(), image);
+        assert!(layout.attach(&[image]).is_err_and(|error| error.fault == StoreFault::Corrupt));
+
+        // A list that another tool keeps under the fallback tag.
+        let foreign = Descriptor { artifact_type: Some("a/vex".to_owned()), ..Descriptor::of(MediaType::Manifest, b"vex") };
+        let mut list = crate::oci::ReferrerList::default();
+        list.add(std::slice::from_ref(&foreign));
+        layout.write_manifest(&list.to_raw().unwrap(), Some(&Tag::of_digest(&subject.digest))).unwrap();
+        assert_eq!(layout.referrers(&subject.digest, Some("a/vex")).unwrap(), [foreign]);
+        assert_eq!(layout.referrers(&subject.digest, None).unwrap().len(), 3);
+        assert_eq!(layout.read_tagged(None).unwrap(), manifest("image"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod layout;
 mod location;
 mod publication;
 pub mod publish;
+mod referrers;
 pub mod registry;
 
 pub use location::{Location, LocationFault};

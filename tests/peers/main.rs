@@ -36,5 +36,6 @@ mod faults;
 mod itself;
 mod platforms;
 mod readers;
+mod referrers;
 mod registries;
 mod running;

@@ -14,6 +14,7 @@ mod locking;
 #[path = "../support/project.rs"]
 mod project;
 mod proof;
+mod referrers;
 #[path = "../support/registry.rs"]
 #[expect(dead_code, reason = "the faults suite lets it fail in more ways")]
 mod registry;

@@ -1,5 +1,8 @@
 //! A strict registry inside the test: it refuses what a real one refuses, logs what it was asked, and fails when it is told to.
 
+#[path = "referrers.rs"]
+pub(crate) mod referrers;
+
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -9,6 +12,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hardened::oci::Digest;
+
+use self::referrers::ReferrersApi;
 
 /// A request, as the registry saw it.
 #[derive(Debug, Clone)]
@@ -91,6 +96,7 @@ struct State {
     tokens: BTreeMap<String, usize>,
     seen: Vec<Seen>,
     next: usize,
+    referrers: ReferrersApi,
 }
 
 /// A registry on loopback. It ends when it is dropped.
@@ -131,6 +137,11 @@ impl TestRegistry {
             }
         });
         Self { address, state, stop, thread: Some(thread) }
+    }
+
+    /// Says what it answers from now on when it is asked for referrers.
+    pub(crate) fn answer_referrers(&self, api: ReferrersApi) {
+        self.state().referrers = api;
     }
 
     pub(crate) fn host(&self) -> &str {
@@ -219,6 +230,8 @@ impl Answer {
 impl Server {
     fn serve(&self, stream: &TcpStream) {
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        // Head and body are two writes: without this, the second waits for the delayed acknowledgement of the first.
+        stream.set_nodelay(true).unwrap();
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         while let Ok(Some(keep)) = self.exchange(&mut reader, stream) {
             if !keep {
@@ -321,6 +334,9 @@ impl Server {
         }
         if let Some((repository, session)) = path.split_once("/blobs/uploads/") {
             return upload(seen, state, repository, session);
+        }
+        if let Some((repository, subject)) = path.split_once("/referrers/") {
+            return referrers::list(seen, state, repository, subject);
         }
         match path.split_once("/manifests/") {
             Some((repository, name)) => manifest(seen, state, repository, name),
@@ -454,7 +470,7 @@ fn manifest(seen: &Seen, state: &mut State, repository: &str, name: &str) -> Ans
         for name in [name, &digest] {
             state.manifests.insert((repository.to_owned(), name.to_owned()), (media_type.clone(), seen.body.clone()));
         }
-        return answer(201).header("Location", "/there");
+        return referrers::taken(state, &value, answer(201).header("Location", "/there"));
     }
     match state.manifests.get(&(repository.to_owned(), name.to_owned())) {
         Some((media_type, bytes)) => answer(200)

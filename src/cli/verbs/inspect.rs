@@ -19,7 +19,7 @@ pub(in crate::cli) fn run(arguments: &Inspect, invocation: &Invocation) -> Resul
         .transpose()
         .map_err(|fault| Failure::wrong(format!("`--platform`: {fault}")).hint("write for example `linux/amd64`"))?;
     let tools = invocation.tools(None)?;
-    let inspected = inspect(&location(&arguments.image)?, platform.as_ref(), &tools)?;
+    let inspected = inspect(&location(&arguments.image)?, platform.as_ref(), &tools, invocation.observer())?;
     invocation.render(&inspected, || text(&inspected))
 }
 
@@ -30,6 +30,13 @@ fn text(inspected: &Inspected) -> String {
     let _ = writeln!(text, "{}  {}", inspected.digest, inspected.media_type);
     for image in &inspected.images {
         let _ = show(image, &mut text);
+    }
+    if !inspected.referrers.is_empty() {
+        text.push('\n');
+    }
+    for referrer in &inspected.referrers {
+        let artifact_type = referrer.artifact_type.as_deref().unwrap_or("unknown type");
+        let _ = writeln!(text, "referrer: {}  {:>10}  {}", referrer.digest, bytes(referrer.size), escaped(artifact_type));
     }
     text
 }

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use super::archive_file::{ArchiveFile, Form};
 use crate::net::EngineApi;
-use crate::oci::{ImageName, ImageReference, Store, Tag};
+use crate::oci::{Digest, ImageName, ImageReference, RawManifest, Referrer, Store, Tag};
 use crate::store::layout::Layout;
 use crate::store::publication::Publication;
 use crate::store::registry::Repository;
@@ -76,7 +76,7 @@ impl Destination {
     pub(super) fn holds(&self, publication: &Publication) -> bool {
         self.store().is_some_and(|named| {
             named.store.is_named(&publication.root, &named.tags)
-                && publication.referrers.iter().all(|referrer| named.store.is_named(referrer, &[]))
+                && publication.referrers.iter().all(|referrer| lists(&*named.store, referrer))
         })
     }
 
@@ -88,4 +88,11 @@ impl Destination {
     pub(super) fn lends_to(&self, other: &Self) -> bool {
         self.image_name().zip(other.image_name()).is_some_and(|(own, other)| own.registry() == other.registry() && own != other)
     }
+}
+
+/// Says whether a store lists a referrer. One that has only its manifest says no: nobody finds it there.
+fn lists(store: &dyn Store, manifest: &RawManifest) -> bool {
+    let digest = manifest.descriptor().digest;
+    let listed = |subject: &Digest| store.referrers(subject, None).is_ok_and(|found| found.iter().any(|one| one.digest == digest));
+    matches!(Referrer::read(manifest), Ok(Some(referrer)) if listed(&referrer.subject))
 }

@@ -2,13 +2,14 @@
 //!
 //! Each phase is a type, and only the phase before makes it:
 //! 1. [`Staging`]: blobs are sent while layers are made, then archives are written into unfinished files ([`staging`]).
-//! 2. [`Staged`]: manifests and indexes are stored by digest; no tag names them ([`staged`]).
+//! 2. [`Staged`]: manifests and indexes are stored by digest, no tag names them, and referrers are attached ([`staged`]).
 //! 3. [`Verified`]: every destination was asked for what it was sent ([`verified`]).
 //! 4. [`Committed`]: engines have loaded the image, archives have their names, tags are moved ([`commit`]).
 //!
 //! [`gate`] holds what is asked before a layer is sent, before the manifests are, and before the commit.
 //!
-//! **Invariants.** Until the commit no tag, archive or `index.json` of a layout changes anywhere. A destination that had the whole
+//! **Invariants.** Until the commit no tag of an image, no archive and no name in a layout changes anywhere; only lists of referrers
+//! do, under a fallback tag or in `index.json`. A destination that had the whole
 //! publication, tags included, gets no request after the one that found this out.
 
 mod archive_file;

@@ -18,7 +18,7 @@ pub struct Staged<'a> {
 }
 
 impl<'a> Staged<'a> {
-    /// Stores the manifests and indexes by digest, at all stores at once.
+    /// Stores the manifests and indexes by digest, and attaches the referrers, at all stores at once.
     pub(super) fn store(
         staging: Staging<'a>,
         archives: Vec<(usize, Unfinished)>,
@@ -28,7 +28,8 @@ impl<'a> Staged<'a> {
             let write = |manifest: &RawManifest| named.store.write_manifest(manifest, None);
             each(&publication.children, write)?;
             write(&publication.root)?;
-            each(&publication.referrers, write)
+            // All at once: a registry without the referrers API lists them with one request.
+            if publication.referrers.is_empty() { Ok(()) } else { named.store.attach(&publication.referrers) }
         })?;
         Ok(Self { staging, publication, archives })
     }

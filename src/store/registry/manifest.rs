@@ -27,7 +27,7 @@ impl Repository {
         }
     }
 
-    fn get_once(&self, selector: &Selector, action: Action) -> Result<RawManifest, Fault> {
+    pub(super) fn get_once(&self, selector: &Selector, action: Action) -> Result<RawManifest, Fault> {
         let response = self.call(&self.asking(Method::GET, selector, action)?)?;
         if !response.status().is_success() {
             return Err(Fault::of(response));
@@ -96,7 +96,7 @@ impl Repository {
     }
 }
 
-fn path(selector: &Selector) -> String {
+pub(super) fn path(selector: &Selector) -> String {
     match selector {
         Selector::Tag(tag) => format!("manifests/{tag}"),
         Selector::Digest(digest) => format!("manifests/{digest}"),

@@ -7,14 +7,17 @@
 
 mod call;
 mod challenge;
+mod clock;
 mod download;
 mod fault;
 mod manifest;
 mod realm;
+mod referrers;
 mod token;
 mod upload;
 
 pub use challenge::{Challenge, challenges};
+pub use clock::{Clock, SystemClock};
 pub use download::content_range;
 pub use upload::received;
 
@@ -44,11 +47,18 @@ struct Inner {
     assumed: Mutex<BTreeSet<String>>,
     /// Repositories that this process wrote to: there, what is missing may only be late.
     written: Mutex<BTreeSet<ImageName>>,
+    /// What waits before a list of referrers is looked at again.
+    clock: Arc<dyn Clock>,
 }
 
 impl Registry {
     /// Returns the registries that these credentials are for.
     pub fn new(http: Http, credentials: Credentials) -> Self {
+        Self::with_clock(http, credentials, Arc::new(SystemClock::default()))
+    }
+
+    /// As [`Registry::new`], with another clock for the lists of referrers of registries that have no referrers API.
+    pub fn with_clock(http: Http, credentials: Credentials, clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Inner {
             http,
             credentials,
@@ -57,6 +67,7 @@ impl Registry {
             bases: Mutex::default(),
             assumed: Mutex::default(),
             written: Mutex::default(),
+            clock,
         }))
     }
 
@@ -293,5 +304,14 @@ impl Store for Repository {
             }
             fault => self.error(fault, &format!("could not write `{}{selector}`", self.name)),
         })
+    }
+
+    fn referrers(&self, subject: &Digest, artifact_type: Option<&str>) -> Result<Vec<Descriptor>, StoreError> {
+        let step = || format!("could not list what refers to `{}@{subject}`", self.name);
+        self.list_referrers(subject, artifact_type).map_err(|fault| self.error(fault, &step()))
+    }
+
+    fn attach(&self, artifacts: &[RawManifest]) -> Result<(), StoreError> {
+        self.attach_all(artifacts)
     }
 }
