@@ -38,7 +38,7 @@ impl Referrer {
         };
         let describe = |subject: Descriptor| Self {
             subject: subject.digest,
-            descriptor: Descriptor { artifact_type, annotations, ..raw.descriptor() },
+            descriptor: Descriptor { annotations, artifact_type, ..raw.descriptor() },
         };
         Ok(subject.map(describe))
     }
@@ -188,8 +188,8 @@ mod tests {
         let written: Value = serde_json::from_slice(&list.to_raw().unwrap().bytes).unwrap();
         assert_eq!(written["manifests"], json!([foreign, own]));
         assert_eq!(written["no.example"], true);
-        assert_eq!(list.descriptors(), [own.clone()]);
-        assert_eq!(ReferrerList::selected(vec![own.clone(), own.clone()], Some("a/b")), [own.clone()]);
+        assert_eq!(list.descriptors(), std::slice::from_ref(&own));
+        assert_eq!(ReferrerList::selected(vec![own.clone(), own.clone()], Some("a/b")), std::slice::from_ref(&own));
         assert_eq!(ReferrerList::selected(vec![own], Some("a/c")), []);
     }
 

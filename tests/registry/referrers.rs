@@ -132,7 +132,8 @@ fn the_api_lists_all_pages_and_one_type() {
     let mut expected: Vec<String> =
         notes.iter().chain([&other]).map(|one| format!("PUT /v2/shop/api/manifests/{}", one.descriptor().digest)).collect();
     let mut written = test.writes();
-    (expected.sort(), written.sort());
+    expected.sort();
+    written.sort();
     assert_eq!(written, expected);
     assert_eq!(clock.now(), Duration::ZERO);
 
@@ -283,10 +284,10 @@ fn inspecting_lists_what_refers_to_an_image() {
 fn two_writers_at_once_lose_nothing() {
     const ROUNDS: usize = 200;
     // In every other round, both writers read the list before one of them puts it.
-    let collides = |path: &str| path.ends_with(['0', '2', '4', '6', '8', 'a', 'c', 'e']);
+    let should_meet = |path: &str| path.ends_with(['0', '2', '4', '6', '8', 'a', 'c', 'e']);
     let meeting = Barrier::new(2);
     let test = TestRegistry::with(Guard::Open, move |seen, before| {
-        if is_list(seen, "GET") && before < 2 && collides(seen.path()) {
+        if is_list(seen, "GET") && before < 2 && should_meet(seen.path()) {
             meeting.wait();
         }
         None
@@ -310,7 +311,7 @@ fn two_writers_at_once_lose_nothing() {
         });
         let found = writers[0].referrers(&subject.digest, None).unwrap();
         assert!(attached.iter().all(|one| found.iter().any(|entry| entry.digest == one.descriptor().digest)), "round {round}: {found:?}");
-        collided += usize::from(collides(&fallback_tag(&subject)));
+        collided += usize::from(should_meet(&fallback_tag(&subject)));
     }
     let puts = test.seen().iter().filter(|seen| is_list(seen, "PUT")).count();
     // One of two that collide puts its list again.

@@ -14,7 +14,7 @@ use super::Repository;
 use super::call::{Action, Call};
 use super::fault::Fault;
 use super::manifest::{LATE, path};
-use crate::net::{Again, HttpFault, Method, Origin, RequestBody, Response, Target, Tries, header};
+use crate::net::{Again, HttpFault, Method, Origin, RequestBody, Response, Retry, Target, Tries, header};
 use crate::oci::{Descriptor, Digest, MANIFEST_LIMIT, MediaType, RawManifest, ReferrerList, Selector, StoreError, StoreFault, Tag};
 use crate::store::referrers::referrer;
 
@@ -115,7 +115,7 @@ impl Repository {
             200 => {}
             401 | 403 => return Err(Fault::of(response)),
             // A busy registry has not said that it has no API. 500 is what some answer to a path that they do not know.
-            status if status != 500 && matches!(Fault::again_after(response.status()), Again::Soon) => return Err(Fault::of(response)),
+            status if status != 500 && Again::after_status(status) == Again::Soon => return Err(Fault::of(response)),
             _ => return Ok(None),
         }
         if response.header("content-type").map(MediaType::from) != Some(MediaType::Index) {
