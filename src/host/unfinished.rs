@@ -34,8 +34,14 @@ impl Unfinished {
     pub fn new(folder: &Path, prefix: &str) -> io::Result<Self> {
         for _ in 0..TRIES {
             let permissions = PermissionsExt::from_mode(0o644);
-            let file = tempfile::Builder::new().prefix(prefix).permissions(permissions).tempfile_in(folder)?;
-            let live = Live::new(file.path());
+            let (file, live) = {
+                // A signal that comes between the making and the noting waits for this lock, and then finds the file.
+                let mut all = live();
+                let file = tempfile::Builder::new().prefix(prefix).permissions(permissions).tempfile_in(folder)?;
+                all.insert(file.path().to_owned());
+                let live = Live(file.path().to_owned());
+                (file, live)
+            };
             // Between its making and its locking, another process may have taken it for litter.
             let mine = match file.as_file().try_lock() {
                 Ok(()) => is_at(file.as_file(), file.path()),
