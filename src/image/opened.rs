@@ -1,4 +1,4 @@
-use crate::oci::{Config, Descriptor, Digest, DocumentFault, Manifest, MediaType, Parsed};
+use crate::oci::{Config, Descriptor, Digest, DocumentFault, Manifest, Parsed};
 
 /// An image of one platform.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,7 +58,7 @@ impl Image {
         if layers.len() != diff_ids.len() {
             return Err(ImageFault::LayerCount { layers: layers.len(), diff_ids: diff_ids.len() });
         }
-        if let Some(other) = layers.iter().find(|layer| !is_layer(&layer.media_type)) {
+        if let Some(other) = layers.iter().find(|layer| !layer.media_type.is_layer()) {
             return Err(ImageFault::LayerType(other.media_type.to_string()));
         }
         let join = |(descriptor, diff_id): (&Descriptor, &Digest)| ImageLayer { descriptor: descriptor.clone(), diff_id: *diff_id };
@@ -85,8 +85,4 @@ impl Image {
     pub fn digest(&self) -> Digest {
         self.manifest.digest()
     }
-}
-
-fn is_layer(media_type: &MediaType) -> bool {
-    media_type.layer_compression().is_some() || matches!(media_type, MediaType::ForeignLayer(_) | MediaType::DockerForeignLayer)
 }

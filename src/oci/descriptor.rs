@@ -79,6 +79,11 @@ impl MediaType {
         matches!(self, Self::Manifest | Self::DockerManifest)
     }
 
+    /// Says whether it is the type of a layer, kept with the image or elsewhere.
+    pub fn is_layer(&self) -> bool {
+        self.layer_compression().is_some() || matches!(self, Self::ForeignLayer(_) | Self::DockerForeignLayer)
+    }
+
     /// Returns how a layer of this type is compressed; `None` for what is no layer that may be stored.
     pub fn layer_compression(&self) -> Option<Compression> {
         match self {

@@ -9,7 +9,7 @@ use super::destination::{Kind, NamedStore};
 use super::lanes::{LANES, lock};
 use super::{PublishFault, Staged, Transaction};
 use crate::host::Unfinished;
-use crate::oci::{BlobSource, Descriptor, Digest, ImageName, MediaType, Written};
+use crate::oci::{BlobSource, Descriptor, Digest, ImageName, Written};
 use crate::store::publication::Publication;
 
 /// What came of one blob at one destination.
@@ -55,7 +55,7 @@ impl Queue<'_> {
         if !lock(&self.known).insert(descriptor.digest) {
             return;
         }
-        if is_layer(&descriptor.media_type)
+        if descriptor.media_type.is_layer()
             && let Err(refusal) = self.run.transaction.gates.layer(descriptor)
         {
             self.run.fail(refusal.into());
@@ -181,10 +181,6 @@ fn next(receiver: &Mutex<Receiver<Blob>>) -> Option<Blob> {
     lock(receiver).recv().ok()
 }
 
-fn is_layer(media_type: &MediaType) -> bool {
-    media_type.layer_compression().is_some() || matches!(media_type, MediaType::ForeignLayer(_) | MediaType::DockerForeignLayer)
-}
-
 /// All blobs have arrived at all stores.
 pub struct Staging<'a> {
     pub(super) transaction: Transaction<'a>,
@@ -221,7 +217,7 @@ impl<'a> Staging<'a> {
 mod tests {
     use super::*;
     use crate::diagnostic::Diagnostic;
-    use crate::oci::{Compression, Silent, StoreFault};
+    use crate::oci::{Compression, MediaType, Silent, StoreFault};
     use crate::store::layout::Layout;
     use crate::store::publish::gate::{AcceptAll, Gates, Refusal};
     use crate::store::publish::{Destination, Transfer, Watch};
