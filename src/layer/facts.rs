@@ -1,60 +1,126 @@
 use std::io::{self, Read};
 
+use super::collect::{Collected, Collecting, Collector, FileHeader, STANDARD, Wanted};
 use super::decompress::{Decompressed, Limits};
 use super::strict::{ArchiveFault, Member, MemberKind, StrictTar};
 use super::tree::{Tree, cost, link};
-use super::window::Window;
 use crate::oci::{Compression, Hasher};
 use crate::rootfs::{Fact, FactKind, Head, ImagePath, ImageText, LayerEntry, LayerFact, LayerFacts};
 
-/// Files whose whole content checks need, when it is text of at most this size.
-const KEPT: &[&str] = &["etc/passwd", "etc/group", "etc/os-release", "usr/lib/os-release"];
-const KEPT_LIMIT: u64 = 256 << 10;
+/// What is read at once of a file's content.
+const PIECE: usize = 64 << 10;
 
-/// Reads a layer's blob to its end, and returns what was learned of it.
+/// What was read of a layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerContents {
+    /// The entries, without what collectors found.
+    pub entries: LayerFacts,
+    /// What collectors found of its files.
+    pub collected: Collected,
+}
+
+/// Reads a layer's blob to its end, and returns what the standard collectors find in it.
 ///
 /// # Errors
-/// When the layer is broken, ambiguous, or larger than the limits. The blob's own reader checks the digest.
+/// As [`read_layer`].
 pub fn read_facts(blob: impl Read, compression: Compression, limits: &Limits) -> Result<LayerFacts, ArchiveFault> {
+    let LayerContents { mut entries, collected } = read_layer(blob, compression, limits, &STANDARD)?;
+    collected.join(&mut entries, &STANDARD).map_err(ArchiveFault::Collected)?;
+    Ok(entries)
+}
+
+/// Reads a layer's blob once, to its end, and hands each file's content to the collectors.
+///
+/// # Errors
+/// When the layer is broken, ambiguous, or larger than the limits, or a collector finds more than it may keep. The blob's own reader checks the digest.
+pub fn read_layer(
+    blob: impl Read,
+    compression: Compression,
+    limits: &Limits,
+    collectors: &[&dyn Collector],
+) -> Result<LayerContents, ArchiveFault> {
     let tar = Decompressed::new(blob, compression, *limits).map_err(ArchiveFault::Read)?;
     let mut archive = StrictTar::new(Hashed { inner: tar, hasher: Hasher::default() });
-    let mut entries = Vec::new();
-    let mut tree = Tree::default();
-    let mut kept = 0;
+    let mut pass = Pass {
+        limits,
+        entries: Vec::new(),
+        tree: Tree::default(),
+        collecting: Collecting::new(collectors),
+        kept: 0,
+        piece: vec![0; PIECE],
+    };
     while let Some(member) = archive.next_member()? {
-        if entries.len() as u64 >= limits.entries {
+        if pass.entries.len() as u64 >= limits.entries {
             return Err(ArchiveFault::Entries(limits.entries));
         }
-        if member.path.is_root() {
-            continue;
+        if !member.path.is_root() {
+            pass.member(&mut archive, member)?;
         }
-        kept += tree.check(&member)?;
-        let entry = match whiteout(&member)? {
-            Whiteout::None => entry(&mut archive, &member, &tree)?,
-            Whiteout::Foreign => continue,
-            Whiteout::Of(path, fact) => {
-                // Some unpackers take the earlier entry away with what lies below, and some do not.
-                if fact == LayerEntry::Whiteout && tree.holds(&path) {
-                    return Err(link(&member, format!("hides `{path}`, an earlier entry of the same archive")));
-                }
-                LayerFact { path, fact }
-            }
-        };
-        kept += weight(&entry);
-        if kept > limits.kept {
-            return Err(ArchiveFault::Kept(limits.kept));
-        }
-        if !matches!(entry.fact, LayerEntry::Whiteout | LayerEntry::Opaque) {
-            kept += tree.add(&member);
-        }
-        entries.push(entry);
     }
     let mut tar = archive.into_source();
     // The tar has ended; what is compressed behind it is read as well, so that the blob's digest is checked to the last byte.
     io::copy(&mut tar, &mut io::sink()).map_err(ArchiveFault::Read)?;
     let (diff_id, size) = tar.hasher.finish();
     io::copy(&mut tar.inner.into_inner(), &mut io::sink()).map_err(ArchiveFault::Read)?;
-    Ok(LayerFacts { diff_id, size, entries })
+    Ok(LayerContents { entries: LayerFacts { diff_id, size, entries: pass.entries }, collected: pass.collecting.finish() })
+}
+
+/// The pass over one layer.
+struct Pass<'a> {
+    limits: &'a Limits,
+    entries: Vec<LayerFact>,
+    tree: Tree,
+    collecting: Collecting<'a>,
+    /// How many foreign bytes are in memory.
+    kept: u64,
+    piece: Vec<u8>,
+}
+
+impl Pass<'_> {
+    fn member<R: Read>(&mut self, archive: &mut StrictTar<R>, member: Member) -> Result<(), ArchiveFault> {
+        self.kept += self.tree.check(&member)?;
+        let entry = match whiteout(&member)? {
+            Whiteout::None => {
+                if member.kind == MemberKind::File {
+                    self.content(archive, &member)?;
+                }
+                entry(&member, &self.tree)?
+            }
+            Whiteout::Foreign => return Ok(()),
+            Whiteout::Of(path, fact) => {
+                // Some unpackers take the earlier entry away with what lies below, and some do not.
+                if fact == LayerEntry::Whiteout && self.tree.holds(&path) {
+                    return Err(link(&member, format!("hides `{path}`, an earlier entry of the same archive")));
+                }
+                LayerFact { path, fact }
+            }
+        };
+        self.kept += weight(&entry);
+        if self.kept > self.limits.kept {
+            return Err(ArchiveFault::Kept(self.limits.kept));
+        }
+        if !matches!(entry.fact, LayerEntry::Whiteout | LayerEntry::Opaque) {
+            self.kept += self.tree.add(&member);
+        }
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    /// Hands a file's content to the collectors, as far as they want it.
+    fn content<R: Read>(&mut self, archive: &mut StrictTar<R>, member: &Member) -> Result<(), ArchiveFault> {
+        let number = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        let mut file = self.collecting.begin(number, &FileHeader { path: &member.path, size: member.size });
+        let mut left = member.size;
+        while left > 0 && file.wants_any() {
+            let count = archive.read_content(&mut self.piece)?;
+            left -= count as u64;
+            if file.take(&self.piece[..count]) == Wanted::Enough {
+                break;
+            }
+        }
+        self.kept += self.collecting.end(file).map_err(ArchiveFault::Collector)?;
+        Ok(())
+    }
 }
 
 struct Hashed<R> {
@@ -70,27 +136,38 @@ impl<R: Read> Read for Hashed<R> {
     }
 }
 
-fn entry<R: Read>(archive: &mut StrictTar<R>, member: &Member, tree: &Tree) -> Result<LayerFact, ArchiveFault> {
+fn entry(member: &Member, tree: &Tree) -> Result<LayerFact, ArchiveFault> {
     let fact = match &member.kind {
         MemberKind::HardLink(target) if tree.is_file(target) => LayerEntry::Link(target.clone()),
         // CVE-2026-50163: what a target that is no earlier file of this archive means depends on who unpacks where.
         MemberKind::HardLink(target) => {
             return Err(link(member, format!("leads to `{target}`, which is no earlier file of the archive")));
         }
-        _ => LayerEntry::Add(fact(archive, member)?),
+        MemberKind::Directory => added(member, FactKind::Directory),
+        MemberKind::Symlink(target) => {
+            check_target(member, target)?;
+            added(member, FactKind::Symlink(ImageText(target.clone().into())))
+        }
+        MemberKind::Device(device) => added(member, FactKind::Device(*device)),
+        MemberKind::Fifo => added(member, FactKind::Fifo),
+        MemberKind::File => added(member, FactKind::File { size: member.size, head: Head::Other, content: None, digest: None }),
     };
     Ok(LayerFact { path: member.path.clone(), fact })
 }
 
-/// Returns how many foreign bytes a fact holds in memory.
+fn added(member: &Member, kind: FactKind) -> LayerEntry {
+    LayerEntry::Add(Fact { kind, mode: member.mode, uid: member.uid, gid: member.gid, attributes: member.attributes.clone() })
+}
+
+/// Returns how many foreign bytes an entry holds in memory, beside what collectors found.
 fn weight(entry: &LayerFact) -> u64 {
     let fact = match &entry.fact {
         LayerEntry::Link(target) => target.as_bytes().len(),
-        LayerEntry::Add(Fact { kind: FactKind::Symlink(target), .. }) => target.0.len(),
-        LayerEntry::Add(Fact { kind: FactKind::File { head, content, .. }, .. }) => {
-            head.weight() + content.as_ref().map_or(0, |content| content.len())
+        LayerEntry::Add(fact) => {
+            let target = if let FactKind::Symlink(target) = &fact.kind { target.0.len() } else { 0 };
+            target + fact.attributes.weight()
         }
-        _ => 0,
+        LayerEntry::Whiteout | LayerEntry::Opaque => 0,
     };
     cost(entry.path.as_bytes()) + fact as u64
 }
@@ -120,19 +197,6 @@ fn whiteout(member: &Member) -> Result<Whiteout, ArchiveFault> {
     }
 }
 
-fn fact<R: Read>(archive: &mut StrictTar<R>, member: &Member) -> Result<Fact, ArchiveFault> {
-    let kind = match &member.kind {
-        MemberKind::Directory => FactKind::Directory,
-        MemberKind::Symlink(target) => {
-            check_target(member, target)?;
-            FactKind::Symlink(ImageText(target.clone().into()))
-        }
-        MemberKind::Special | MemberKind::HardLink(_) => FactKind::Special,
-        MemberKind::File => file(archive, member)?,
-    };
-    Ok(Fact { kind, mode: member.mode, uid: member.uid, gid: member.gid })
-}
-
 /// Refuses a relative target that climbs above the image's root: inside a container it would stop at the root, and
 /// anything that unpacks the image elsewhere would follow it out.
 fn check_target(member: &Member, target: &[u8]) -> Result<(), ArchiveFault> {
@@ -158,28 +222,14 @@ pub(super) fn climbs_out(path: &ImagePath, target: &[u8]) -> bool {
     false
 }
 
-fn file<R: Read>(archive: &mut StrictTar<R>, member: &Member) -> Result<FactKind, ArchiveFault> {
-    let least = if is_kept(member) { member.size } else { 0 };
-    let window = Window::read(member.size, least, |buffer| archive.read_content(buffer))?;
-    let head = Head::read(&window, member.size).unwrap_or(Head::Other);
-    let content = if is_kept(member) { window.whole().and_then(|bytes| std::str::from_utf8(bytes).ok()).map(Into::into) } else { None };
-    Ok(FactKind::File { size: member.size, head, content })
-}
-
-fn is_kept(member: &Member) -> bool {
-    let path = member.path.as_bytes();
-    // Where musl's loader looks for libraries: `/etc/ld-musl-x86_64.path`.
-    let is_search_path = path.starts_with(b"etc/ld-musl-") && path.ends_with(b".path");
-    member.size <= KEPT_LIMIT && (is_search_path || KEPT.iter().any(|kept| kept.as_bytes() == path))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rootfs::Attributes;
 
     fn member(path: &str) -> Member {
         let path = ImagePath::new(path.as_bytes()).unwrap();
-        Member { path, kind: MemberKind::File, size: 0, mode: 0, uid: 0, gid: 0, offset: 0 }
+        Member { path, kind: MemberKind::File, size: 0, mode: 0, uid: 0, gid: 0, attributes: Attributes::default(), offset: 0 }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! The tar is POSIX ustar with PAX records where ustar cannot hold a value (image-spec, `layer.md`; IEEE Std 1003.1 "pax").
 
 mod blocks;
+pub mod collect;
 mod compress;
 pub mod deb;
 mod decompress;
@@ -23,7 +24,7 @@ mod write;
 pub use blocks::path_hash;
 pub use compress::{Compressor, LevelFault};
 pub use decompress::{Decompressed, Limits};
-pub use facts::read_facts;
-pub use record::{Earlier, FoundBlock, LayerRecord, NoneEarlier};
+pub use facts::{LayerContents, read_facts, read_layer};
+pub use record::{Earlier, FoundBlock, Layer, LayerRecord, NoneEarlier};
 pub use strict::{ArchiveFault, Member, MemberKind, StrictTar};
-pub use write::{Layer, LayerFault, write_layer};
+pub use write::{LayerFault, LayerRequest, write_layer};

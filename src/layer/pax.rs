@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use crate::rootfs::Attributes;
+
 /// The records of one PAX header, each key once.
 #[derive(Debug, Default)]
 pub(super) struct Records(BTreeMap<String, Vec<u8>>);
@@ -63,6 +65,12 @@ impl Records {
         let digits = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
         let good = !whole.is_empty() && whole.len() < 19 && digits(whole) && digits(fraction);
         if good { Ok(()) } else { Err(format!("the PAX record `{key}` is no time")) }
+    }
+
+    /// Returns the extended attributes, which containerd and Docker take from the records of star (`SCHILY.xattr.NAME`).
+    pub(super) fn attributes(&self) -> Attributes {
+        let named = |(key, value): (&String, &Vec<u8>)| Some((key.strip_prefix("SCHILY.xattr.")?.to_owned(), value.clone()));
+        self.0.iter().filter_map(named).collect()
     }
 
     /// Says whether there is nothing but comments, which change no entry.

@@ -1,22 +1,35 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
+use serde::{Deserialize, Serialize};
+
 use super::blocks::{Block, cut};
+use super::collect::{Collected, Collector};
 use super::compress::Compressor;
 use super::decompress::{Decompressed, Limits};
-use super::write::Layer;
 use crate::oci::{Compression, Descriptor, Digest, Hasher, MIDSTATE, MediaType};
 use crate::recipe::Format;
 use crate::rootfs::{Changeset, Content, Entry, EntryKind};
 
 /// What a record begins with; another number for another form.
-const MAGIC: &[u8; 8] = b"hdlayer1";
-const HEAD: usize = 8 + 32 + 32 + 8 + 32 + 8;
-const BLOCK: usize = 32 + 32 + 32 + 8 + 8 + MIDSTATE;
+const MAGIC: &[u8; 8] = b"hdlayer2";
+pub(super) const HEAD: usize = 8 + 32 + 32 + 8 + 32 + 8 + 8;
+pub(super) const BLOCK: usize = 32 + 32 + 32 + 8 + 8 + MIDSTATE;
 /// The largest block of a record from elsewhere, in bytes.
 const LARGEST_CARRIED: u64 = 32 << 20;
 /// The fingerprint of a block that holds a file too young to be told from what it may become.
-const NEVER: [u8; 32] = [0; 32];
+pub(super) const NEVER: [u8; 32] = [0; 32];
+
+/// A layer whose blob exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// The blob.
+    pub descriptor: Descriptor,
+    /// The digest of the uncompressed tar.
+    pub diff_id: Digest,
+    /// The size of the uncompressed tar in bytes.
+    pub tar_size: u64,
+}
 
 /// What is remembered of a layer that was written: enough to write the next one like it without doing anything twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +37,15 @@ pub struct LayerRecord {
     layer: Layer,
     kind: [u8; 32],
     pub(super) blocks: Vec<BlockRecord>,
+    /// The collectors that looked at the files of all blocks.
+    collectors: Vec<CollectorId>,
+}
+
+/// Which collector it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct CollectorId {
+    name: String,
+    version: u32,
 }
 
 /// What is remembered of one block.
@@ -41,6 +63,8 @@ pub(super) struct BlockRecord {
     pub(super) tar_end: u64,
     /// The state of the tar's digest after it.
     pub(super) state: [u8; MIDSTATE],
+    /// What collectors found of the files that end in it, numbered from the block's first entry: [`Collected`] in JSON, or nothing.
+    pub(super) found: Box<[u8]>,
 }
 
 /// A block that exists in a blob.
@@ -99,8 +123,8 @@ impl Compressor {
 }
 
 impl LayerRecord {
-    pub(super) fn new(layer: Layer, compressor: Compressor, blocks: Vec<BlockRecord>) -> Self {
-        Self { layer, kind: compressor.identity(), blocks }
+    pub(super) fn new(layer: Layer, compressor: Compressor, blocks: Vec<BlockRecord>, collectors: &[&dyn Collector]) -> Self {
+        Self { layer, kind: compressor.identity(), blocks, collectors: identified(collectors) }
     }
 
     /// Returns the layer.
@@ -111,6 +135,24 @@ impl LayerRecord {
     /// Says whether the layer was compressed like this.
     pub fn is_of(&self, compressor: Compressor) -> bool {
         self.kind == compressor.identity()
+    }
+
+    /// Says whether these collectors, and no others, have looked at all files.
+    pub fn is_collected_by(&self, collectors: &[&dyn Collector]) -> bool {
+        self.collectors == identified(collectors)
+    }
+
+    /// Returns what collectors found of the files of the layer, whose changeset this is; nothing when the record is of another one.
+    pub fn collected(&self, changeset: &Changeset, collectors: &[&dyn Collector]) -> Option<Collected> {
+        let blocks = cut(changeset);
+        if blocks.len() != self.blocks.len() || !self.is_collected_by(collectors) {
+            return None;
+        }
+        let mut all = Collected::none(collectors);
+        for (block, record) in blocks.iter().zip(&self.blocks).filter(|(_, record)| !record.found.is_empty()) {
+            all.append(&serde_json::from_slice(&record.found).ok()?, u32::try_from(block.entry).ok()?);
+        }
+        Some(all)
     }
 
     /// Says whether every block can be known again by its files alone.
@@ -139,6 +181,7 @@ impl LayerRecord {
         bytes.extend_from_slice(&descriptor.size.to_le_bytes());
         bytes.extend_from_slice(diff_id.as_bytes());
         bytes.extend_from_slice(&tar_size.to_le_bytes());
+        bytes.extend_from_slice(&(self.blocks.len() as u64).to_le_bytes());
         for block in &self.blocks {
             for sum in [&block.fingerprint, &block.content, &block.sum] {
                 bytes.extend_from_slice(sum);
@@ -147,6 +190,11 @@ impl LayerRecord {
             bytes.extend_from_slice(&block.tar_end.to_le_bytes());
             bytes.extend_from_slice(&block.state);
         }
+        let collectors = serde_json::to_vec(&self.collectors).unwrap_or_default();
+        for part in std::iter::once(&*collectors).chain(self.blocks.iter().map(|block| &*block.found)) {
+            bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(part);
+        }
         bytes
     }
 
@@ -154,15 +202,19 @@ impl LayerRecord {
     pub fn from_bytes(bytes: &[u8], compressor: Compressor) -> Option<Self> {
         let (head, rest) = bytes.split_at_checked(HEAD)?;
         let mut head = Fields(head);
-        if head.take::<8>()? != *MAGIC || rest.len() % BLOCK != 0 {
+        if head.take::<8>()? != *MAGIC {
             return None;
         }
         let kind = head.take::<32>()?;
         let (digest, size) = (Digest::from_bytes(head.take()?), head.number()?);
         let (diff_id, tar_size) = (Digest::from_bytes(head.take()?), head.number()?);
-        let mut blocks = Vec::with_capacity(rest.len() / BLOCK);
+        let count = usize::try_from(head.number()?).ok()?;
+        let (parts, found) = rest.split_at_checked(count.checked_mul(BLOCK)?)?;
+        let mut found = Fields(found);
+        let collectors = serde_json::from_slice(found.part()?).ok()?;
+        let mut blocks = Vec::with_capacity(count);
         let (mut end, mut tar_end) = (0, 0);
-        for part in rest.chunks_exact(BLOCK) {
+        for part in parts.chunks_exact(BLOCK) {
             let mut part = Fields(part);
             let block = BlockRecord {
                 fingerprint: part.take()?,
@@ -171,6 +223,7 @@ impl LayerRecord {
                 end: part.number()?,
                 tar_end: part.number()?,
                 state: part.take()?,
+                found: found.part()?.into(),
             };
             if block.end < end || block.tar_end <= tar_end {
                 return None;
@@ -179,8 +232,8 @@ impl LayerRecord {
             blocks.push(block);
         }
         let descriptor = Descriptor::new(MediaType::Layer(compressor.compression()), digest, size);
-        let whole = end == size && tar_end == tar_size && kind == compressor.identity();
-        whole.then_some(Self { layer: Layer { descriptor, diff_id, tar_size }, kind, blocks })
+        let whole = found.0.is_empty() && end == size && tar_end == tar_size && kind == compressor.identity();
+        whole.then_some(Self { layer: Layer { descriptor, diff_id, tar_size }, kind, blocks, collectors })
     }
 
     /// Reads a record of any compressor.
@@ -189,7 +242,8 @@ impl LayerRecord {
         Self::from_bytes(bytes, Compressor::identified(identity)?)
     }
 
-    /// Checks all that is said of the blocks against the layer's own bytes. Files are not known by a record from elsewhere: the fingerprints are dropped.
+    /// Checks all that is said of the blocks against the layer's own bytes. Files are not known by a record from elsewhere: the fingerprints
+    /// are dropped, and with them what collectors found.
     ///
     /// # Errors
     /// When the blob cannot be read, or is not what the record says.
@@ -213,9 +267,10 @@ impl LayerRecord {
             if !same || tar.size() != block.tar_end || tar.midstate() != block.state {
                 return Err(wrong());
             }
-            block.fingerprint = NEVER;
+            (block.fingerprint, block.found) = (NEVER, Box::default());
             end = block.end;
         }
+        self.collectors.clear();
         let ends = blob.read(&mut [0])? == 0;
         let whole = sum.finish().0 == self.layer.descriptor.digest && tar.finish().0 == self.layer.diff_id;
         if ends && whole { Ok(self) } else { Err(wrong()) }
@@ -239,7 +294,7 @@ impl LayerRecord {
 
 struct Fields<'a>(&'a [u8]);
 
-impl Fields<'_> {
+impl<'a> Fields<'a> {
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (field, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
@@ -249,6 +304,18 @@ impl Fields<'_> {
     fn number(&mut self) -> Option<u64> {
         self.take().map(u64::from_le_bytes)
     }
+
+    /// Takes bytes that follow their number.
+    fn part(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.number()?).ok()?;
+        let (part, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(part)
+    }
+}
+
+fn identified(collectors: &[&dyn Collector]) -> Vec<CollectorId> {
+    collectors.iter().map(|collector| CollectorId { name: collector.name().to_owned(), version: collector.version() }).collect()
 }
 
 /// Returns what a block is known by in the cache. SHA-256 over every block once more would cost a tenth of a build; this never leaves the machine.
@@ -330,6 +397,7 @@ fn describe(path: &[u8], entry: &Entry, text: &mut Vec<u8>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layer::collect::STANDARD;
     use crate::rootfs::{ImagePath, Owner, Stat, TreeId};
 
     fn changeset(stat: impl Fn(u64) -> Stat) -> Changeset {
@@ -370,13 +438,22 @@ mod tests {
     #[test]
     fn records_read_back_and_damaged_ones_do_not() {
         let compressor = Compressor::new(Format::NEWEST, Compression::Zstd, None).unwrap();
-        let block = |end, tar_end| BlockRecord { fingerprint: [1; 32], content: [2; 32], sum: [3; 32], end, tar_end, state: [4; MIDSTATE] };
+        let found = Box::from(&b"[]"[..]);
+        let block = |end, tar_end| BlockRecord {
+            fingerprint: [1; 32],
+            content: [2; 32],
+            sum: [3; 32],
+            end,
+            tar_end,
+            state: [4; MIDSTATE],
+            found: Box::clone(&found),
+        };
         let layer = Layer {
             descriptor: Descriptor::new(MediaType::Layer(Compression::Zstd), Digest::of(b"x"), 30),
             diff_id: Digest::of(b"y"),
             tar_size: 1024,
         };
-        let record = LayerRecord::new(layer, compressor, vec![block(10, 512), block(30, 1024)]);
+        let record = LayerRecord::new(layer, compressor, vec![block(10, 512), block(30, 1024)], &STANDARD);
         let bytes = record.to_bytes();
         assert_eq!(LayerRecord::from_bytes(&bytes, compressor).as_ref(), Some(&record));
         assert_eq!(record.found(1), FoundBlock { blob: Digest::of(b"x"), offset: 10, size: 20, sum: [3; 32] });

@@ -45,9 +45,9 @@ impl Tree {
             return Err(link(member, "takes the place of a folder".to_owned()));
         }
         let replaces = match (self.leaves.get(path), &member.kind) {
-            (None, _) | (Some(Leaf::File), MemberKind::File | MemberKind::HardLink(_)) | (Some(Leaf::Special), MemberKind::Special) => {
-                false
-            }
+            (None, _)
+            | (Some(Leaf::File), MemberKind::File | MemberKind::HardLink(_))
+            | (Some(Leaf::Special), MemberKind::Device(_) | MemberKind::Fifo) => false,
             (Some(Leaf::Symlink(old)), MemberKind::Symlink(new)) => old != new,
             (Some(Leaf::HardLink(old)), MemberKind::HardLink(new)) => old != new,
             (Some(_), _) => true,
@@ -107,7 +107,7 @@ impl Tree {
                 Leaf::HardLink(target.clone())
             }
             MemberKind::Symlink(target) => Leaf::Symlink(target.clone()),
-            MemberKind::Special => Leaf::Special,
+            MemberKind::Device(_) | MemberKind::Fifo => Leaf::Special,
         };
         let target = match &leaf {
             Leaf::HardLink(target) => target.as_bytes().len() as u64,

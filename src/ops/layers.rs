@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::host::cache::Cache;
-use crate::layer::{Compressor, Earlier, FoundBlock, Layer, LayerFault, LayerRecord, write_layer};
+use crate::layer::collect::STANDARD;
+use crate::layer::{Compressor, Earlier, FoundBlock, Layer, LayerFault, LayerRecord, LayerRequest, write_layer};
 use crate::oci::{BlobSource, Descriptor, Digest, StoreError, StoreFault};
 use crate::plan::PlannedLayer;
 use crate::rootfs::{ContentFault, ImagePath, OpenContent, Stat, TreeId};
@@ -61,8 +62,16 @@ impl<'a> Remembered<'a> {
         let failed = |error: io::Error| LayerFailure::Failed(disk(tools, planned, error).into());
         let mut writer = tools.cache.writer().map_err(failed)?;
         let earlier = EarlierBlobs::new(&tools.cache, planned.compressor);
-        let record = write_layer(&planned.changeset, &counted, planned.compressor, tools.threads, (last.as_ref(), &earlier), &mut writer);
-        let record = record.map_err(|fault| match fault {
+        let request = LayerRequest {
+            changeset: &planned.changeset,
+            contents: &counted,
+            compressor: planned.compressor,
+            threads: tools.threads,
+            last: last.as_ref(),
+            earlier: &earlier,
+            collectors: &STANDARD,
+        };
+        let record = write_layer(&request, &mut writer).map_err(|fault| match fault {
             LayerFault::Content { path, fault: ContentFault::Changed } => LayerFailure::Changed(path),
             LayerFault::Write(error) => failed(error),
             fault => {

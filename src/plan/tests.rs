@@ -22,12 +22,12 @@ fn path(text: &str) -> ImagePath {
 
 /// Builds a base whose `/bin` is a link, with a loader, a shell for arm64, and accounts.
 fn base_layer() -> LayerFacts {
-    let fact = |mode, kind| LayerEntry::Add(Fact { kind, mode, uid: 0, gid: 0 });
+    let fact = |mode, kind| LayerEntry::Add(Fact::new(kind, mode, Owner::default()));
     let elf = |name: &str| {
         let machine = Machine::Architecture(name.to_owned());
-        FactKind::File { size: 9, head: Head::Elf { machine, interpreter: None, dynamic: None }, content: None }
+        FactKind::File { size: 9, head: Head::Elf { machine, interpreter: None, dynamic: None }, content: None, digest: None }
     };
-    let text = |text: &str| FactKind::File { size: 9, head: Head::Other, content: Some(text.into()) };
+    let text = |text: &str| FactKind::File { size: 9, head: Head::Other, content: Some(text.into()), digest: None };
     let entries = vec![
         ("usr", fact(0o755, FactKind::Directory)),
         ("usr/bin", fact(0o755, FactKind::Directory)),

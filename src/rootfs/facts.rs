@@ -1,9 +1,9 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Head, ImagePath, Owner};
+use super::{Attributes, Changeset, Entry, EntryKind, Head, ImagePath, Owner};
 use crate::oci::Digest;
 
-/// What was learned of a layer by reading it once. It is kept by the layer's digest, so that the layer need not be read again.
+/// What was learned of a layer by reading it once: its entries, joined with what collectors found of its files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerFacts {
     /// The digest of the uncompressed tar.
@@ -48,6 +48,9 @@ pub struct Fact {
     pub uid: u32,
     /// The owner's group.
     pub gid: u32,
+    /// The extended attributes.
+    #[serde(default, skip_serializing_if = "Attributes::is_empty")]
+    pub attributes: Attributes,
 }
 
 /// What a file of an image is.
@@ -62,14 +65,40 @@ pub enum FactKind {
         size: u64,
         /// What its first bytes say.
         head: Head,
-        /// The whole content, for the few files that checks read: accounts and os-release.
+        /// The whole content, of the few files that a collector keeps whole.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         content: Option<Box<str>>,
+        /// The SHA-256 of the content, where it was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<Digest>,
     },
     /// A symbolic link and its target.
     Symlink(ImageText),
-    /// A device, FIFO or socket of a base.
-    Special,
+    /// A device.
+    Device(Device),
+    /// A FIFO.
+    Fifo,
+}
+
+/// A device, by its numbers (mknod(2)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// What kind of device it is.
+    pub kind: DeviceKind,
+    /// The major number: the driver.
+    pub major: u32,
+    /// The minor number: which of its devices.
+    pub minor: u32,
+}
+
+/// What kind of device it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceKind {
+    /// A character device.
+    Character,
+    /// A block device.
+    Block,
 }
 
 /// Bytes that are nearly always text.
@@ -77,6 +106,16 @@ pub enum FactKind {
 pub struct ImageText(pub Box<[u8]>);
 
 impl Fact {
+    /// Returns a file without extended attributes.
+    pub fn new(kind: FactKind, mode: u16, owner: Owner) -> Self {
+        Self { kind, mode, uid: owner.uid, gid: owner.gid, attributes: Attributes::default() }
+    }
+
+    /// Returns a folder that nobody named: root's, with the mode that unpackers give it.
+    pub fn implied_folder() -> Self {
+        Self::new(FactKind::Directory, 0o755, Owner::default())
+    }
+
     /// Returns the owner.
     pub fn owner(&self) -> Owner {
         Owner { uid: self.uid, gid: self.gid }
@@ -120,5 +159,22 @@ impl Serialize for ImageText {
 impl<'de> Deserialize<'de> for ImageText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self(read_bytes(deserializer)?.into()))
+    }
+}
+
+impl LayerFacts {
+    /// Returns the facts of a layer of our own: what reading its tar would tell, without what collectors find.
+    pub fn of(changeset: &Changeset, diff_id: Digest, size: u64) -> Self {
+        let fact = |entry: &Entry| match &entry.kind {
+            EntryKind::HardLink(target) => LayerEntry::Link(target.clone()),
+            EntryKind::Directory => LayerEntry::Add(Fact::new(FactKind::Directory, entry.mode, entry.owner)),
+            EntryKind::Symlink(target) => LayerEntry::Add(Fact::new(FactKind::Symlink(ImageText(target.clone())), entry.mode, entry.owner)),
+            EntryKind::File(content) => {
+                let kind = FactKind::File { size: content.size(), head: Head::Other, content: None, digest: None };
+                LayerEntry::Add(Fact::new(kind, entry.mode, entry.owner))
+            }
+        };
+        let entries = changeset.entries().iter().map(|(path, entry)| LayerFact { path: path.clone(), fact: fact(entry) });
+        Self { diff_id, size, entries: entries.collect() }
     }
 }

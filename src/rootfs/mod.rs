@@ -5,6 +5,7 @@
 //! and links are followed inside of it only. File contents stay where they are until a layer is written.
 
 mod accounts;
+mod attributes;
 mod changeset;
 mod elf;
 mod entry;
@@ -19,10 +20,11 @@ mod view;
 pub(crate) mod writer;
 
 pub use accounts::{Accounts, Group, User};
+pub use attributes::{Attributes, FileCapabilities};
 pub use changeset::Changeset;
 pub use elf::{CachedLibrary, Dynamic, Gap, NeededVersions, ReadAt, ReadFault, dynamic_range};
 pub use entry::{Content, ContentFault, Entry, EntryKind, FoundFile, OpenContent, OpenFile, Owner, PackedFile, Stat, TreeId};
-pub use facts::{Fact, FactKind, ImageText, LayerEntry, LayerFact, LayerFacts};
+pub use facts::{Device, DeviceKind, Fact, FactKind, ImageText, LayerEntry, LayerFact, LayerFacts};
 pub use head::{Head, Machine};
 pub use path::{ImagePath, PathFault};
-pub use view::{Resolved, Rootfs, RootfsFault};
+pub use view::{HiddenFile, Layered, Resolved, Rootfs, RootfsFault};

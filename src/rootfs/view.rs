@@ -1,12 +1,12 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 
 use super::{Changeset, Content, Entry, EntryKind, Fact, FactKind, Head, ImagePath, ImageText, LayerEntry, LayerFacts};
 
 /// How many symbolic links one path may lead through, as in Linux.
 const LINKS: usize = 40;
-/// How many names may be passed on the way to where all entries of the layers land. Links of links, each with a target of two
-/// thousand names, would keep us busy for days.
+/// How many names may be passed to find the real paths of all entries of the layers. Links of links, each with a target of two
+/// thousand names, would take days.
 const STEPS: u64 = 10_000_000;
 /// How many bytes the paths and link targets of all layers may have together.
 const HELD: u64 = 256 << 20;
@@ -16,17 +16,41 @@ const HELD: u64 = 256 << 20;
 /// Changesets are borrowed and not merged: a second copy of a large folder's entries would double the memory.
 #[derive(Debug, Clone, Default)]
 pub struct Rootfs<'a> {
-    layers: BTreeMap<ImagePath, Fact>,
+    layers: BTreeMap<ImagePath, Layered>,
+    /// What upper layers hide of lower ones.
+    hidden: Vec<HiddenFile>,
+    /// How many layers were applied.
+    applied: u32,
     changesets: Vec<&'a Changeset>,
-    /// The names that were passed on the way to where entries land, and the bytes that the layers' entries take.
+    /// The names that were passed to find real paths, and the bytes that the layers' entries take.
     steps: u64,
     held: u64,
+}
+
+/// A file of a layer, and which layer it is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layered {
+    /// What it is.
+    pub fact: Fact,
+    /// The layer that it is of, counted from 0 at the bottom.
+    pub layer: u32,
+}
+
+/// A file that is in a layer, and that a container does not see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HiddenFile {
+    /// Its path.
+    pub path: ImagePath,
+    /// What it is, and the layer that it is of.
+    pub file: Layered,
+    /// The layer that hides it, by a whiteout or by an entry in its place.
+    pub by: u32,
 }
 
 /// Why layers cannot be put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RootfsFault {
-    /// Where the entries land is too long a way.
+    /// Finding the real paths of the entries takes too many steps.
     #[error("the links of its layers lead through each other more often than in any real image")]
     Tangled,
     /// There are too many.
@@ -59,8 +83,8 @@ impl<'a> Rootfs<'a> {
         for entry in &facts.entries {
             match entry.fact {
                 LayerEntry::Whiteout | LayerEntry::Opaque => {
-                    let landing = self.landing(&entry.path);
-                    self.remove(&landing, entry.fact == LayerEntry::Whiteout);
+                    let path = self.real_path(&entry.path);
+                    self.remove(&path, entry.fact == LayerEntry::Whiteout);
                 }
                 LayerEntry::Add(_) | LayerEntry::Link(_) => {}
             }
@@ -75,14 +99,15 @@ impl<'a> Rootfs<'a> {
                     if let FactKind::File { head, .. } = &fact.kind {
                         self.held += head.weight() as u64;
                     }
-                    let landing = self.landing(&entry.path);
-                    self.add(&landing, fact.clone());
+                    self.held += fact.attributes.weight() as u64;
+                    let path = self.real_path(&entry.path);
+                    self.add(&path, fact.clone());
                 }
                 LayerEntry::Link(target) => {
-                    let target = self.landing(target);
-                    if let Some(fact) = self.layers.get(&target).cloned() {
-                        let landing = self.landing(&entry.path);
-                        self.add(&landing, fact);
+                    let target = self.real_path(target);
+                    if let Some(file) = self.layers.get(&target).cloned() {
+                        let path = self.real_path(&entry.path);
+                        self.add(&path, file.fact);
                     }
                 }
                 LayerEntry::Whiteout | LayerEntry::Opaque => {}
@@ -91,6 +116,7 @@ impl<'a> Rootfs<'a> {
                 return;
             }
         }
+        self.applied += 1;
     }
 
     /// Returns the limit that the layers pass, if they pass one.
@@ -102,16 +128,16 @@ impl<'a> Rootfs<'a> {
         }
     }
 
-    /// Returns where an entry lands: a folder of its path may be a link of a lower layer, which containerd follows inside of the image.
-    fn landing(&mut self, path: &ImagePath) -> ImagePath {
-        let is_link = |parent: ImagePath| self.layers.get(&parent).is_some_and(|fact| matches!(fact.kind, FactKind::Symlink(_)));
+    /// Returns the real path of an entry: a folder of its path may be a link of a lower layer, which containerd follows inside of the image.
+    fn real_path(&mut self, path: &ImagePath) -> ImagePath {
+        let is_link = |parent: ImagePath| self.layers.get(&parent).is_some_and(|file| matches!(file.fact.kind, FactKind::Symlink(_)));
         if self.steps > STEPS || !path.parents().any(is_link) {
             return path.clone();
         }
         let (resolved, steps) = self.walk(path, false);
         self.steps += steps;
         match resolved {
-            Resolved::File(landing, _) | Resolved::Missing(landing) => landing,
+            Resolved::File(real, _) | Resolved::Missing(real) => real,
             Resolved::Loop => path.clone(),
         }
     }
@@ -124,7 +150,8 @@ impl<'a> Rootfs<'a> {
     {
         let mut changesets: Vec<&'b Changeset> = self.changesets.clone();
         changesets.push(changeset);
-        Rootfs { layers: self.layers.clone(), changesets, steps: self.steps, held: self.held }
+        let (layers, hidden) = (self.layers.clone(), self.hidden.clone());
+        Rootfs { layers, hidden, applied: self.applied, changesets, steps: self.steps, held: self.held }
     }
 
     /// Puts a changeset on top.
@@ -135,14 +162,37 @@ impl<'a> Rootfs<'a> {
     /// Returns what stands at a path whose folders are no links.
     pub fn entry(&self, path: &ImagePath) -> Option<Fact> {
         if path.is_root() {
-            return Some(Fact { kind: FactKind::Directory, mode: 0o755, uid: 0, gid: 0 });
+            return Some(Fact::implied_folder());
         }
         let ours = self.changesets.iter().rev().find_map(|changeset| Some((changeset.entry(path)?, changeset)));
         match ours {
             Some((Entry { kind: EntryKind::HardLink(target), .. }, changeset)) => changeset.entry(target).and_then(fact_of),
             Some((entry, _)) => fact_of(entry),
-            None => self.layers.get(path).cloned(),
+            None => self.layers.get(path).map(|file| file.fact.clone()),
         }
+    }
+
+    /// Returns the layer that the entry at a path is of, counted from 0 at the bottom; changesets follow the layers that were applied.
+    pub fn layer_of(&self, path: &ImagePath) -> Option<u32> {
+        let own = self.changesets.iter().rposition(|changeset| changeset.entry(path).is_some());
+        own.and_then(|number| Some(self.applied + u32::try_from(number).ok()?)).or_else(|| self.layers.get(path).map(|file| file.layer))
+    }
+
+    /// Returns every file that a container sees, with its layer, sorted by path.
+    pub fn files(&self) -> impl Iterator<Item = (ImagePath, Layered)> {
+        let paths: BTreeSet<&ImagePath> = self.paths().collect();
+        paths.into_iter().filter_map(|path| Some((path.clone(), Layered { fact: self.entry(path)?, layer: self.layer_of(path)? })))
+    }
+
+    /// Returns the files that are in a layer and that a container does not see: an upper layer has a whiteout, or another entry in their
+    /// place. A folder with other metadata hides nothing.
+    pub fn hidden(&self) -> Vec<HiddenFile> {
+        let replaced = (self.applied..).zip(&self.changesets).flat_map(|(by, changeset)| {
+            let below = |(path, _): &(ImagePath, Entry)| Some((path.clone(), self.layers.get(path)?.clone()));
+            let files = changeset.entries().iter().filter_map(below).filter(|(_, file)| file.fact.kind != FactKind::Directory);
+            files.map(move |(path, file)| HiddenFile { path, file, by })
+        });
+        self.hidden.iter().cloned().chain(replaced).collect()
     }
 
     /// Returns our own entry at a path, with the file's real path where it is a hard link.
@@ -179,7 +229,7 @@ impl<'a> Rootfs<'a> {
         let mut here = ImagePath::root();
         let (mut links, mut steps) = (0, 0);
         let mut missing = false;
-        let mut fact = Fact { kind: FactKind::Directory, mode: 0o755, uid: 0, gid: 0 };
+        let mut fact = Fact::implied_folder();
         while let Some(name) = todo.pop_front() {
             steps += 1;
             if name == b".." {
@@ -223,16 +273,28 @@ impl<'a> Rootfs<'a> {
             return;
         }
         // Only a folder keeps what a folder held, which need not have an entry of its own.
-        if fact.kind != FactKind::Directory {
+        let is_folder = |fact: &Fact| fact.kind == FactKind::Directory;
+        if !is_folder(&fact) {
             self.remove(path, true);
+        } else if self.layers.get(path).is_some_and(|file| !is_folder(&file.fact)) {
+            self.hide(path);
         }
-        self.layers.insert(path.clone(), fact);
-        // Layers need not name the folders above their files: whoever unpacks them makes these as they usually are.
+        let layer = self.applied;
+        self.layers.insert(path.clone(), Layered { fact, layer });
+        // Layers need not name the folders above their files: unpackers make these as they usually are.
         let mut above = path.parent();
         while let Some(folder) = above.filter(|folder| !folder.is_root() && !self.layers.contains_key(folder)) {
             self.held += folder.as_bytes().len() as u64;
             above = folder.parent();
-            self.layers.insert(folder, Fact { kind: FactKind::Directory, mode: 0o755, uid: 0, gid: 0 });
+            self.layers.insert(folder, Layered { fact: Fact::implied_folder(), layer });
+        }
+    }
+
+    /// Takes an entry away, and notes it when it is of a lower layer.
+    fn hide(&mut self, path: &ImagePath) {
+        let by = self.applied;
+        if let Some((path, file)) = self.layers.remove_entry(path).filter(|(_, file)| file.layer < by) {
+            self.hidden.push(HiddenFile { path, file, by });
         }
     }
 
@@ -245,11 +307,9 @@ impl<'a> Rootfs<'a> {
             let range = (Bound::Included(&*low), Bound::Excluded(&*high));
             self.layers.range::<[u8], _>(range).map(|(key, _)| key.clone()).collect()
         };
-        for key in below {
-            self.layers.remove(&key);
-        }
+        below.iter().for_each(|key| self.hide(key));
         if itself {
-            self.layers.remove(path);
+            self.hide(path);
         }
     }
 }
@@ -259,12 +319,12 @@ fn fact_of(entry: &Entry) -> Option<Fact> {
         EntryKind::Directory => FactKind::Directory,
         EntryKind::File(content) => {
             let head = if let Content::Packed(file) = content { file.head.clone() } else { Head::Unread };
-            FactKind::File { size: content.size(), head, content: None }
+            FactKind::File { size: content.size(), head, content: None, digest: None }
         }
         EntryKind::Symlink(target) => FactKind::Symlink(ImageText(target.clone())),
         EntryKind::HardLink(_) => return None,
     };
-    Some(Fact { kind, mode: entry.mode, uid: entry.owner.uid, gid: entry.owner.gid })
+    Some(Fact::new(kind, entry.mode, entry.owner))
 }
 
 #[cfg(test)]
@@ -274,11 +334,11 @@ mod tests {
     use crate::rootfs::{LayerFact, Owner, PathFault};
 
     fn layer(entries: &[(&str, &str)]) -> Result<LayerFacts, PathFault> {
-        let fact = |kind| LayerEntry::Add(Fact { kind, mode: 0o755, uid: 0, gid: 0 });
+        let fact = |kind| LayerEntry::Add(Fact::new(kind, 0o755, Owner::default()));
         let entries = entries.iter().map(|(path, what)| {
             let entry = match *what {
                 "d" => fact(FactKind::Directory),
-                "f" => fact(FactKind::File { size: 1, head: Head::Other, content: None }),
+                "f" => fact(FactKind::File { size: 1, head: Head::Other, content: None, digest: None }),
                 "w" => LayerEntry::Whiteout,
                 "o" => LayerEntry::Opaque,
                 target => fact(FactKind::Symlink(ImageText(target.trim_start_matches('>').as_bytes().into()))),
@@ -295,6 +355,32 @@ mod tests {
         rootfs.apply(&layer(&[("a/new", "f"), ("a", "o"), ("b", "f"), ("a-b", "w")])?);
         let paths: Vec<String> = rootfs.layers.keys().map(ToString::to_string).collect();
         assert_eq!(paths, ["/a", "/a/new", "/b"]);
+        Ok(())
+    }
+
+    #[test]
+    fn entries_know_their_layer_and_what_hides_them() -> Result<(), PathFault> {
+        let mut rootfs = Rootfs::new();
+        rootfs.apply(&layer(&[
+            ("a", "d"),
+            ("a/gone", "f"),
+            ("a/kept", "f"),
+            ("b", "d"),
+            ("b/below", "f"),
+            ("twice", "f"),
+            ("twice", "f"),
+        ])?);
+        rootfs.apply(&layer(&[("a", "d"), ("a/gone", "w"), ("b", "f"), ("new/deep", "f")])?);
+        let owner = Owner::default();
+        let link = Entry { kind: EntryKind::Symlink((*b"b").into()), mode: 0o777, owner };
+        let folder = Entry { kind: EntryKind::Directory, mode: 0o700, owner };
+        let changeset = Changeset::new(vec![(ImagePath::new(b"twice")?, link), (ImagePath::new(b"new")?, folder)]);
+        rootfs.push(&changeset);
+        let files: Vec<String> = rootfs.files().map(|(path, file)| format!("{path} {}", file.layer)).collect();
+        assert_eq!(files, ["/a 1", "/a/kept 0", "/b 1", "/new 2", "/new/deep 1", "/twice 2"]);
+        let hidden: Vec<String> =
+            rootfs.hidden().iter().map(|hidden| format!("{} {} {}", hidden.path, hidden.file.layer, hidden.by)).collect();
+        assert_eq!(hidden, ["/a/gone 0 1", "/b/below 0 1", "/b 0 1", "/twice 0 2"]);
         Ok(())
     }
 

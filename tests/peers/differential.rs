@@ -121,7 +121,7 @@ fn ours(bytes: &[u8]) -> Option<Vec<String>> {
             MemberKind::Directory => "folder".to_owned(),
             MemberKind::Symlink(target) => format!("symlink {}", hex(target)),
             MemberKind::HardLink(target) => format!("link {}", hex(target.as_bytes())),
-            MemberKind::Special => "special".to_owned(),
+            MemberKind::Device(_) | MemberKind::Fifo => "special".to_owned(),
         };
         lines.push(format!("{} {} {kind}", hex(member.path.as_bytes()), member.size));
     }

@@ -145,9 +145,10 @@ fn add(path: &Path, depth: usize, entries: &mut Vec<LayerFact>) {
     } else {
         let Ok(file) = fs::File::open(path) else { return };
         let head = Head::read(&Opened(file), found.len()).unwrap();
-        FactKind::File { size: found.len(), head, content: None }
+        FactKind::File { size: found.len(), head, content: None, digest: None }
     };
-    let fact = Fact { kind, mode: u16::try_from(found.mode() & 0o7777).unwrap(), uid: found.uid(), gid: found.gid() };
+    let owner = Owner { uid: found.uid(), gid: found.gid() };
+    let fact = Fact::new(kind, u16::try_from(found.mode() & 0o7777).unwrap(), owner);
     entries.push(LayerFact { path: ImagePath::new(path.as_os_str().as_bytes()).unwrap(), fact: LayerEntry::Add(fact) });
 }
 

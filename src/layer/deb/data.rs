@@ -111,7 +111,7 @@ impl<R: Read> Reading<'_, R> {
             MemberKind::HardLink(target) => {
                 Err(wrong(member, &format!("is another name of `{target}`, which is no earlier file of the package")))
             }
-            MemberKind::Special => Err(wrong(member, "is a device or a FIFO")),
+            MemberKind::Device(_) | MemberKind::Fifo => Err(wrong(member, "is a device or a FIFO")),
         }
     }
 

@@ -1,9 +1,10 @@
 use std::io::{self, Read};
 
+use super::collect::{CollectedFault, CollectorFull};
 use super::header::padded;
 use super::number::number;
 use super::pax::Records;
-use crate::rootfs::{ImagePath, PathFault};
+use crate::rootfs::{Attributes, Device, DeviceKind, ImagePath, PathFault};
 
 /// How large an extended header may be (CVE-2022-2879: unbounded PAX headers).
 const EXTENSION_LIMIT: u64 = 1 << 20;
@@ -58,6 +59,12 @@ pub enum ArchiveFault {
     /// Its names and link targets take more memory than those of any image.
     #[error("the archive's names, link targets and accounts take more than {0} bytes")]
     Kept(u64),
+    /// A collector found more than it may keep.
+    #[error(transparent)]
+    Collector(CollectorFull),
+    /// What a collector found does not fit the archive.
+    #[error("could not join what was found in the archive's files")]
+    Collected(#[source] CollectedFault),
 }
 
 /// What an entry of an archive is.
@@ -71,8 +78,10 @@ pub enum MemberKind {
     Symlink(Vec<u8>),
     /// Another name of an earlier file.
     HardLink(ImagePath),
-    /// A device or FIFO.
-    Special,
+    /// A device.
+    Device(Device),
+    /// A FIFO.
+    Fifo,
 }
 
 /// One entry of an archive.
@@ -90,6 +99,8 @@ pub struct Member {
     pub uid: u32,
     /// The owner's group.
     pub gid: u32,
+    /// The extended attributes.
+    pub attributes: Attributes,
     /// Where its header begins in the tar.
     pub offset: u64,
 }
@@ -162,7 +173,7 @@ impl<R: Read> StrictTar<R> {
         {
             return Err(ambiguous(offset, "a link's target on an entry that is no link"));
         }
-        let fields = Fields::read(header, size, extensions, offset)?;
+        let mut fields = Fields::read(header, size, extensions, offset)?;
         if fields.path.is_empty() {
             return Err(ambiguous(offset, "an entry without a name"));
         }
@@ -178,8 +189,9 @@ impl<R: Read> StrictTar<R> {
             b'1' => MemberKind::HardLink(ImagePath::new(&fields.link).map_err(|fault| bad_path(offset, &fields.link, fault))?),
             b'2' if fields.link.is_empty() => return Err(ambiguous(offset, "a symbolic link to nothing")),
             b'2' if fields.link.len() >= TARGET_LIMIT => return Err(ambiguous(offset, "a link's target that is longer than Linux allows")),
-            b'2' => MemberKind::Symlink(fields.link),
-            b'3' | b'4' | b'6' => MemberKind::Special,
+            b'2' => MemberKind::Symlink(std::mem::take(&mut fields.link)),
+            b'3' | b'4' => MemberKind::Device(device(header, offset)?),
+            b'6' => MemberKind::Fifo,
             b'5' => MemberKind::Directory,
             b'S' => return Err(ambiguous(offset, "a sparse file")),
             other => return Err(ambiguous(offset, &format!("an entry of the unknown type `{}`", other.escape_ascii()))),
@@ -189,7 +201,8 @@ impl<R: Read> StrictTar<R> {
         }
         self.content = fields.size;
         self.padding = padded(fields.size) - fields.size;
-        Ok(Member { path, kind, size: fields.size, mode: fields.mode, uid: fields.uid, gid: fields.gid, offset })
+        let Fields { size, mode, uid, gid, attributes, .. } = fields;
+        Ok(Member { path, kind, size, mode, uid, gid, attributes, offset })
     }
 
     /// Reads the content of the current member.
@@ -314,6 +327,7 @@ struct Fields {
     mode: u16,
     uid: u32,
     gid: u32,
+    attributes: Attributes,
 }
 
 impl Fields {
@@ -324,7 +338,7 @@ impl Fields {
             return Err(ambiguous(offset, "PAX and GNU headers for one entry"));
         }
         let records = records.unwrap_or_default();
-        check_numbers(header, &records).map_err(|reason| ambiguous(offset, &reason))?;
+        check_times(&records).map_err(|reason| ambiguous(offset, &reason))?;
         let wrong = |reason: String| ambiguous(offset, &reason);
         let both = |pax: Option<&[u8]>, gnu: Option<Vec<u8>>, own: Vec<u8>| match (pax, gnu) {
             (Some([]), _) => Err(ambiguous(offset, "an empty PAX name")),
@@ -356,6 +370,7 @@ impl Fields {
             mode: (mode & 0o7777) as u16,
             uid: id("uid", &header[108..116])?,
             gid: id("gid", &header[116..124])?,
+            attributes: records.attributes(),
         })
     }
 }
@@ -403,17 +418,29 @@ fn check_header(header: &[u8; 512], offset: u64) -> Result<(), ArchiveFault> {
     if number(&header[148..156]) == Some(sum) { Ok(()) } else { Err(ambiguous(offset, "a header with a wrong checksum")) }
 }
 
-/// Checks the numbers that we do not use, and that others refuse a whole archive for.
-fn check_numbers(header: &[u8; 512], records: &Records) -> Result<(), String> {
+/// Checks the times, which we do not use, and which others refuse a whole archive for.
+fn check_times(records: &Records) -> Result<(), String> {
     for key in ["mtime", "atime", "ctime"] {
         records.time(key)?;
     }
-    let device = |field: &[u8]| number(field).ok_or("a device that is no number");
-    let (major, minor) = (device(&header[329..337])?, device(&header[337..345])?);
-    if matches!(header[156], b'3' | b'4') && (major > DEVICE.0 || minor > DEVICE.1) {
-        return Err(format!("a device with the numbers {major} and {minor}, which Linux has not"));
-    }
     Ok(())
+}
+
+/// Reads the numbers of a device.
+fn device(header: &[u8; 512], offset: u64) -> Result<Device, ArchiveFault> {
+    let field = |field: &[u8]| number(field).ok_or_else(|| ambiguous(offset, "a device that is no number"));
+    let (major, minor) = (field(&header[329..337])?, field(&header[337..345])?);
+    let linux = (u32::try_from(major), u32::try_from(minor));
+    let (Ok(major_number), Ok(minor_number)) = linux else { return Err(unknown_device(major, minor, offset)) };
+    if major > DEVICE.0 || minor > DEVICE.1 {
+        return Err(unknown_device(major, minor, offset));
+    }
+    let kind = if header[156] == b'3' { DeviceKind::Character } else { DeviceKind::Block };
+    Ok(Device { kind, major: major_number, minor: minor_number })
+}
+
+fn unknown_device(major: u64, minor: u64, offset: u64) -> ArchiveFault {
+    ambiguous(offset, &format!("a device with the numbers {major} and {minor}, which Linux has not"))
 }
 
 fn ambiguous(offset: u64, reason: &str) -> ArchiveFault {
