@@ -7,6 +7,8 @@ mod cache;
 mod dynamic;
 mod header;
 mod source;
+#[cfg(test)]
+pub(crate) mod writer;
 
 use std::sync::Arc;
 
