@@ -5,6 +5,7 @@
 
 mod cache;
 mod dynamic;
+mod encoding;
 mod header;
 mod source;
 #[cfg(test)]
