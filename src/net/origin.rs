@@ -25,6 +25,12 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Returns a URL's host, with the port if it is not the scheme's own.
+pub(crate) fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
 /// How close to this machine an address is. The order is the one in which a server may send us on:
 /// to what is as close as itself, or farther away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

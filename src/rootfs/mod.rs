@@ -14,14 +14,11 @@ mod head;
 mod path;
 mod view;
 
-/// ELF files for tests.
-#[cfg(test)]
-#[path = "../../tests/support/elf.rs"]
-pub(crate) mod writer;
-
 pub use accounts::{Accounts, Group, User};
 pub use attributes::{Attributes, FileCapabilities};
 pub use changeset::Changeset;
+#[cfg(test)]
+pub(crate) use elf::writer;
 pub use elf::{CachedLibrary, Dynamic, Gap, NeededVersions, ReadAt, ReadFault, dynamic_range};
 pub use entry::{Content, ContentFault, Entry, EntryKind, FoundFile, OpenContent, OpenFile, Owner, PackedFile, Stat, TreeId};
 pub use facts::{Device, DeviceKind, Fact, FactKind, ImageText, LayerEntry, LayerFact, LayerFacts};

@@ -5,7 +5,7 @@
 
 #[path = "../support/debs.rs"]
 mod debs;
-#[path = "../support/elf.rs"]
+#[path = "../../src/rootfs/elf/writer.rs"]
 mod elf;
 
 mod assembling;

@@ -6,7 +6,7 @@
 mod again;
 mod bases;
 mod building;
-#[path = "../support/elf.rs"]
+#[path = "../../src/rootfs/elf/writer.rs"]
 mod elf;
 mod images;
 mod input;

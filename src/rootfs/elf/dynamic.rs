@@ -1,4 +1,4 @@
-use super::header::{Form, Segment};
+use super::encoding::{Encoding, Segment};
 use super::{Dynamic, Gap, NeededVersions, Source, Stop, cache};
 
 /// The longest name or search path that is read, in bytes: search paths that build systems write are long.
@@ -38,8 +38,8 @@ const BASE: u16 = 1;
 const WEAK: u16 = 2;
 
 /// Reads the dynamic table and what it leads to. What was read before a gap stays.
-pub(super) fn read(source: &Source<'_>, form: Form, table: Segment, loads: &[Segment], dynamic: &mut Dynamic) -> Result<(), Stop> {
-    let reader = Reader::new(source, form, table, loads)?;
+pub(super) fn read(source: &Source<'_>, encoding: Encoding, table: Segment, loads: &[Segment], dynamic: &mut Dynamic) -> Result<(), Stop> {
+    let reader = Reader::new(source, encoding, table, loads)?;
     let text = |tag| reader.value(tag).map(|offset| reader.text(offset)).transpose();
     dynamic.soname = text(SONAME)?;
     dynamic.runpath = text(RUNPATH)?;
@@ -74,24 +74,24 @@ fn bounded(dynamic: &Dynamic) -> Result<(), Stop> {
 
 struct Reader<'a> {
     source: &'a Source<'a>,
-    form: Form,
+    encoding: Encoding,
     loads: &'a [Segment],
     entries: Vec<(u64, u64)>,
     strings: Option<(u64, u64)>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(source: &'a Source<'a>, form: Form, table: Segment, loads: &'a [Segment]) -> Result<Self, Stop> {
-        let length = if form.wide { 16 } else { 8 };
+    fn new(source: &'a Source<'a>, encoding: Encoding, table: Segment, loads: &'a [Segment]) -> Result<Self, Stop> {
+        let length = if encoding.wide { 16 } else { 8 };
         let count = table.size / length;
         let bytes = source.bytes(table.offset, usize::try_from(count.min(ENTRIES) * length).unwrap_or_default())?;
         let length = usize::try_from(length).unwrap_or_default();
-        let pairs = bytes.chunks_exact(length).map(|entry| (form.long(entry, 0), form.long(entry, length / 2)));
+        let pairs = bytes.chunks_exact(length).map(|entry| (encoding.long(entry, 0), encoding.long(entry, length / 2)));
         let entries: Vec<(u64, u64)> = pairs.take_while(|(tag, _)| *tag != 0).collect();
         if entries.len() as u64 == ENTRIES && count > ENTRIES {
             return Err(Gap::Limit.into());
         }
-        let mut reader = Self { source, form, loads, entries, strings: None };
+        let mut reader = Self { source, encoding, loads, entries, strings: None };
         if let (Some(address), Some(size)) = (reader.value(STRTAB), reader.value(STRSZ)) {
             reader.strings = Some((reader.offset(address)?, size));
         }
@@ -130,23 +130,23 @@ impl<'a> Reader<'a> {
 
     fn needed_versions(&self, dynamic: &mut Dynamic) -> Result<(), Stop> {
         let Some(address) = self.value(VERNEED) else { return Ok(()) };
-        let form = self.form;
+        let encoding = self.encoding;
         let mut at = self.offset(address)?;
         let mut total = 0;
         for _ in 0..NAMES {
             let entry = self.source.bytes(at, 16)?;
-            let mut needed = NeededVersions { library: self.text(u64::from(form.word(&entry, 4)))?, versions: Vec::new() };
-            let mut below = ahead(at, form.word(&entry, 8))?;
-            for _ in 0..form.half(&entry, 2) {
+            let mut needed = NeededVersions { library: self.text(u64::from(encoding.word(&entry, 4)))?, versions: Vec::new() };
+            let mut below = ahead(at, encoding.word(&entry, 8))?;
+            for _ in 0..encoding.half(&entry, 2) {
                 total += 1;
                 if total > VERSIONS {
                     return Err(Gap::Limit.into());
                 }
                 let version = self.source.bytes(below, 16)?;
-                if form.half(&version, 4) & WEAK == 0 {
-                    needed.versions.push(self.text(u64::from(form.word(&version, 8)))?);
+                if encoding.half(&version, 4) & WEAK == 0 {
+                    needed.versions.push(self.text(u64::from(encoding.word(&version, 8)))?);
                 }
-                match form.word(&version, 12) {
+                match encoding.word(&version, 12) {
                     0 => break,
                     next => below = ahead(below, next)?,
                 }
@@ -155,7 +155,7 @@ impl<'a> Reader<'a> {
                 dynamic.versions.push(needed);
                 bounded(dynamic)?;
             }
-            match form.word(&entry, 12) {
+            match encoding.word(&entry, 12) {
                 0 => return Ok(()),
                 next => at = ahead(at, next)?,
             }
@@ -165,18 +165,18 @@ impl<'a> Reader<'a> {
 
     fn defined_versions(&self, dynamic: &mut Dynamic) -> Result<(), Stop> {
         let Some(address) = self.value(VERDEF) else { return Ok(()) };
-        let form = self.form;
+        let encoding = self.encoding;
         let mut at = self.offset(address)?;
         for count in 0..VERSIONS {
             let entry = self.source.bytes(at, 20)?;
-            if form.half(&entry, 2) & BASE == 0 {
-                let name = self.source.bytes(ahead(at, form.word(&entry, 12))?, 8)?;
-                dynamic.defines.push(self.text(u64::from(form.word(&name, 0)))?);
+            if encoding.half(&entry, 2) & BASE == 0 {
+                let name = self.source.bytes(ahead(at, encoding.word(&entry, 12))?, 8)?;
+                dynamic.defines.push(self.text(u64::from(encoding.word(&name, 0)))?);
                 if count % 64 == 0 {
                     bounded(dynamic)?;
                 }
             }
-            match form.word(&entry, 16) {
+            match encoding.word(&entry, 16) {
                 0 => return bounded(dynamic),
                 next => at = ahead(at, next)?,
             }
@@ -190,22 +190,22 @@ impl<'a> Reader<'a> {
         if size > STRINGS {
             return Err(Gap::Limit.into());
         }
-        let names = self.places_of(strings, size)?;
+        let names = self.offsets_of(strings, size)?;
         if names.is_empty() {
             return Ok(false);
         }
-        let (length, section) = if self.form.wide { (24, 6) } else { (16, 14) };
+        let (length, section) = if self.encoding.wide { (24, 6) } else { (16, 14) };
         let mut at = self.offset(symbols)?;
         // The second word of `DT_HASH` counts all symbols, that of `DT_GNU_HASH` those before the first that is defined here; it is
         // 1 when none is. Linkers put the names behind the symbols, which tells the count then.
         let table = self.value(GNU_HASH).or_else(|| self.value(HASH)).ok_or(Gap::Broken)?;
-        let counted = u64::from(self.form.word(&self.source.bytes(self.offset(table)?, 8)?, 4));
+        let counted = u64::from(self.encoding.word(&self.source.bytes(self.offset(table)?, 8)?, 4));
         let count = if counted > 1 { counted } else { strings.saturating_sub(at) / length };
         let mut left = count.min(SYMBOLS) * length;
         while left > 0 {
             let piece = left.min(PIECE / length * length);
             let bytes = self.source.bytes(at, usize::try_from(piece).unwrap_or_default())?;
-            let asks = |symbol: &[u8]| self.form.half(symbol, section) == 0 && names.contains(&self.form.word(symbol, 0));
+            let asks = |symbol: &[u8]| self.encoding.half(symbol, section) == 0 && names.contains(&self.encoding.word(symbol, 0));
             if bytes.chunks_exact(usize::try_from(length).unwrap_or(1)).any(asks) {
                 return Ok(true);
             }
@@ -215,15 +215,15 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns where in the string table `dlopen` and `dlmopen` stand, also as the end of another name.
-    fn places_of(&self, strings: u64, size: u64) -> Result<Vec<u32>, Stop> {
-        let mut places = Vec::new();
+    fn offsets_of(&self, strings: u64, size: u64) -> Result<Vec<u32>, Stop> {
+        let mut offsets = Vec::new();
         let mut at = 0;
-        while at < size && places.len() < 64 {
+        while at < size && offsets.len() < 64 {
             let piece = (size - at).min(PIECE);
             let bytes = self.source.bytes(strings.checked_add(at).ok_or(Gap::Broken)?, usize::try_from(piece).unwrap_or_default())?;
             for name in [&b"dlopen\0"[..], b"dlmopen\0"] {
                 let found = bytes.windows(name.len()).enumerate().filter(|(_, window)| *window == name);
-                places.extend(found.filter_map(|(index, _)| u32::try_from(at + index as u64).ok()).take(64));
+                offsets.extend(found.filter_map(|(index, _)| u32::try_from(at + index as u64).ok()).take(64));
             }
             if piece == size - at {
                 break;
@@ -231,7 +231,7 @@ impl<'a> Reader<'a> {
             // A name may stand across two pieces.
             at += piece - 8;
         }
-        Ok(places)
+        Ok(offsets)
     }
 }
 

@@ -4,6 +4,7 @@ use object::elf::{
     EM_386, EM_AARCH64, EM_ARM, EM_LOONGARCH, EM_PPC64, EM_RISCV, EM_S390, EM_X86_64, ET_DYN, ET_EXEC, PT_DYNAMIC, PT_INTERP, PT_LOAD,
 };
 
+use super::encoding::{Encoding, Segment};
 use super::{Dynamic, Gap, Source, Stop, dynamic};
 use crate::rootfs::Machine;
 
@@ -20,52 +21,16 @@ pub(in crate::rootfs) struct Program {
     pub(in crate::rootfs) dynamic: Option<Dynamic>,
 }
 
-/// How numbers are written in a file.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Form {
-    pub(super) wide: bool,
-    little: bool,
-}
-
-impl Form {
-    pub(super) fn half(self, bytes: &[u8], at: usize) -> u16 {
-        u16::try_from(self.number(bytes, at, 2)).unwrap_or_default()
-    }
-
-    pub(super) fn word(self, bytes: &[u8], at: usize) -> u32 {
-        u32::try_from(self.number(bytes, at, 4)).unwrap_or_default()
-    }
-
-    /// Reads an address or size: 4 or 8 bytes, by the file's class.
-    pub(super) fn long(self, bytes: &[u8], at: usize) -> u64 {
-        self.number(bytes, at, if self.wide { 8 } else { 4 })
-    }
-
-    fn number(self, bytes: &[u8], at: usize, length: usize) -> u64 {
-        let bytes = bytes.get(at..at + length).unwrap_or_default().iter();
-        let add = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
-        if self.little { bytes.rev().fold(0, add) } else { bytes.fold(0, add) }
-    }
-}
-
-/// A part of the file, and where it lies in memory.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Segment {
-    pub(super) offset: u64,
-    pub(super) address: u64,
-    pub(super) size: u64,
-}
-
 /// Reads an ELF file; `None` when it is none that could be executed or loaded.
 pub(in crate::rootfs) fn program(source: &Source<'_>) -> Result<Option<Program>, Stop> {
-    let Some((form, header)) = header(source)? else { return Ok(None) };
-    let kind = form.half(&header, 16);
+    let Some((encoding, header)) = header(source)? else { return Ok(None) };
+    let kind = encoding.half(&header, 16);
     if kind != ET_EXEC.0 && kind != ET_DYN.0 {
         return Ok(None);
     }
-    let machine = machine(form, form.half(&header, 18));
+    let machine = machine(encoding, encoding.half(&header, 18));
     let mut program = Program { machine, interpreter: None, dynamic: None };
-    match parts(source, form, &header, &mut program) {
+    match parts(source, encoding, &header, &mut program) {
         Ok(()) => {}
         Err(Stop::Gap(gap)) => program.dynamic.get_or_insert_default().gap = Some(gap),
         Err(stop) => return Err(stop),
@@ -73,7 +38,7 @@ pub(in crate::rootfs) fn program(source: &Source<'_>) -> Result<Option<Program>,
     Ok(Some(program))
 }
 
-fn header(source: &Source<'_>) -> Result<Option<(Form, Vec<u8>)>, Stop> {
+fn header(source: &Source<'_>) -> Result<Option<(Encoding, Vec<u8>)>, Stop> {
     if source.size() < 52 {
         return Ok(None);
     }
@@ -87,10 +52,10 @@ fn header(source: &Source<'_>) -> Result<Option<(Form, Vec<u8>)>, Stop> {
     if source.size() < length {
         return Ok(None);
     }
-    Ok(Some((Form { wide, little }, source.bytes(0, usize::try_from(length).unwrap_or_default())?)))
+    Ok(Some((Encoding { wide, little }, source.bytes(0, usize::try_from(length).unwrap_or_default())?)))
 }
 
-fn machine(form: Form, number: u16) -> Machine {
+fn machine(encoding: Encoding, number: u16) -> Machine {
     let known = [
         (EM_X86_64.0, true, "amd64"),
         (EM_AARCH64.0, true, "arm64"),
@@ -100,9 +65,9 @@ fn machine(form: Form, number: u16) -> Machine {
         (EM_RISCV.0, true, "riscv64"),
         (EM_LOONGARCH.0, true, "loong64"),
     ];
-    match known.iter().find(|(other, wide, _)| *other == number && *wide == form.wide) {
+    match known.iter().find(|(other, wide, _)| *other == number && *wide == encoding.wide) {
         Some((_, _, name)) => Machine::Architecture((*name).to_owned()),
-        None if number == EM_PPC64.0 && form.wide && form.little => Machine::Architecture("ppc64le".to_owned()),
+        None if number == EM_PPC64.0 && encoding.wide && encoding.little => Machine::Architecture("ppc64le".to_owned()),
         None => Machine::Number(number),
     }
 }
@@ -116,8 +81,8 @@ struct Table {
 }
 
 /// Reads what the program headers lead to. What was read before a gap stays.
-fn parts(source: &Source<'_>, form: Form, header: &[u8], program: &mut Program) -> Result<(), Stop> {
-    let table = table(source, form, header)?;
+fn parts(source: &Source<'_>, encoding: Encoding, header: &[u8], program: &mut Program) -> Result<(), Stop> {
+    let table = table(source, encoding, header)?;
     if let Some(segment) = table.interpreter {
         if segment.size < 2 || segment.size > INTERPRETER {
             return Err(Gap::Broken.into());
@@ -128,15 +93,15 @@ fn parts(source: &Source<'_>, form: Form, header: &[u8], program: &mut Program) 
     }
     if let Some(segment) = table.dynamic.filter(|segment| segment.size > 0) {
         let filled = program.dynamic.insert(Dynamic::default());
-        dynamic::read(source, form, segment, &table.loads, filled)?;
+        dynamic::read(source, encoding, segment, &table.loads, filled)?;
     }
     Ok(())
 }
 
-fn table(source: &Source<'_>, form: Form, header: &[u8]) -> Result<Table, Stop> {
-    let (place, length, count) = if form.wide { (32, 54, 56) } else { (28, 42, 44) };
-    let (offset, length, count) = (form.long(header, place), form.half(header, length), form.half(header, count));
-    let (length, least) = (usize::from(length), if form.wide { 56 } else { 32 });
+fn table(source: &Source<'_>, encoding: Encoding, header: &[u8]) -> Result<Table, Stop> {
+    let (offset, length, count) = if encoding.wide { (32, 54, 56) } else { (28, 42, 44) };
+    let (offset, length, count) = (encoding.long(header, offset), encoding.half(header, length), encoding.half(header, count));
+    let (length, least) = (usize::from(length), if encoding.wide { 56 } else { 32 });
     let mut table = Table::default();
     if count == 0 {
         return Ok(table);
@@ -149,9 +114,10 @@ fn table(source: &Source<'_>, form: Form, header: &[u8]) -> Result<Table, Stop> 
         return Err(Gap::Limit.into());
     }
     for entry in source.bytes(offset, whole)?.chunks_exact(length) {
-        let (offset, address, size) = if form.wide { (8, 16, 32) } else { (4, 8, 16) };
-        let segment = Segment { offset: form.long(entry, offset), address: form.long(entry, address), size: form.long(entry, size) };
-        match form.word(entry, 0) {
+        let (offset, address, size) = if encoding.wide { (8, 16, 32) } else { (4, 8, 16) };
+        let segment =
+            Segment { offset: encoding.long(entry, offset), address: encoding.long(entry, address), size: encoding.long(entry, size) };
+        match encoding.word(entry, 0) {
             kind if kind == PT_LOAD.0 => table.loads.push(segment),
             kind if kind == PT_INTERP.0 => table.interpreter = Some(segment),
             kind if kind == PT_DYNAMIC.0 => table.dynamic = Some(segment),
@@ -161,12 +127,12 @@ fn table(source: &Source<'_>, form: Form, header: &[u8]) -> Result<Table, Stop> 
     Ok(table)
 }
 
-/// Returns which bytes of an ELF file hold its dynamic table, by what its first bytes say; at most 64 KiB are asked for.
-/// Whoever reads a file once, from its beginning to its end, keeps them.
+/// Returns the range of bytes of an ELF file that holds its dynamic table, from its first bytes; at most 64 KiB long.
+/// A reader that passes over a file once must keep them.
 pub fn dynamic_range(start: &[u8]) -> Option<Range<u64>> {
     let source = &start;
     let source = Source::new(source, start.len() as u64);
-    let (form, header) = header(&source).ok()??;
-    let segment = table(&source, form, &header).ok()?.dynamic?;
+    let (encoding, header) = header(&source).ok()??;
+    let segment = table(&source, encoding, &header).ok()?.dynamic?;
     Some(segment.offset..segment.offset.checked_add(segment.size.min(HEADERS as u64))?)
 }

@@ -5,8 +5,11 @@
 
 mod cache;
 mod dynamic;
+mod encoding;
 mod header;
 mod source;
+#[cfg(test)]
+pub(crate) mod writer;
 
 use std::sync::Arc;
 

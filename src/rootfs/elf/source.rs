@@ -3,7 +3,7 @@ use std::cell::RefCell;
 use super::Gap;
 use crate::rootfs::ContentFault;
 
-/// The bytes that are read at once, so that small reads of one place cost one.
+/// The bytes that are read at once, so that small reads close to each other cost one.
 const BLOCK: u64 = 16 << 10;
 /// How many blocks are kept.
 const BLOCKS: usize = 16;

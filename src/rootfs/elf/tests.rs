@@ -64,10 +64,10 @@ fn what_is_broken_is_a_gap_and_never_a_panic() {
         Head::of(&good[..end]);
     }
     let mut gaps = 0;
-    for place in 0..good.len() {
+    for offset in 0..good.len() {
         for value in [0x00, 0x01, 0x7f, 0x80, 0xff] {
             let mut bytes = good.clone();
-            bytes[place] = value;
+            bytes[offset] = value;
             if let Head::Elf { dynamic: Some(dynamic), .. } = Head::of(&bytes) {
                 gaps += usize::from(dynamic.gap.is_some());
                 assert!(dynamic.weight() < 1 << 20);
@@ -128,15 +128,15 @@ fn the_list_of_libraries_is_read() {
         [&flags.to_le_bytes()[..], &name.to_le_bytes(), &path.to_le_bytes(), &0_u32.to_le_bytes(), &processor.to_le_bytes()].concat()
     };
     let strings = b"libx.so.1\0/opt/x/libx.so.1\0/opt/x/v3/libx.so.1\0";
-    let place = 48 + 2 * 24;
+    let offset = 48 + 2 * 24;
     let new = [
         b"glibc-ld.so.cache1.1".to_vec(),
         2_u32.to_le_bytes().to_vec(),
         u32::try_from(strings.len()).unwrap().to_le_bytes().to_vec(),
         vec![2, 0, 0, 0],
         vec![0; 16],
-        entry(0x303, place, place + 27, 1 << 62),
-        entry(0x303, place, place + 10, 0),
+        entry(0x303, offset, offset + 27, 1 << 62),
+        entry(0x303, offset, offset + 10, 0),
         strings.to_vec(),
     ]
     .concat();

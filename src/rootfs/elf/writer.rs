@@ -1,4 +1,4 @@
-//! ELF files made by hand: the headers and tables that a dynamic loader reads, and no code.
+//! ELF files made by hand for tests: the headers and tables that a dynamic loader reads, and no code.
 
 /// What is written: a program or library of 64 bits, little-endian.
 #[derive(Debug, Clone, Default)]
