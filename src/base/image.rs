@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::oci::{Compression, Config, Descriptor, Digest, Index, Manifest, MediaType, Parsed, Platform};
+use crate::oci::{Config, Descriptor, Digest, ImageLayer, Index, Manifest, MediaType, Parsed, Platform};
 use crate::recipe::Inherit;
 use crate::rootfs::Changeset;
 
@@ -12,7 +12,7 @@ pub struct BaseImage {
     /// The config: what of it an image inherits is left, the rest is gone.
     pub config: Config,
     /// The layers, bottom first.
-    pub layers: Vec<BaseLayer>,
+    pub layers: Vec<ImageLayer>,
     /// Layers that are written anew instead of taken as a registry's blobs: those of the embedded base and of Debian packages.
     pub written: Vec<WrittenLayer>,
     /// The annotations that say what the base was.
@@ -26,17 +26,6 @@ pub struct WrittenLayer {
     pub name: String,
     /// Its files.
     pub changeset: Changeset,
-}
-
-/// One layer of a base.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseLayer {
-    /// The blob, with its OCI media type.
-    pub descriptor: Descriptor,
-    /// How it is compressed.
-    pub compression: Compression,
-    /// The digest of the uncompressed tar, by the config. Whoever reads the layer checks it.
-    pub diff_id: Digest,
 }
 
 /// The parts of a base's config that are dropped unless the recipe lists them, by their names in configs. `OnBuild` and `Healthcheck`
@@ -147,10 +136,10 @@ impl BaseImage {
             let media_type = descriptor.media_type.to_oci();
             let foreign =
                 || BaseFault::LayerType { number: index + 1, media_type: descriptor.media_type.as_str().escape_debug().to_string() };
-            let compression = media_type.layer_compression().ok_or_else(foreign)?;
+            media_type.layer_compression().ok_or_else(foreign)?;
             // Annotations and foreign addresses of a base's layer say nothing about our image.
             let descriptor = Descriptor::new(media_type, descriptor.digest, descriptor.size);
-            Ok(BaseLayer { descriptor, compression, diff_id: *diff_id })
+            Ok(ImageLayer { descriptor, diff_id: *diff_id })
         });
         let annotations = BTreeMap::from([
             (crate::oci::ANNOTATION_BASE_NAME.to_owned(), name.to_owned()),

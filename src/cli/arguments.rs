@@ -289,6 +289,9 @@ pub(super) struct Inspect {
     /// Only this platform of an index
     #[arg(long, value_name = "PLATFORM")]
     pub(super) platform: Option<String>,
+    /// List the files, their layers, and what upper layers hide; the layers are read once
+    #[arg(long)]
+    pub(super) files: bool,
 }
 
 /// Checks credentials with a registry, and keeps them where docker and podman do

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Image, ImageFault, ImageLayer};
-use crate::oci::{Config, Digest, Manifest, MediaType, Parsed};
+use super::{Image, ImageFault};
+use crate::oci::{Config, Digest, ImageLayer, Manifest, MediaType, Parsed};
 use crate::plan::Settings;
 
 /// One line of the image's history for one of our layers.

@@ -5,10 +5,10 @@
 
 mod artifact;
 mod assemble;
-mod index;
 mod opened;
+mod set;
 
 pub use artifact::Artifact;
 pub use assemble::{History, assemble};
-pub use index::index;
-pub use opened::{Image, ImageFault, ImageLayer};
+pub use opened::{Image, ImageFault};
+pub use set::{Documents, ImageSet, PlatformImage};

@@ -1,4 +1,4 @@
-use crate::oci::{Config, Descriptor, Digest, DocumentFault, Manifest, Parsed};
+use crate::oci::{Config, Descriptor, Digest, DocumentFault, ImageLayer, Manifest, Parsed, Platform};
 
 /// An image of one platform.
 #[derive(Debug, Clone, PartialEq)]
@@ -6,15 +6,6 @@ pub struct Image {
     manifest: Parsed<Manifest>,
     config: Parsed<Config>,
     layers: Vec<ImageLayer>,
-}
-
-/// One layer of an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImageLayer {
-    /// The blob.
-    pub descriptor: Descriptor,
-    /// The digest of the uncompressed tar.
-    pub diff_id: Digest,
 }
 
 /// Why documents are no image.
@@ -42,6 +33,14 @@ pub enum ImageFault {
     /// A layer is of a type that is none.
     #[error("`{}` is not the media type of a layer", .0.escape_debug())]
     LayerType(String),
+    /// There is no image for the platform.
+    #[error("there is no image for `{wanted}`")]
+    Platform {
+        /// The platform that was asked for.
+        wanted: Box<Platform>,
+        /// The platforms that there are.
+        found: Vec<Platform>,
+    },
 }
 
 impl Image {

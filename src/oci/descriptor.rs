@@ -157,6 +157,15 @@ pub struct Descriptor {
     pub urls: Vec<String>,
 }
 
+/// One layer of an image: its blob, and what the config says of the tar inside (image-spec, `config.md`, "Layer DiffID").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageLayer {
+    /// The blob.
+    pub descriptor: Descriptor,
+    /// The digest of the uncompressed tar. Reading the layer shows whether it is right.
+    pub diff_id: Digest,
+}
+
 impl Descriptor {
     /// Describes content that is at hand.
     pub fn of(media_type: MediaType, bytes: &[u8]) -> Self {

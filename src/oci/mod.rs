@@ -22,7 +22,7 @@ mod verified;
 
 pub use canonical::{JsonFault, canonical_json, strict_json};
 pub use config::Config;
-pub use descriptor::{Compression, Descriptor, MediaType};
+pub use descriptor::{Compression, Descriptor, ImageLayer, MediaType};
 pub use digest::{Digest, DigestFault, Hasher, MIDSTATE};
 pub use manifest::{Child, Index, Manifest};
 pub use parsed::{Document, DocumentFault, MANIFEST_LIMIT, Parsed};

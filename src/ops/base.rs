@@ -2,22 +2,23 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use crate::base::{BaseFault, BaseImage, BaseLayer, WrittenLayer, embedded, select_platform};
+use crate::base::{BaseFault, BaseImage, WrittenLayer, embedded, select_platform};
 use crate::diagnostic::{Diagnostic, Span};
-use crate::layer::{Limits, read_facts};
+use crate::layer::collect::STANDARD;
 use crate::lock::{LockedChoice, LockedDebian, Pin};
 use crate::oci::{
-    BlobSource, Config, Descriptor, DocumentFault, ImageName, ImageReference, Index, MANIFEST_LIMIT, Manifest, MediaType, Parsed, Platform,
-    RawManifest, Selector, Store, StoreError, StoreFault,
+    BlobSource, Config, Descriptor, DocumentFault, ImageLayer, ImageName, ImageReference, Index, MANIFEST_LIMIT, Manifest, MediaType,
+    Parsed, Platform, RawManifest, Selector, Store, StoreError, StoreFault,
 };
 use crate::recipe::{Base, DebianBase, Recipe};
-use crate::rootfs::{Group, LayerFacts, Rootfs, User};
+use crate::rootfs::{Group, Rootfs, User};
 use crate::store::layout::Layout;
 
 use super::debian::{self, DebianImage, Packages};
+use super::layer_facts::LayerReader;
+use super::opened;
 use super::recipe::OpenRecipe;
-use super::source;
-use super::{Failure, Observer, TaskKind, Tools};
+use super::{Failure, Observer, Tools};
 
 /// A base as the lock or the recipe chooses it.
 pub(super) enum ChosenBase {
@@ -224,7 +225,7 @@ fn manifest_by_digest(tools: &Tools, store: &dyn Store, descriptor: &Descriptor)
     if let Some(bytes) = tools.cache.read_small(&descriptor.digest, MANIFEST_LIMIT) {
         return Ok(bytes);
     }
-    let raw = source::child(store, descriptor)?;
+    let raw = opened::child(store, descriptor)?;
     remember(tools, &raw);
     Ok(raw.bytes)
 }
@@ -289,57 +290,13 @@ impl FoundBase {
 
     /// Returns the merged files of a base, and reads the layers of which nothing is known yet.
     pub(super) fn files(&self, image: &BaseImage, tools: &Tools, observer: &dyn Observer) -> Result<Rootfs<'static>, Failure> {
-        let mut rootfs = Rootfs::new();
-        for (number, layer) in image.layers.iter().enumerate() {
-            let facts = self.facts(layer, tools, observer)?;
-            if facts.diff_id != layer.diff_id {
-                let message =
-                    format!("layer {} of the base unpacks to {}, and its config says {}", number + 1, facts.diff_id, layer.diff_id);
-                return Err(StoreError::new(StoreFault::Corrupt, message).into());
-            }
-            rootfs.apply(&facts);
-            if let Some(fault) = rootfs.fault() {
-                return Err(corrupt(format!("could not put layer {} of the base on those below", number + 1), fault));
-            }
-        }
-        Ok(rootfs)
-    }
-
-    fn facts(&self, layer: &BaseLayer, tools: &Tools, observer: &dyn Observer) -> Result<LayerFacts, Failure> {
-        let digest = layer.descriptor.digest;
-        if let Some(facts) = tools.cache.facts(&digest).and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
-            return Ok(facts);
-        }
-        let blob = self.blob(layer, tools);
-        let task = observer.begin(TaskKind::Fetch, &format!("base layer {}", digest.short()), Some(layer.descriptor.size));
-        let unreadable =
-            |cause: Box<dyn std::error::Error + Send + Sync>| corrupt(format!("could not read layer {digest} of the base"), cause);
-        let counted = Counted { inner: blob.open().map_err(|error| unreadable(error.into()))?, task: &*task };
-        let facts = read_facts(counted, layer.compression, &Limits::default()).map_err(|fault| unreadable(fault.into()))?;
-        task.finish("");
-        if let Ok(bytes) = serde_json::to_vec(&facts) {
-            tools.cache.write_facts(&digest, &bytes);
-        }
-        Ok(facts)
+        LayerReader { collectors: &STANDARD, image: "the base", tools, observer }.files(&image.layers, |layer| self.blob(layer, tools))
     }
 
     /// Returns a layer of the base as a source that fetches it only when it is opened.
-    pub(super) fn blob(&self, layer: &BaseLayer, tools: &Tools) -> BaseBlob {
+    pub(super) fn blob(&self, layer: &ImageLayer, tools: &Tools) -> BaseBlob {
         let source = if let LayerOrigin::Stored(source) = &self.layers { Some(Arc::clone(source)) } else { None };
         BaseBlob { descriptor: layer.descriptor.clone(), cache: tools.cache.clone(), source }
-    }
-}
-
-struct Counted<'a, R> {
-    inner: R,
-    task: &'a dyn super::Task,
-}
-
-impl<R: Read> Read for Counted<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.task.advance(count as u64);
-        Ok(count)
     }
 }
 

@@ -13,16 +13,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::Artifact;
 use crate::layer::LayerRecord;
+use crate::layer::collect::STANDARD;
 use crate::oci::{BlobSource, Descriptor, Digest, Manifest, MediaType, RawManifest, StoreError, StoreFault};
-use crate::rootfs::LayerFacts;
 use crate::store::publish::Transaction;
 use crate::store::publish::gate::AcceptAll;
 use crate::store::{Blobs, Location, Publication};
 
 use super::destinations::{self, Published};
+use super::layer_facts::{self, LayerReader};
 use super::layers::CachedSource;
+use super::opened::{self, Opened};
 use super::watched::Watched;
-use super::{Failure, Observer, TaskKind, Tools, source};
+use super::{Failure, Observer, TaskKind, Tools};
 
 /// The type of the artifact.
 const ARTIFACT: &str = "application/vnd.hardened.cache.v1";
@@ -33,14 +35,14 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 /// The largest document of a base that is carried, in bytes, and how many of them.
 const DOCUMENTS: (u64, usize) = (1 << 20, 256);
 
-/// The first layer.
+/// The first layer. Other fields are passed over: earlier versions told there what they knew of foreign layers.
 #[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Memory {
     /// What is remembered of our own layers, by key; base64.
     layers: BTreeMap<Digest, String>,
-    /// What was learned of foreign layers, by the layer's digest; base64.
-    facts: BTreeMap<Digest, String>,
+    /// Foreign layers, whose bytes come along. What is known of them is learned again from the bytes.
+    #[serde(default)]
+    foreign: BTreeSet<Digest>,
     /// Manifests and configs; base64.
     documents: Vec<String>,
 }
@@ -51,12 +53,41 @@ struct Memory {
 pub struct Carried {
     /// Our own layers.
     pub layers: usize,
-    /// Foreign layers of which something is known.
-    pub facts: usize,
-    /// The bytes of our own layers.
+    /// Foreign layers: those of bases.
+    pub foreign: usize,
+    /// The bytes of all layers.
     pub bytes: u64,
     /// What was left out, because it was not what it claimed to be or belongs to another version of hardened.
     pub left_out: usize,
+}
+
+/// Copies layers into the cache.
+struct Copier<'a> {
+    opened: &'a Opened,
+    from: &'a Location,
+    tools: &'a Tools,
+    observer: &'a dyn Observer,
+}
+
+impl Copier<'_> {
+    /// Copies a layer that the cache lacks, and returns how many bytes that took.
+    fn copy(&self, layer: &Descriptor) -> Result<u64, Failure> {
+        let cache = &self.tools.cache;
+        if cache.has(layer) {
+            return Ok(0);
+        }
+        let task = self.observer.begin(TaskKind::Fetch, &format!("layer {}", layer.digest.short()), Some(layer.size));
+        let mut blob = self.opened.store.open_blob(layer)?;
+        let copied = cache.writer().and_then(|mut writer| {
+            io::copy(&mut blob, &mut writer)?;
+            writer.finish(Some(layer))
+        });
+        copied.map_err(|error| {
+            StoreError::new(StoreFault::Corrupt, format!("could not read a cache from `{}`", self.from)).caused_by(error)
+        })?;
+        task.finish("");
+        Ok(layer.size)
+    }
 }
 
 /// Publishes what the cache holds as an artifact.
@@ -64,7 +95,7 @@ pub struct Carried {
 /// # Errors
 /// When the destination refuses it.
 pub fn export(to: &Location, tools: &Tools, observer: &dyn Observer) -> Result<Carried, Failure> {
-    let (mut memory, mut carried) = (Memory::default(), Carried { layers: 0, facts: 0, bytes: 0, left_out: 0 });
+    let (mut memory, mut carried) = (Memory::default(), Carried { layers: 0, foreign: 0, bytes: 0, left_out: 0 });
     let mut blobs = Blobs::new();
     for (key, bytes) in tools.cache.records() {
         let known = LayerRecord::read(&bytes).map(|record| record.layer().descriptor.clone());
@@ -79,9 +110,16 @@ pub fn export(to: &Location, tools: &Tools, observer: &dyn Observer) -> Result<C
             carried.bytes += descriptor.size;
         }
     }
-    for (digest, facts) in tools.cache.all_facts() {
-        carried.facts += 1;
-        memory.facts.insert(digest, BASE64.encode(facts));
+    for descriptor in layer_facts::known_layers(tools) {
+        // What was known of a layer that is not here could not be proved elsewhere.
+        let Some(source) = CachedSource::find(&tools.cache, &descriptor) else { continue };
+        if blobs.contains_key(&descriptor.digest) {
+            continue;
+        }
+        carried.foreign += 1;
+        carried.bytes += descriptor.size;
+        memory.foreign.insert(descriptor.digest);
+        blobs.insert(descriptor.digest, (descriptor, Arc::new(source)));
     }
     let documents = tools.cache.documents(DOCUMENTS.0, DOCUMENTS.1);
     memory.documents = documents.iter().filter(|bytes| !blobs.contains_key(&Digest::of(bytes))).map(|bytes| BASE64.encode(bytes)).collect();
@@ -106,13 +144,13 @@ pub(super) fn write(to: &Location, artifact: &Publication, tools: &Tools, observ
     Ok(())
 }
 
-/// Takes what a place holds into the cache. What is said of a layer is checked against the layer's own bytes, so that a wrong memory
-/// changes no image; what is said of foreign layers is believed.
+/// Takes the content of such an artifact into the cache. What is said of a layer of our own is checked against the layer's bytes, and what is
+/// known of a foreign one is learned from its bytes, so that a wrong artifact changes no image.
 ///
 /// # Errors
 /// When it cannot be read, or is no cache.
 pub fn import(from: &Location, tools: &Tools, observer: &dyn Observer) -> Result<Carried, Failure> {
-    let opened = source::open(from, tools)?;
+    let opened = opened::open(from, tools)?;
     let corrupt = |cause: Box<dyn std::error::Error + Send + Sync>| {
         Failure::from(StoreError::new(StoreFault::Corrupt, format!("could not read a cache from `{from}`")).caused_by(cause))
     };
@@ -129,19 +167,21 @@ pub fn import(from: &Location, tools: &Tools, observer: &dyn Observer) -> Result
     }
     let memory = opened.store.open_blob(first)?.read_all(MEMORY_LIMIT).map_err(|error| corrupt(error.into()))?;
     let memory: Memory = serde_json::from_slice(&memory).map_err(|error| corrupt(error.into()))?;
-    let mut carried = Carried { layers: 0, facts: 0, bytes: 0, left_out: 0 };
+    let mut carried = Carried { layers: 0, foreign: 0, bytes: 0, left_out: 0 };
     for bytes in memory.documents.iter().filter_map(|text| BASE64.decode(text).ok()) {
         tools.cache.write_small(&bytes);
     }
-    for (digest, text) in &memory.facts {
-        let facts = BASE64.decode(text).ok().filter(|bytes| serde_json::from_slice::<LayerFacts>(bytes).is_ok());
-        match facts {
-            Some(facts) if tools.cache.facts(digest).is_none() => {
-                tools.cache.write_facts(digest, &facts);
-                carried.facts += 1;
-            }
-            Some(_) => {}
-            None => carried.left_out += 1,
+    let copier = Copier { opened: &opened, from, tools, observer };
+    let reader = LayerReader { collectors: &STANDARD, image: &format!("`{from}`"), tools, observer };
+    for layer in layers.iter().filter(|layer| memory.foreign.contains(&layer.digest)) {
+        carried.bytes += copier.copy(layer)?;
+        let Some(source) = CachedSource::find(&tools.cache, layer).map(Arc::new) else {
+            carried.left_out += 1;
+            continue;
+        };
+        match reader.facts(layer, || Arc::clone(&source)) {
+            Ok(_) => carried.foreign += 1,
+            Err(_) => carried.left_out += 1,
         }
     }
     let there: BTreeSet<Digest> = layers.iter().map(|layer| layer.digest).collect();
@@ -152,17 +192,7 @@ pub fn import(from: &Location, tools: &Tools, observer: &dyn Observer) -> Result
             continue;
         };
         let descriptor = record.layer().descriptor.clone();
-        if !tools.cache.has(&descriptor) {
-            let task = observer.begin(TaskKind::Fetch, &format!("layer {}", descriptor.digest.short()), Some(descriptor.size));
-            let mut blob = opened.store.open_blob(&descriptor)?;
-            let copied = tools.cache.writer().and_then(|mut writer| {
-                io::copy(&mut blob, &mut writer)?;
-                writer.finish(Some(&descriptor))
-            });
-            copied.map_err(|error| corrupt(error.into()))?;
-            task.finish("");
-            carried.bytes += descriptor.size;
-        }
+        carried.bytes += copier.copy(&descriptor)?;
         // A memory of this machine's own knows more.
         let own = tools.cache.record(key).is_some();
         let proved = CachedSource::find(&tools.cache, &descriptor)

@@ -76,7 +76,7 @@ fn at(text: &str) -> Result<Location, Failure> {
 fn told(what: &str, carried: &Carried) -> String {
     let left_out =
         if carried.left_out == 0 { String::new() } else { format!("; {} left out, of another version or damaged", carried.left_out) };
-    format!("{what} {} layers, {}, and facts about {} foreign layers{left_out}", carried.layers, bytes(carried.bytes), carried.facts)
+    format!("{what} {} layers and {} of bases, {}{left_out}", carried.layers, carried.foreign, bytes(carried.bytes))
 }
 
 fn unread(flag: &str, text: &str, example: &str) -> Failure {

@@ -24,15 +24,17 @@ pub use place::{CacheFault, CacheNote};
 pub use writer::CacheWriter;
 
 /// The folder of what was learned of foreign layers. Its number is raised when the form changes.
-const FACTS: &str = "facts-2";
+const FACTS: &str = "facts-3";
+/// The folder of what collectors found in the files of foreign layers.
+const FOUND: &str = "found-1";
 /// The folder of what is remembered of our own layers.
-const RECORDS: &str = "layers-1";
+const RECORDS: &str = "layers-2";
 /// The folder of what was found of files that programs may load.
 const PROOFS: &str = "proofs-1";
 /// The folder of what was learned of packages.
 const PACKAGES: &str = "packages-1";
 /// All folders of what was learned.
-const KINDS: [&str; 4] = [FACTS, RECORDS, PROOFS, PACKAGES];
+const KINDS: [&str; 5] = [FACTS, FOUND, RECORDS, PROOFS, PACKAGES];
 /// What the names of unfinished files begin with.
 const NEW: &str = "new-";
 /// A file's time is set anew at most so often, to know what is used.
@@ -163,6 +165,16 @@ impl Cache {
         self.keep(FACTS, digest, facts);
     }
 
+    /// Returns what a collector found in the files of a foreign layer; `None` when nothing is known, or what is there is damaged.
+    pub fn found(&self, key: &Digest) -> Option<Vec<u8>> {
+        self.kept(FOUND, key)
+    }
+
+    /// Keeps what a collector found in the files of a foreign layer. Where that fails it is found again next time.
+    pub fn write_found(&self, key: &Digest, found: &[u8]) {
+        self.keep(FOUND, key, found);
+    }
+
     /// Returns what was learned of a package; `None` when nothing is known, or what is there is damaged.
     pub fn package(&self, digest: &Digest) -> Option<Vec<u8>> {
         self.kept(PACKAGES, digest)
@@ -210,7 +222,7 @@ impl Cache {
         self.all(RECORDS)
     }
 
-    /// Returns what was learned of foreign layers, by their digests.
+    /// Returns what was learned of foreign layers, by key.
     pub fn all_facts(&self) -> Vec<(Digest, Vec<u8>)> {
         self.all(FACTS)
     }

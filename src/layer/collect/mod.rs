@@ -140,6 +140,11 @@ impl Collected {
         }
     }
 
+    /// Returns what each collector found.
+    pub fn into_parts(self) -> Vec<Found> {
+        self.0
+    }
+
     /// Adds what a collector found in an earlier run.
     pub fn add(&mut self, found: Found) {
         self.0.push(found);
@@ -168,6 +173,16 @@ impl Collected {
 impl Found {
     fn named(name: &str, version: u32) -> Self {
         Self { name: name.to_owned(), version, files: Vec::new() }
+    }
+
+    /// Returns the collector's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the collector's version.
+    pub fn version(&self) -> u32 {
+        self.version
     }
 
     /// Says whether a collector of this version wrote it.

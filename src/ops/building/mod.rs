@@ -7,9 +7,9 @@ use std::time::Instant;
 use crate::diagnostic::Diagnostic;
 use crate::host::project::Project;
 use crate::host::rfc3339;
-use crate::image::{History, Image, ImageLayer, assemble, index};
+use crate::image::{History, Image, ImageSet, assemble};
 use crate::layer::Layer;
-use crate::oci::{BlobSource, Descriptor, Digest, RawManifest, StoreError, StoreFault};
+use crate::oci::{BlobSource, Descriptor, Digest, ImageLayer, StoreError, StoreFault};
 use crate::plan::{Fault, Plan, PlanRequest, PlannedLayer, Proof, ProofRequest, Settings, Split};
 use crate::recipe::{PlatformRecipe, Recipe};
 use crate::store::publish::gate::AcceptAll;
@@ -302,7 +302,6 @@ impl Job {
         tools: &Tools,
     ) -> Result<(), Failure> {
         let base = self.base.platforms[number].image();
-        let of_base = base.layers.iter().map(|layer| ImageLayer { descriptor: layer.descriptor.clone(), diff_id: layer.diff_id });
         let own = layers.iter().zip(&plan.layers).map(|(layer, planned)| {
             let created_by = format!("hardened: {}", planned.name);
             (ImageLayer { descriptor: layer.descriptor.clone(), diff_id: layer.diff_id }, History { created_by })
@@ -310,7 +309,7 @@ impl Job {
         let mut annotations = plan.settings.annotations.clone();
         annotations.extend(base.annotations.clone());
         annotations.entry("org.opencontainers.image.created".to_owned()).or_insert_with(|| plan.settings.created.clone());
-        let image = assemble((&base.config, &of_base.collect::<Vec<_>>()), &own.collect::<Vec<_>>(), &plan.settings, annotations);
+        let image = assemble((&base.config, &base.layers), &own.collect::<Vec<_>>(), &plan.settings, annotations);
         let image = image.map_err(|fault| StoreError::new(StoreFault::Corrupt, "could not assemble the image").caused_by(fault))?;
         let config = image.config();
         tools.cache.write_small(config.bytes());
@@ -321,23 +320,16 @@ impl Job {
         Ok(())
     }
 
-    /// Joins the images: one platform is a manifest, several are an index.
+    /// Joins the images, and returns what is published of them.
     fn publication(&self, work: &Work, tools: &Tools) -> Result<Publication, Failure> {
-        let recipe = &self.open.recipe;
-        let images: Vec<&Image> = work.platforms.iter().map(|platform| &platform.image).collect();
-        let (children, root) = match images.as_slice() {
-            [only] => (Vec::new(), RawManifest::from(only.manifest())),
-            several => {
-                let mut annotations = recipe.shared_annotations();
-                annotations.extend(self.base.platforms.first().map(|base| base.image().annotations.clone()).unwrap_or_default());
-                annotations.entry("org.opencontainers.image.created".to_owned()).or_insert_with(|| rfc3339(self.created));
-                let index = index(several.iter().copied(), annotations)
-                    .map_err(|fault| StoreError::new(StoreFault::Corrupt, "could not make the index").caused_by(fault))?;
-                (several.iter().map(|image| RawManifest::from(image.manifest())).collect(), RawManifest::from(&index))
-            }
-        };
-        children.iter().chain([&root]).for_each(|raw: &RawManifest| tools.cache.write_small(&raw.bytes));
-        Ok(Publication { children, tar_sizes: work.tar_sizes.clone(), ..Publication::single(root, work.blobs.clone()) })
+        let mut annotations = self.open.recipe.shared_annotations();
+        annotations.extend(self.base.platforms.first().map(|base| base.image().annotations.clone()).unwrap_or_default());
+        annotations.entry("org.opencontainers.image.created".to_owned()).or_insert_with(|| rfc3339(self.created));
+        let images = ImageSet::new(work.platforms.iter().map(|platform| platform.image.clone()).collect(), annotations)
+            .map_err(|fault| StoreError::new(StoreFault::Corrupt, "could not make the index").caused_by(fault))?;
+        let children = images.children();
+        children.iter().chain([images.root()]).for_each(|raw| tools.cache.write_small(&raw.bytes));
+        Ok(Publication { children, tar_sizes: work.tar_sizes.clone(), ..Publication::single(images.root().clone(), work.blobs.clone()) })
     }
 }
 

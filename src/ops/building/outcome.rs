@@ -152,7 +152,7 @@ fn built_platform(work: &Work, platform: &PlatformImage) -> BuiltPlatform {
     let PlatformImage { image, names, proof } = platform;
     let of_base = image.layers().len() - names.len();
     let name = |index: usize| index.checked_sub(of_base).and_then(|own| names.get(own)).cloned().unwrap_or_else(|| "base".to_owned());
-    let layer = |(index, layer): (usize, &crate::image::ImageLayer)| BuiltLayer {
+    let layer = |(index, layer): (usize, &crate::oci::ImageLayer)| BuiltLayer {
         name: name(index),
         digest: layer.descriptor.digest.to_string(),
         diff_id: layer.diff_id.to_string(),

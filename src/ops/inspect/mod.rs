@@ -5,14 +5,20 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::image::{Image, ImageFault};
-use crate::oci::{
-    Config, Descriptor, DocumentFault, Index, MANIFEST_LIMIT, Manifest, Parsed, Platform, RawManifest, StoreError, StoreFault,
-};
+use crate::image::{Image, PlatformImage};
+use crate::layer::collect::{Collector, Digests, STANDARD};
+use crate::oci::{Descriptor, ImageLayer, Platform};
 use crate::store::Location;
 
-use super::source::{self, Opened};
+use super::opened::{self, Opened};
 use super::{Failure, Observer, Tools};
+
+pub use files::{InspectedDevice, InspectedFile, InspectedFiles};
+
+mod files;
+
+/// What is collected for a list of files.
+const COLLECTORS: [&dyn Collector; 3] = [STANDARD[0], STANDARD[1], &Digests];
 
 /// An image, or several for different platforms.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -60,6 +66,9 @@ pub struct InspectedImage {
     pub layers: Vec<InspectedLayer>,
     /// The whole config.
     pub config: Value,
+    /// The files, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none", flatten)]
+    pub files: Option<InspectedFiles>,
 }
 
 /// One layer.
@@ -76,38 +85,44 @@ pub struct InspectedLayer {
     pub size: u64,
 }
 
-/// Reads an image's manifests and configs, and lists what refers to it. No layer is read. A store that cannot list referrers is noted.
+/// How much is read of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Its manifests and configs.
+    Documents,
+    /// Its layers as well.
+    Files,
+}
+
+/// Reads an image, and lists what refers to it. No layer is read, unless its files are asked for. A store that cannot list referrers is noted.
 ///
 /// # Errors
 /// When there is no such image, or it is broken.
-pub fn inspect(location: &Location, platform: Option<&Platform>, tools: &Tools, observer: &dyn Observer) -> Result<Inspected, Failure> {
-    let opened = source::open(location, tools)?;
-    let root = opened.root.descriptor();
-    let broken = |fault: DocumentFault| corrupt(&opened, fault);
-    let mut annotations = BTreeMap::new();
-    let mut images = Vec::new();
-    if opened.root.media_type.is_index() {
-        let index = opened.root.parse::<Index>().map_err(broken)?;
-        annotations.clone_from(&index.view().annotations);
-        let children: Vec<&Descriptor> = match platform {
-            Some(platform) => {
-                let known = || index.view().images().map(|child| child.platform.to_string()).collect();
-                vec![index.view().image_for(platform).ok_or_else(|| lacks(location, platform, known()))?]
-            }
-            None => index.view().images().map(|child| child.descriptor).collect(),
+pub fn inspect(
+    location: &Location,
+    platform: Option<&Platform>,
+    depth: Depth,
+    tools: &Tools,
+    observer: &dyn Observer,
+) -> Result<Inspected, Failure> {
+    let opened = opened::open(location, tools)?;
+    let images = opened.images(platform)?;
+    let mut inspected = Vec::new();
+    for PlatformImage { image, .. } in images.images() {
+        let files = match depth {
+            Depth::Documents => None,
+            Depth::Files => Some(InspectedFiles::of(&opened.files(image, &COLLECTORS, tools, observer)?)),
         };
-        for child in children {
-            images.push(image(&opened, &source::child(&*opened.store, child)?)?);
-        }
-    } else {
-        let only = image(&opened, &opened.root)?;
-        if let Some(platform) = platform.filter(|platform| platform.to_string() != only.platform) {
-            return Err(lacks(location, platform, vec![only.platform]));
-        }
-        images.push(only);
+        inspected.push(InspectedImage { files, ..inspected_image(image) });
     }
-    let referrers = referrers(&opened, observer);
-    Ok(Inspected { digest: root.digest.to_string(), media_type: root.media_type.to_string(), annotations, images, referrers })
+    let root = images.root().descriptor();
+    Ok(Inspected {
+        digest: root.digest.to_string(),
+        media_type: root.media_type.to_string(),
+        annotations: images.index().map(|index| index.annotations.clone()).unwrap_or_default(),
+        images: inspected,
+        referrers: referrers(&opened, observer),
+    })
 }
 
 fn referrers(opened: &Opened, observer: &dyn Observer) -> Vec<InspectedReferrer> {
@@ -122,42 +137,20 @@ fn referrers(opened: &Opened, observer: &dyn Observer) -> Vec<InspectedReferrer>
     found.into_iter().map(inspected).collect()
 }
 
-fn lacks(location: &Location, platform: &Platform, known: Vec<String>) -> Failure {
-    let known: Vec<String> = known.into_iter().map(|known| format!("`{known}`")).collect();
-    Failure::wrong(format!("`{location}` has no image for `{platform}`")).hint(format!("it has {}", known.join(", ")))
-}
-
-fn image(opened: &Opened, raw: &RawManifest) -> Result<InspectedImage, Failure> {
-    let broken = |fault: DocumentFault| corrupt(opened, fault);
-    let manifest: Parsed<Manifest> = raw.parse().map_err(broken)?;
-    let descriptor = &manifest.view().config;
-    let bytes = opened.store.open_blob(descriptor)?.read_all(MANIFEST_LIMIT);
-    let bytes = bytes.map_err(|error| {
-        StoreError::new(StoreFault::Corrupt, format!("could not read the config {}", descriptor.digest)).caused_by(error)
-    })?;
-    let config = Parsed::<Config>::read_described(&bytes, descriptor).map_err(broken)?;
-    let image = Image::open(manifest, config)
-        .map_err(|fault| StoreError::new(StoreFault::Corrupt, broken_name(opened)).caused_by(ImageFault::clone(&fault)))?;
-    let layer = |layer: &crate::image::ImageLayer| InspectedLayer {
+fn inspected_image(image: &Image) -> InspectedImage {
+    let layer = |layer: &ImageLayer| InspectedLayer {
         digest: layer.descriptor.digest.to_string(),
         diff_id: layer.diff_id.to_string(),
         media_type: layer.descriptor.media_type.to_string(),
         size: layer.descriptor.size,
     };
-    Ok(InspectedImage {
+    InspectedImage {
         platform: image.config().view().platform().to_string(),
         digest: image.digest().to_string(),
         annotations: image.manifest().view().annotations.clone(),
         size: image.layers().iter().fold(0, |size, layer| size.saturating_add(layer.descriptor.size)),
         layers: image.layers().iter().map(layer).collect(),
         config: Value::Object(image.config().view().object().clone()),
-    })
-}
-
-fn broken_name(opened: &Opened) -> String {
-    format!("the image at `{}` is broken", opened.store.name())
-}
-
-fn corrupt(opened: &Opened, fault: DocumentFault) -> Failure {
-    StoreError::new(StoreFault::Corrupt, broken_name(opened)).caused_by(fault).into()
+        files: None,
+    }
 }

@@ -1,0 +1,153 @@
+use std::io::{self, Read};
+
+use serde::{Deserialize, Serialize};
+
+use crate::layer::collect::{Collected, Collector, Found};
+use crate::layer::{LayerContents, Limits, read_layer};
+use crate::oci::{BlobSource, Descriptor, Digest, ImageLayer, MediaType, StoreError, StoreFault};
+use crate::rootfs::{LayerFacts, Rootfs};
+
+use super::{Failure, Observer, Task, TaskKind, Tools};
+
+/// Raised when the form of [`KeptEntries`] or the meaning of [`LayerFacts`] changes, so that older ones are not read.
+const VERSION: u32 = 1;
+
+/// The entries of a layer, as the cache keeps them.
+#[derive(Debug, Serialize, Deserialize)]
+struct KeptEntries {
+    /// The layer's blob.
+    digest: Digest,
+    size: u64,
+    /// Its media type, that of OCI.
+    media_type: String,
+    entries: LayerFacts,
+}
+
+/// Learns what the layers of an image hold: from the cache, or by reading them once. It is the one way to do so, wherever the image is.
+pub(super) struct LayerReader<'a> {
+    /// What is to be known of the files.
+    pub(super) collectors: &'a [&'a dyn Collector],
+    /// What the image is called in messages: `the base`.
+    pub(super) image: &'a str,
+    pub(super) tools: &'a Tools,
+    pub(super) observer: &'a dyn Observer,
+}
+
+impl LayerReader<'_> {
+    /// Returns the merged files of an image; `blob` opens one of its layers.
+    pub(super) fn files<B: BlobSource>(&self, layers: &[ImageLayer], blob: impl Fn(&ImageLayer) -> B) -> Result<Rootfs<'static>, Failure> {
+        let mut rootfs = Rootfs::new();
+        for (number, layer) in (1..).zip(layers) {
+            let facts = self.facts(&layer.descriptor, || blob(layer))?;
+            if facts.diff_id != layer.diff_id {
+                let found = facts.diff_id;
+                let message = format!("layer {number} of {} unpacks to {found}, and its config says {}", self.image, layer.diff_id);
+                return Err(StoreError::new(StoreFault::Corrupt, message).into());
+            }
+            rootfs.apply(&facts);
+            if let Some(fault) = rootfs.fault() {
+                return Err(corrupt(format!("could not put layer {number} of {} on those below", self.image), fault));
+            }
+        }
+        Ok(rootfs)
+    }
+
+    /// Returns what is known of one layer; `blob` opens it, when it has to be read.
+    pub(super) fn facts<B: BlobSource>(&self, layer: &Descriptor, blob: impl Fn() -> B) -> Result<LayerFacts, Failure> {
+        let kept = self.kept_entries(layer);
+        let mut collected = Collected::default();
+        let missing: Vec<&dyn Collector> = match &kept {
+            None => self.collectors.to_vec(),
+            Some(_) => self.collectors.iter().copied().filter(|collector| !self.recall(layer, *collector, &mut collected)).collect(),
+        };
+        let mut facts = match kept.filter(|_| missing.is_empty()) {
+            Some(kept) => kept,
+            None => self.read(layer, &blob(), &missing, &mut collected)?,
+        };
+        let broken = |fault| corrupt(format!("could not join what is known of layer {} of {}", layer.digest, self.image), fault);
+        collected.join(&mut facts, self.collectors).map_err(broken)?;
+        Ok(facts)
+    }
+
+    /// Reads a layer, and keeps what is learned of it.
+    fn read(
+        &self,
+        layer: &Descriptor,
+        blob: &dyn BlobSource,
+        collectors: &[&dyn Collector],
+        collected: &mut Collected,
+    ) -> Result<LayerFacts, Failure> {
+        let cache = &self.tools.cache;
+        let compression = layer.media_type.layer_compression().ok_or_else(|| {
+            let media_type = layer.media_type.as_str().escape_debug();
+            StoreError::new(
+                StoreFault::Corrupt,
+                format!("layer {} of {} is a `{media_type}`, which cannot be read", layer.digest, self.image),
+            )
+        })?;
+        let task = self.observer.begin(TaskKind::Fetch, &format!("base layer {}", layer.digest.short()), Some(layer.size));
+        let unreadable = |cause: Box<dyn std::error::Error + Send + Sync>| {
+            corrupt(format!("could not read layer {} of {}", layer.digest, self.image), cause)
+        };
+        let counted = Counted { inner: blob.open().map_err(|error| unreadable(error.into()))?, task: &*task };
+        let found = read_layer(counted, compression, &Limits::default(), collectors).map_err(|fault| unreadable(fault.into()))?;
+        let LayerContents { entries, collected: found } = found;
+        task.finish("");
+        let kept = KeptEntries { digest: layer.digest, size: layer.size, media_type: layer.media_type.to_oci().to_string(), entries };
+        if let Ok(bytes) = serde_json::to_vec(&kept) {
+            cache.write_facts(&entries_key(layer), &bytes);
+        }
+        for found in found.into_parts() {
+            if let Ok(bytes) = serde_json::to_vec(&found) {
+                cache.write_found(&found_key(layer, found.name(), found.version()), &bytes);
+            }
+            collected.add(found);
+        }
+        Ok(kept.entries)
+    }
+
+    fn kept_entries(&self, layer: &Descriptor) -> Option<LayerFacts> {
+        let bytes = self.tools.cache.facts(&entries_key(layer))?;
+        Some(serde_json::from_slice::<KeptEntries>(&bytes).ok()?.entries)
+    }
+
+    /// Adds what a collector found in an earlier run; false when nothing was kept.
+    fn recall(&self, layer: &Descriptor, collector: &dyn Collector, collected: &mut Collected) -> bool {
+        let bytes = self.tools.cache.found(&found_key(layer, collector.name(), collector.version()));
+        let found = bytes.and_then(|bytes| serde_json::from_slice::<Found>(&bytes).ok()).filter(|found| found.is_of(collector));
+        found.map(|found| collected.add(found)).is_some()
+    }
+}
+
+/// Returns the foreign layers of which something is known.
+pub(super) fn known_layers(tools: &Tools) -> Vec<Descriptor> {
+    let kept = tools.cache.all_facts();
+    let kept = kept.iter().filter_map(|(_, bytes)| serde_json::from_slice::<KeptEntries>(bytes).ok());
+    kept.map(|kept| Descriptor::new(MediaType::from(kept.media_type.as_str()), kept.digest, kept.size)).collect()
+}
+
+/// The media type is part of the key: under another one the same bytes are another layer, or none.
+fn entries_key(layer: &Descriptor) -> Digest {
+    found_key(layer, "entries", VERSION)
+}
+
+fn found_key(layer: &Descriptor, name: &str, version: u32) -> Digest {
+    Digest::of(format!("{} {} {name} {version}", layer.digest, layer.media_type.to_oci()).as_bytes())
+}
+
+fn corrupt(message: String, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
+    Failure::from(StoreError::new(StoreFault::Corrupt, message).caused_by(cause))
+}
+
+struct Counted<'a, R> {
+    inner: R,
+    task: &'a dyn Task,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.task.advance(count as u64);
+        Ok(count)
+    }
+}
