@@ -3,7 +3,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use crate::base::{BaseFault, BaseImage, BaseLayer, WrittenLayer, embedded, select_platform};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, ExternalError, Span};
 use crate::layer::{Limits, read_facts};
 use crate::lock::{LockedChoice, LockedDebian, Pin};
 use crate::oci::{
@@ -202,7 +202,7 @@ fn refused(fault: &BaseFault, span: Option<&Span>) -> Failure {
 }
 
 fn corrupt(message: String, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
-    Failure::from(StoreError::new(StoreFault::Corrupt, message).caused_by(cause))
+    Failure::from(ExternalError::new(message).caused_by(cause))
 }
 
 /// Returns the manifest that the lock names: from the cache, or from where the base is.
@@ -295,7 +295,7 @@ impl FoundBase {
             if facts.diff_id != layer.diff_id {
                 let message =
                     format!("layer {} of the base unpacks to {}, and its config says {}", number + 1, facts.diff_id, layer.diff_id);
-                return Err(StoreError::new(StoreFault::Corrupt, message).into());
+                return Err(ExternalError::new(message).into());
             }
             rootfs.apply(&facts);
             if let Some(fault) = rootfs.fault() {

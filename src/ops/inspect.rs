@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::diagnostic::ExternalError;
 use crate::image::{Image, ImageFault};
-use crate::oci::{
-    Config, Descriptor, DocumentFault, Index, MANIFEST_LIMIT, Manifest, Parsed, Platform, RawManifest, StoreError, StoreFault,
-};
+use crate::oci::{Config, Descriptor, DocumentFault, Index, MANIFEST_LIMIT, Manifest, Parsed, Platform, RawManifest};
 use crate::store::Location;
 
 use super::source::{self, Opened};
@@ -132,12 +131,10 @@ fn image(opened: &Opened, raw: &RawManifest) -> Result<InspectedImage, Failure> 
     let manifest: Parsed<Manifest> = raw.parse().map_err(broken)?;
     let descriptor = &manifest.view().config;
     let bytes = opened.store.open_blob(descriptor)?.read_all(MANIFEST_LIMIT);
-    let bytes = bytes.map_err(|error| {
-        StoreError::new(StoreFault::Corrupt, format!("could not read the config {}", descriptor.digest)).caused_by(error)
-    })?;
+    let bytes = bytes.map_err(|error| ExternalError::new(format!("could not read the config {}", descriptor.digest)).caused_by(error))?;
     let config = Parsed::<Config>::read_described(&bytes, descriptor).map_err(broken)?;
-    let image = Image::open(manifest, config)
-        .map_err(|fault| StoreError::new(StoreFault::Corrupt, broken_name(opened)).caused_by(ImageFault::clone(&fault)))?;
+    let image =
+        Image::open(manifest, config).map_err(|fault| ExternalError::new(broken_name(opened)).caused_by(ImageFault::clone(&fault)))?;
     let layer = |layer: &crate::image::ImageLayer| InspectedLayer {
         digest: layer.descriptor.digest.to_string(),
         diff_id: layer.diff_id.to_string(),
@@ -159,5 +156,5 @@ fn broken_name(opened: &Opened) -> String {
 }
 
 fn corrupt(opened: &Opened, fault: DocumentFault) -> Failure {
-    StoreError::new(StoreFault::Corrupt, broken_name(opened)).caused_by(fault).into()
+    ExternalError::new(broken_name(opened)).caused_by(fault).into()
 }

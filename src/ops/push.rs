@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::oci::{Descriptor, DocumentFault, Index, Manifest, RawManifest, StoreError, StoreFault};
+use crate::diagnostic::ExternalError;
+use crate::oci::{Descriptor, DocumentFault, Index, Manifest, RawManifest};
 use crate::store::publish::gate::AcceptAll;
 use crate::store::publish::{Destination, Sent, Transaction};
 use crate::store::{Blobs, Location, Publication};
@@ -59,20 +60,19 @@ pub fn push(from: &Location, to: &[Location], tools: &Tools, observer: &dyn Obse
 
 /// Reads all manifests of an image, and finds its blobs.
 fn read(opened: &Opened) -> Result<Publication, Failure> {
-    let broken = |fault: DocumentFault| {
-        StoreError::new(StoreFault::Corrupt, format!("could not read the image at `{}`", opened.store.name())).caused_by(fault)
-    };
+    let broken =
+        |fault: DocumentFault| ExternalError::new(format!("could not read the image at `{}`", opened.store.name())).caused_by(fault);
     let mut children = Vec::new();
     if opened.root.media_type.is_index() {
         for child in &opened.root.parse::<Index>().map_err(broken)?.view().manifests {
             if child.media_type.is_index() {
                 let message = format!("the image at `{}` holds an index inside of its index", opened.store.name());
-                return Err(StoreError::new(StoreFault::Corrupt, message).into());
+                return Err(ExternalError::new(message).into());
             }
             children.push(source::child(&*opened.store, child)?);
             if children.iter().map(|child| child.bytes.len() as u64).sum::<u64>() > CHILDREN {
                 let message = format!("the manifests of the image at `{}` have more than {CHILDREN} bytes", opened.store.name());
-                return Err(StoreError::new(StoreFault::Corrupt, message).into());
+                return Err(ExternalError::new(message).into());
             }
         }
     }

@@ -1,7 +1,8 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use crate::oci::{BlobSource, Descriptor, ImageName, RawManifest, Selector, Store, StoreError, StoreFault, Tag};
+use crate::diagnostic::ExternalError;
+use crate::oci::{BlobSource, Descriptor, ImageName, RawManifest, Selector, Store, StoreError, Tag};
 use crate::store::Location;
 use crate::store::archive::Archive;
 use crate::store::docker_archive::DockerArchive;
@@ -48,14 +49,14 @@ pub(super) fn open(location: &Location, tools: &Tools) -> Result<Opened, Failure
 }
 
 /// Reads a manifest that an index names, which has to come as what the index calls it (CVE-2021-41190).
-pub(super) fn child(store: &dyn Store, descriptor: &Descriptor) -> Result<RawManifest, StoreError> {
+pub(super) fn child(store: &dyn Store, descriptor: &Descriptor) -> Result<RawManifest, ExternalError> {
     let raw = store.read_manifest(&Selector::Digest(descriptor.digest))?;
     if raw.media_type == descriptor.media_type {
         return Ok(raw);
     }
     let (wanted, found) = (descriptor.media_type.as_str().escape_debug(), raw.media_type.as_str().escape_debug());
     let message = format!("the index of `{}` calls {} `{wanted}`, and it came as `{found}`", store.name(), descriptor.digest);
-    Err(StoreError::new(StoreFault::Corrupt, message))
+    Err(ExternalError::new(message))
 }
 
 /// A blob of a store, as a source for another.
