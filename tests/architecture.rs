@@ -227,6 +227,21 @@ fn input_and_output_are_in_their_rooms_only() {
 }
 
 #[test]
+fn only_stores_make_the_errors_of_stores() {
+    let mut seen = 0;
+    for path in sources(&root()) {
+        let inside = path.strip_prefix(root()).unwrap();
+        let text = code(&fs::read_to_string(&path).unwrap());
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let makes = ["StoreError::new(", "StoreError::disk("].iter().any(|word| text.contains(word));
+        seen += usize::from(makes);
+        let is_store = inside.starts_with("store") || inside.starts_with("oci");
+        assert!(is_store || !makes, "{} makes a `StoreError`: other failures are an `ExternalError`", inside.display());
+    }
+    assert!(seen > 3, "the test looks at nothing");
+}
+
+#[test]
 fn files_stay_short() {
     for path in sources(&root()) {
         let lines = fs::read_to_string(&path).unwrap().lines().count();

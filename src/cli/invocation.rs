@@ -6,13 +6,12 @@ use super::arguments::{Format, Global};
 use super::location::vendored_location;
 use super::screen::{Bars, Screen};
 use super::settings_file::SettingsFile;
-use crate::diagnostic::is_hostile;
+use crate::diagnostic::{ExternalError, is_hostile};
 use crate::feed::{Feed, Place};
 use crate::host::Environment;
 use crate::host::cache::{Cache, CacheFault};
 use crate::net::credentials::Credentials;
 use crate::net::{Http, Network, Patience, RetryPolicy, Settings};
-use crate::oci::{StoreError, StoreFault};
 use crate::ops::{Failure, Observer, Tools};
 use crate::store::Location;
 use crate::store::registry::Registry;
@@ -71,7 +70,7 @@ impl Invocation {
                 CacheFault::Foreign(_) => "name a folder of your own: `--cache-dir DIR`",
                 CacheFault::Disk(_) => "name a folder that can be written: `--cache-dir DIR`",
             };
-            StoreError::new(StoreFault::Disk, "could not open the cache").caused_by(fault).hint(hint)
+            ExternalError::new("could not open the cache").caused_by(fault).hint(hint)
         })?;
         if let Some(note) = note {
             self.observer().note(&note.0);
@@ -112,7 +111,7 @@ impl Invocation {
 
 /// Writes a value as JSON. What could speak to a terminal is written as `\u…`, which is the same text to every reader of JSON.
 pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
-    let failed = |error| StoreError::new(StoreFault::Disk, "could not write the result as JSON").caused_by(error);
+    let failed = |error| ExternalError::new("could not write the result as JSON").caused_by(error);
     let text = serde_json::to_string_pretty(value).map_err(failed)?;
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {

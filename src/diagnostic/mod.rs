@@ -1,10 +1,14 @@
-//! Faults in what the user wrote: where it stands, what is wrong, and what to write instead.
+//! Faults in what the user wrote: where it stands, what is wrong, and what to write instead; and failures of what is outside of the program.
 //!
 //! **Invariants.** A [`Diagnostic`] is a value, and never ends a run by itself: whoever checks goes on and reports all of them at once.
 //! Nothing here prints; `cli/screen` renders.
 
 use std::ops::Range;
 use std::sync::Arc;
+
+mod external;
+
+pub use external::ExternalError;
 
 /// A text that diagnostics point into: the recipe, or one `--set` argument.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,8 +1,10 @@
 use std::io::{self, Read, Write};
 
+use super::{FetchError, FetchFault};
+use crate::diagnostic::ExternalError;
 use crate::host::cache::Cache;
 use crate::net::{Again, Http, HttpFault, Method, Peer, Request, Retry, Target, Tries, Url, header, retried};
-use crate::oci::{Descriptor, Progress, StoreError, StoreFault};
+use crate::oci::{Descriptor, Progress};
 
 /// How much of a file is written at a time.
 const PIECE: usize = 128 << 10;
@@ -105,7 +107,7 @@ impl Feed {
         path: &str,
         limit: u64,
         mut judge: impl FnMut(&[u8]) -> Result<T, String>,
-    ) -> Result<(T, Place), StoreError> {
+    ) -> Result<(T, Place), FetchError> {
         let mut misses = Vec::new();
         for place in places {
             let bytes = retried(self.http.retry_policy(), || {
@@ -124,7 +126,7 @@ impl Feed {
     ///
     /// # Errors
     /// When no place has it; the reasons of all of them are named.
-    pub fn fetch(&self, places: &[Place], paths: &[&str], wanted: &Descriptor, progress: &dyn Progress) -> Result<(), StoreError> {
+    pub fn fetch(&self, places: &[Place], paths: &[&str], wanted: &Descriptor, progress: &dyn Progress) -> Result<(), FetchError> {
         let mut misses = Vec::new();
         for place in places {
             for path in paths {
@@ -132,7 +134,7 @@ impl Feed {
                     Ok(()) => return Ok(()),
                     Err(Miss::Disk(error)) => {
                         let message = format!("could not write `{path}` into the cache `{}`", self.cache.folder().display());
-                        return Err(StoreError::new(StoreFault::Disk, message).caused_by(error));
+                        return Err(FetchError { fault: FetchFault::Cache, error: ExternalError::new(message).caused_by(error) });
                     }
                     Err(miss) => misses.push((place, miss)),
                 }
@@ -229,19 +231,20 @@ fn broken(error: io::Error) -> Miss {
     }
 }
 
-fn failed(path: &str, misses: &[(&Place, Miss)]) -> StoreError {
+fn failed(path: &str, misses: &[(&Place, Miss)]) -> FetchError {
     let reasons: Vec<String> = misses.iter().map(|(place, miss)| format!("`{place}`: {miss}")).collect();
     let fault = match misses.last() {
-        Some((_, Miss::Http(HttpFault::Offline { .. }))) => StoreFault::Offline,
-        Some((_, Miss::Other(_))) => StoreFault::Corrupt,
-        Some((_, Miss::Absent(_))) => StoreFault::Missing,
-        _ => StoreFault::Unreachable,
+        Some((_, Miss::Http(HttpFault::Offline { .. }))) => FetchFault::Offline,
+        Some((_, Miss::Other(_))) => FetchFault::Corrupt,
+        Some((_, Miss::Absent(_))) => FetchFault::Missing,
+        _ => FetchFault::Unreachable,
     };
-    let mut error = StoreError::new(fault, format!("could not fetch `{}`", path.escape_debug()));
+    let mut error = ExternalError::new(format!("could not fetch `{}`", path.escape_debug()));
     if let Some((_, Miss::Http(fault))) = misses.last() {
         error.hints = fault.hints(Peer::Archive);
     }
-    if reasons.is_empty() { error } else { error.caused_by(reasons.join("; ")) }
+    let error = if reasons.is_empty() { error } else { error.caused_by(reasons.join("; ")) };
+    FetchError { fault, error }
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! right; a signed list is judged anew for every answer, whatever another place said before (CVE-2018-0501). What is there
 //! by HTTP alone carries its own signature or digest, so it may go over plain HTTP; credentials never go along.
 
+mod error;
 mod fetch;
 
+pub use error::{FetchError, FetchFault};
 pub use fetch::{Feed, Place};

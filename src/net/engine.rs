@@ -11,8 +11,8 @@ use tokio::sync::mpsc::{self, Sender};
 use super::client;
 use super::fault::chain;
 use super::redact;
+use crate::diagnostic::ExternalError;
 use crate::host::Environment;
-use crate::oci::{StoreError, StoreFault};
 
 /// How long an engine may take to answer once it has the whole image.
 const ANSWER: Duration = Duration::from_mins(10);
@@ -38,7 +38,7 @@ impl EngineApi {
     ///
     /// # Errors
     /// When there is none, or `DOCKER_HOST` is of another kind.
-    pub fn from_environment(environment: &Environment) -> Result<Self, StoreError> {
+    pub fn from_environment(environment: &Environment) -> Result<Self, ExternalError> {
         if let Some(host) = environment.text("DOCKER_HOST") {
             return Self::named(host);
         }
@@ -46,19 +46,16 @@ impl EngineApi {
         let usual = ["/var/run/docker.sock", "/run/podman/podman.sock"].map(PathBuf::from);
         let mut sockets = own.into_iter().chain(usual);
         let found = sockets.find(|socket| socket.exists()).ok_or_else(|| {
-            StoreError::new(StoreFault::Missing, "could not find an engine: neither Docker's socket nor Podman's exists")
+            ExternalError::new("could not find an engine: neither Docker's socket nor Podman's exists")
                 .hint("start one (`podman system service --time=0`), or name it: `DOCKER_HOST=unix:///path/of/the.sock`")
         })?;
         Ok(Self { reach: Reach::Socket(found) })
     }
 
-    fn named(host: &str) -> Result<Self, StoreError> {
+    fn named(host: &str) -> Result<Self, ExternalError> {
         let other = |kind: &str| {
-            StoreError::new(
-                StoreFault::Refused,
-                format!("DOCKER_HOST is of the kind `{}`, and only `unix://` and `tcp://` are spoken", kind.escape_debug()),
-            )
-            .hint("write the image to a file, and load it there: `-o docker-archive:image.tar`, then `docker load -i image.tar`")
+            ExternalError::new(format!("DOCKER_HOST is of the kind `{}`, and only `unix://` and `tcp://` are spoken", kind.escape_debug()))
+                .hint("write the image to a file, and load it there: `-o docker-archive:image.tar`, then `docker load -i image.tar`")
         };
         match host.split_once("://") {
             Some(("unix", path)) => Ok(Self { reach: Reach::Socket(PathBuf::from(path)) }),
@@ -80,16 +77,16 @@ impl EngineApi {
     ///
     /// # Errors
     /// When the engine cannot be reached or refuses, or `write` fails.
-    pub fn load(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<String, StoreError> {
-        let failed = |fault| StoreError::new(fault, format!("could not load the image into {}", self.name()));
+    pub fn load(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<String, ExternalError> {
+        let failed = || ExternalError::new(format!("could not load the image into {}", self.name()));
         let unreached = |error: reqwest::Error| {
             let error = error.without_url();
             let words = chain(&error).pop().map(|text| redact::escaped(&text)).unwrap_or_default();
             let start = "check that it runs, or name another: `DOCKER_HOST=unix:///path/of/the.sock`";
             if error.is_connect() {
-                failed(StoreFault::Unreachable).caused_by(format!("nobody answers there: {words}")).hint(start)
+                failed().caused_by(format!("nobody answers there: {words}")).hint(start)
             } else {
-                failed(StoreFault::Unreachable).caused_by(words)
+                failed().caused_by(words)
             }
         };
         let (sender, mut receiver) = mpsc::channel::<io::Result<Bytes>>(4);
@@ -102,18 +99,18 @@ impl EngineApi {
         let host = if let Reach::Tcp(address) = &self.reach { address.as_str() } else { "localhost" };
         let request =
             client.post(format!("http://{host}/images/load")).header("Content-Type", "application/x-tar").body(Body::wrap_stream(pieces));
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| failed(StoreFault::Disk).caused_by(error))?;
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| failed().caused_by(error))?;
         thread::scope(|scope| {
             let answer = scope.spawn(move || runtime.block_on(exchange(request)));
             let written = send(sender, write);
-            let answer = answer.join().map_err(|_| failed(StoreFault::Unreachable))?;
+            let answer = answer.join().map_err(|_| failed())?;
             // An engine that refuses stops reading, and then writing fails as well: its answer says more.
             match (answer, written) {
-                (Ok((true, text)), Ok(())) => spoken(&text).map_err(|text| failed(StoreFault::Refused).caused_by(text)),
-                (Ok((false, text)), _) => Err(failed(StoreFault::Refused).caused_by(spoken(&text).unwrap_or_else(|text| text))),
-                (_, Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed(StoreFault::Disk).caused_by(error)),
+                (Ok((true, text)), Ok(())) => spoken(&text).map_err(|text| failed().caused_by(text)),
+                (Ok((false, text)), _) => Err(failed().caused_by(spoken(&text).unwrap_or_else(|text| text))),
+                (_, Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed().caused_by(error)),
                 (Err(error), _) => Err(unreached(error)),
-                (Ok(_), Err(error)) => Err(failed(StoreFault::Unreachable).caused_by(error)),
+                (Ok(_), Err(error)) => Err(failed().caused_by(error)),
             }
         })
     }

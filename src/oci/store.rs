@@ -227,14 +227,7 @@ impl StoreError {
 
     /// Returns a failure of this machine's disk, with what to do about the kinds that a user can mend.
     pub fn disk(message: impl Into<String>, error: io::Error) -> Self {
-        let hint = match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Some("make room on that disk, with `hardened cache prune` if the cache is there, or name a place on another")
-            }
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Some("name a place that you may write to"),
-            io::ErrorKind::NotFound => Some("make the folder first, or name one that exists"),
-            _ => None,
-        };
+        let hint = disk_hint(&error);
         hint.into_iter().fold(Self::new(StoreFault::Disk, message).caused_by(error), Self::hint)
     }
 
@@ -250,5 +243,17 @@ impl StoreError {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+}
+
+/// Returns what to do about a failure to write to a disk, for the kinds that a user can mend.
+pub fn disk_hint(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Some("make room on that disk, with `hardened cache prune` if the cache is there, or name a place on another")
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Some("name a place that you may write to"),
+        io::ErrorKind::NotFound => Some("make the folder first, or name one that exists"),
+        _ => None,
     }
 }

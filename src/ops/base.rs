@@ -3,7 +3,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use crate::base::{BaseFault, BaseImage, WrittenLayer, embedded, select_platform};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, ExternalError, Span};
 use crate::layer::collect::STANDARD;
 use crate::lock::{LockedChoice, LockedDebian, Pin};
 use crate::oci::{
@@ -203,7 +203,7 @@ fn refused(fault: &BaseFault, span: Option<&Span>) -> Failure {
 }
 
 fn corrupt(message: String, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
-    Failure::from(StoreError::new(StoreFault::Corrupt, message).caused_by(cause))
+    Failure::from(ExternalError::new(message).caused_by(cause))
 }
 
 /// Returns the manifest that the lock names: from the cache, or from where the base is.

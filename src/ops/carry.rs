@@ -11,10 +11,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
+use crate::diagnostic::ExternalError;
 use crate::image::Artifact;
 use crate::layer::LayerRecord;
 use crate::layer::collect::STANDARD;
-use crate::oci::{BlobSource, Descriptor, Digest, Manifest, MediaType, RawManifest, StoreError, StoreFault};
+use crate::oci::{BlobSource, Descriptor, Digest, Manifest, MediaType, RawManifest};
 use crate::store::publish::Transaction;
 use crate::store::publish::gate::AcceptAll;
 use crate::store::{Blobs, Location, Publication};
@@ -82,9 +83,7 @@ impl Copier<'_> {
             io::copy(&mut blob, &mut writer)?;
             writer.finish(Some(layer))
         });
-        copied.map_err(|error| {
-            StoreError::new(StoreFault::Corrupt, format!("could not read a cache from `{}`", self.from)).caused_by(error)
-        })?;
+        copied.map_err(|error| ExternalError::new(format!("could not read a cache from `{}`", self.from)).caused_by(error))?;
         task.finish("");
         Ok(layer.size)
     }
@@ -124,7 +123,7 @@ pub fn export(to: &Location, tools: &Tools, observer: &dyn Observer) -> Result<C
     let documents = tools.cache.documents(DOCUMENTS.0, DOCUMENTS.1);
     memory.documents = documents.iter().filter(|bytes| !blobs.contains_key(&Digest::of(bytes))).map(|bytes| BASE64.encode(bytes)).collect();
     let failed = |fault: Box<dyn std::error::Error + Send + Sync>| {
-        Failure::from(StoreError::new(StoreFault::Disk, "could not describe what the cache holds").caused_by(fault))
+        Failure::from(ExternalError::new("could not describe what the cache holds").caused_by(fault))
     };
     let memory = serde_json::to_vec(&memory).map_err(|error| failed(error.into()))?;
     let first = Descriptor::of(MediaType::from(MEMORY), &memory);
@@ -152,10 +151,9 @@ pub(super) fn write(to: &Location, artifact: &Publication, tools: &Tools, observ
 pub fn import(from: &Location, tools: &Tools, observer: &dyn Observer) -> Result<Carried, Failure> {
     let opened = opened::open(from, tools)?;
     let corrupt = |cause: Box<dyn std::error::Error + Send + Sync>| {
-        Failure::from(StoreError::new(StoreFault::Corrupt, format!("could not read a cache from `{from}`")).caused_by(cause))
+        Failure::from(ExternalError::new(format!("could not read a cache from `{from}`")).caused_by(cause))
     };
-    let no_cache =
-        || Failure::from(StoreError::new(StoreFault::Corrupt, format!("`{from}` is no cache that `hardened cache export` wrote")));
+    let no_cache = || Failure::from(ExternalError::new(format!("`{from}` is no cache that `hardened cache export` wrote")));
     if opened.root.media_type.is_index() {
         return Err(no_cache());
     }

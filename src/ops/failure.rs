@@ -1,4 +1,5 @@
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, ExternalError};
+use crate::feed::FetchError;
 use crate::oci::StoreError;
 use crate::store::publish::PublishFault;
 use crate::store::publish::gate::Refusal;
@@ -10,8 +11,8 @@ pub enum Failure {
     Wrong(Vec<Diagnostic>),
     /// The answer is no: the image could not start.
     No(Vec<Diagnostic>),
-    /// The world failed: the network, the disk, a registry.
-    World(Box<StoreError>),
+    /// Something outside of the program failed: the network, the disk, a registry.
+    External(Box<ExternalError>),
 }
 
 impl Failure {
@@ -29,15 +30,33 @@ impl Failure {
                     first.hints.push(hint.into());
                 }
             }
-            Self::World(error) => error.hints.push(hint.into()),
+            Self::External(error) => error.hints.push(hint.into()),
         }
         self
     }
 }
 
+impl From<StoreError> for ExternalError {
+    fn from(StoreError { message, hints, source, .. }: StoreError) -> Self {
+        Self { message, hints, source }
+    }
+}
+
+impl From<ExternalError> for Failure {
+    fn from(error: ExternalError) -> Self {
+        Self::External(Box::new(error))
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::World(Box::new(error))
+        ExternalError::from(error).into()
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        error.error.into()
     }
 }
 
@@ -45,7 +64,7 @@ impl From<PublishFault> for Failure {
     fn from(fault: PublishFault) -> Self {
         match fault {
             PublishFault::Refused(Refusal(diagnostics)) => Self::No(diagnostics),
-            PublishFault::Failed(error) => Self::World(error),
+            PublishFault::Failed(error) => (*error).into(),
         }
     }
 }

@@ -2,9 +2,10 @@ use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 
+use crate::diagnostic::ExternalError;
 use crate::layer::collect::{Collected, Collector, Found};
 use crate::layer::{LayerContents, Limits, read_layer};
-use crate::oci::{BlobSource, Descriptor, Digest, ImageLayer, MediaType, StoreError, StoreFault};
+use crate::oci::{BlobSource, Descriptor, Digest, ImageLayer, MediaType};
 use crate::rootfs::{LayerFacts, Rootfs};
 
 use super::{Failure, Observer, Task, TaskKind, Tools};
@@ -42,7 +43,7 @@ impl LayerReader<'_> {
             if facts.diff_id != layer.diff_id {
                 let found = facts.diff_id;
                 let message = format!("layer {number} of {} unpacks to {found}, and its config says {}", self.image, layer.diff_id);
-                return Err(StoreError::new(StoreFault::Corrupt, message).into());
+                return Err(ExternalError::new(message).into());
             }
             rootfs.apply(&facts);
             if let Some(fault) = rootfs.fault() {
@@ -80,10 +81,7 @@ impl LayerReader<'_> {
         let cache = &self.tools.cache;
         let compression = layer.media_type.layer_compression().ok_or_else(|| {
             let media_type = layer.media_type.as_str().escape_debug();
-            StoreError::new(
-                StoreFault::Corrupt,
-                format!("layer {} of {} is a `{media_type}`, which cannot be read", layer.digest, self.image),
-            )
+            ExternalError::new(format!("layer {} of {} is a `{media_type}`, which cannot be read", layer.digest, self.image))
         })?;
         let task = self.observer.begin(TaskKind::Fetch, &format!("base layer {}", layer.digest.short()), Some(layer.size));
         let unreadable = |cause: Box<dyn std::error::Error + Send + Sync>| {
@@ -136,7 +134,7 @@ fn found_key(layer: &Descriptor, name: &str, version: u32) -> Digest {
 }
 
 fn corrupt(message: String, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
-    Failure::from(StoreError::new(StoreFault::Corrupt, message).caused_by(cause))
+    Failure::from(ExternalError::new(message).caused_by(cause))
 }
 
 struct Counted<'a, R> {

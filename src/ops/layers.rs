@@ -6,10 +6,11 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use crate::diagnostic::ExternalError;
 use crate::host::cache::Cache;
 use crate::layer::collect::STANDARD;
 use crate::layer::{Compressor, Earlier, FoundBlock, Layer, LayerFault, LayerRecord, LayerRequest, write_layer};
-use crate::oci::{BlobSource, Descriptor, Digest, StoreError, StoreFault};
+use crate::oci::{BlobSource, Descriptor, Digest};
 use crate::plan::PlannedLayer;
 use crate::rootfs::{ContentFault, ImagePath, OpenContent, Stat, TreeId};
 
@@ -76,7 +77,7 @@ impl<'a> Remembered<'a> {
             LayerFault::Write(error) => failed(error),
             fault => {
                 let message = format!("could not make the layer of `{}`", planned.name);
-                LayerFailure::Failed(StoreError::new(StoreFault::Disk, message).caused_by(fault).into())
+                LayerFailure::Failed(ExternalError::new(message).caused_by(fault).into())
             }
         })?;
         let layer = record.layer().clone();
@@ -130,10 +131,10 @@ impl Earlier for EarlierBlobs<'_> {
     }
 }
 
-fn disk(tools: &Tools, planned: &PlannedLayer, error: io::Error) -> StoreError {
+fn disk(tools: &Tools, planned: &PlannedLayer, error: io::Error) -> ExternalError {
     let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     let message = format!("could not write the layer of `{}` into the cache `{}`", planned.name, tools.cache.folder().display());
-    let failure = StoreError::new(StoreFault::Disk, message).caused_by(error);
+    let failure = ExternalError::new(message).caused_by(error);
     if full { failure.hint("`hardened cache prune` makes room; `--cache-dir DIR` names another folder") } else { failure }
 }
 

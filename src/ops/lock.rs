@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::base::embedded;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, ExternalError};
 use crate::host::project::DENY_LIST_VERSION;
 use crate::host::{read_text, write_whole};
 use crate::layer::Compressor;
 use crate::lock::{Lock, LockedChoice, Terms, lock_path};
-use crate::oci::{StoreError, StoreFault};
 use crate::recipe::Base;
 
 use super::base::{self, Before, ChosenBase};
@@ -110,9 +109,8 @@ pub(super) fn settle(
     };
     let changed = before.as_ref().is_none_or(|(old, _)| *old != text) && matches!(how, LockUse::Keep | LockUse::Update);
     if changed {
-        write_whole(&path, text.as_bytes()).map_err(|error| {
-            Failure::from(StoreError::new(StoreFault::Disk, format!("could not write `{}`", path.display())).caused_by(error))
-        })?;
+        write_whole(&path, text.as_bytes())
+            .map_err(|error| Failure::from(ExternalError::new(format!("could not write `{}`", path.display())).caused_by(error)))?;
     }
     if changed && holds && !renewed.is_empty() {
         observer.note(&format!("`{}` is renewed, and all its pins stay: {}", path.display(), renewed.join("; ")));

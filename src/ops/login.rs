@@ -1,9 +1,9 @@
 //! `hardened login`: credentials checked with a registry, and kept where docker and podman keep theirs.
 
+use crate::diagnostic::ExternalError;
 use crate::host::Environment;
 use crate::net::credentials::{Credential, Credentials, Kept};
 use crate::net::{Http, Secret};
-use crate::oci::{StoreError, StoreFault};
 use crate::store::registry::Registry;
 
 use super::Failure;
@@ -25,5 +25,5 @@ pub fn login(host: &str, user: &str, password: &Secret, http: Http, environment:
     let credential = Credential::Password { user: user.to_owned(), password: Secret::new(password.reveal()) };
     Registry::new(http, Credentials::given(host, credential)).check(host)?;
     let kept = Credentials::new(environment.clone()).keep(host, user, password);
-    Ok(kept.map_err(|fault| StoreError::new(StoreFault::Disk, "could not keep the credentials").caused_by(fault))?)
+    Ok(kept.map_err(|fault| ExternalError::new("could not keep the credentials").caused_by(fault))?)
 }

@@ -1,11 +1,12 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use crate::diagnostic::ExternalError;
 use crate::image::{Documents, Image, ImageFault, ImageSet};
 use crate::layer::collect::Collector;
 use crate::oci::{
     BlobSource, Descriptor, DocumentFault, ImageName, Index, MANIFEST_LIMIT, Manifest, Platform, RawManifest, Selector, Store, StoreError,
-    StoreFault, Tag,
+    Tag,
 };
 use crate::rootfs::Rootfs;
 use crate::store::archive::Archive;
@@ -62,8 +63,8 @@ pub(super) fn open(location: &Location, tools: &Tools) -> Result<Opened, Failure
 
 /// Why an image could not be opened.
 pub(super) enum OpenFault {
-    /// The store failed.
-    Store(StoreError),
+    /// It is not there, or cannot be read.
+    Store(ExternalError),
     /// Its documents are no image, or none for the platform.
     Image(ImageFault),
 }
@@ -82,9 +83,8 @@ impl Documents for Opened {
     }
 
     fn config(&self, descriptor: &Descriptor) -> Result<Vec<u8>, OpenFault> {
-        let blob = self.store.open_blob(descriptor).map_err(OpenFault::Store)?;
-        let failed =
-            |error| StoreError::new(StoreFault::Corrupt, format!("could not read the config {}", descriptor.digest)).caused_by(error);
+        let blob = self.store.open_blob(descriptor).map_err(|error| OpenFault::Store(error.into()))?;
+        let failed = |error| ExternalError::new(format!("could not read the config {}", descriptor.digest)).caused_by(error);
         blob.read_all(MANIFEST_LIMIT).map_err(|error| OpenFault::Store(failed(error)))
     }
 }
@@ -116,21 +116,20 @@ impl Opened {
 
     /// Reads all manifests, and finds the blobs: what is published when it is copied. An artifact that is no image is copied alike.
     pub(super) fn publication(&self) -> Result<Publication, Failure> {
-        let broken = |fault: DocumentFault| {
-            StoreError::new(StoreFault::Corrupt, format!("could not read the image at `{}`", self.store.name())).caused_by(fault)
-        };
+        let broken =
+            |fault: DocumentFault| ExternalError::new(format!("could not read the image at `{}`", self.store.name())).caused_by(fault);
         let is_index = self.root.media_type.is_index();
         let mut children = Vec::new();
         if is_index {
             for descriptor in &self.root.parse::<Index>().map_err(broken)?.view().manifests {
                 if descriptor.media_type.is_index() {
                     let message = format!("the image at `{}` holds an index inside of its index", self.store.name());
-                    return Err(StoreError::new(StoreFault::Corrupt, message).into());
+                    return Err(ExternalError::new(message).into());
                 }
                 children.push(child(&*self.store, descriptor)?);
                 if children.iter().map(|child| child.bytes.len() as u64).sum::<u64>() > CHILDREN {
                     let message = format!("the manifests of the image at `{}` have more than {CHILDREN} bytes", self.store.name());
-                    return Err(StoreError::new(StoreFault::Corrupt, message).into());
+                    return Err(ExternalError::new(message).into());
                 }
             }
         }
@@ -151,20 +150,20 @@ impl Opened {
     }
 
     /// Says that the documents are broken.
-    pub(super) fn broken(&self, fault: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
-        StoreError::new(StoreFault::Corrupt, format!("the image at `{}` is broken", self.store.name())).caused_by(fault)
+    pub(super) fn broken(&self, fault: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ExternalError {
+        ExternalError::new(format!("the image at `{}` is broken", self.store.name())).caused_by(fault)
     }
 }
 
 /// Reads a manifest that an index names, which has to come as what the index calls it (CVE-2021-41190).
-pub(super) fn child(store: &dyn Store, descriptor: &Descriptor) -> Result<RawManifest, StoreError> {
+pub(super) fn child(store: &dyn Store, descriptor: &Descriptor) -> Result<RawManifest, ExternalError> {
     let raw = store.read_manifest(&Selector::Digest(descriptor.digest))?;
     if raw.media_type == descriptor.media_type {
         return Ok(raw);
     }
     let (wanted, found) = (descriptor.media_type.as_str().escape_debug(), raw.media_type.as_str().escape_debug());
     let message = format!("the index of `{}` calls {} `{wanted}`, and it came as `{found}`", store.name(), descriptor.digest);
-    Err(StoreError::new(StoreFault::Corrupt, message))
+    Err(ExternalError::new(message))
 }
 
 /// A blob of a store, as a source for another.

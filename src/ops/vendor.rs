@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::diagnostic::ExternalError;
 use crate::image::Artifact;
 use crate::lock::{LockedChoice, LockedPackage, lock_path};
-use crate::oci::{Descriptor, MediaType, RawManifest, StoreError, StoreFault};
+use crate::oci::{Descriptor, MediaType, RawManifest};
 use crate::store::{Blobs, Location, Publication};
 
 use super::debian::{PACKAGE_TYPE, descriptor, fetch};
@@ -69,7 +70,7 @@ pub fn vendor(to: &Location, request: &RecipeRequest, tools: &Tools, observer: &
 
 fn write(to: &Location, packages: &[&LockedPackage], tools: &Tools, observer: &dyn Observer) -> Result<Vendored, Failure> {
     let failed = |fault: Box<dyn std::error::Error + Send + Sync>| {
-        Failure::from(StoreError::new(StoreFault::Disk, "could not describe the packages").caused_by(fault))
+        Failure::from(ExternalError::new("could not describe the packages").caused_by(fault))
     };
     let mut blobs = Blobs::new();
     let mut layers = Vec::new();

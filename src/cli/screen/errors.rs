@@ -11,7 +11,7 @@ pub(in crate::cli) fn exit_code(failure: &Failure) -> u8 {
     match failure {
         Failure::No(_) => 1,
         Failure::Wrong(_) => 2,
-        Failure::World(_) => 3,
+        Failure::External(_) => 3,
     }
 }
 
@@ -20,7 +20,7 @@ impl Screen {
     pub(in crate::cli) fn failure(self, failure: &Failure) -> String {
         match failure {
             Failure::Wrong(diagnostics) | Failure::No(diagnostics) => self.diagnostics(diagnostics),
-            Failure::World(error) => {
+            Failure::External(error) => {
                 let red = AnsiColor::Red.on_default().bold();
                 let mut text = format!("{} {}\n", self.styled(red, "error:"), indented(&error.message));
                 let mut cause: Option<&dyn Error> = error.source.as_deref().map(|source| source as &dyn Error);

@@ -1,11 +1,9 @@
 use std::path::Path;
 
-use super::{bytes, named_recipe};
+use super::{bytes, named_recipe, write_file};
 use crate::cli::arguments::Build;
 use crate::cli::invocation::{Invocation, json};
 use crate::cli::location::location;
-use crate::host::write_whole;
-use crate::oci::StoreError;
 use crate::ops::building::{self, BuildRequest, Built, Push};
 use crate::ops::lock::LockUse;
 use crate::ops::{Failure, RecipeRequest};
@@ -31,10 +29,10 @@ pub(in crate::cli) fn run(arguments: &Build, invocation: &Invocation) -> Result<
     let built = building::build(&BuildRequest { recipe, lock, outputs, push }, &tools, invocation.observer())?;
     tell(&built, arguments, invocation);
     if let Some(file) = &arguments.digest_file {
-        write(file, built.digest.as_bytes())?;
+        write_file(file, built.digest.as_bytes())?;
     }
     if let Some(file) = &arguments.metadata_file {
-        write(file, json(&built)?.as_bytes())?;
+        write_file(file, json(&built)?.as_bytes())?;
     }
     invocation.render(&built, || built.references.first().unwrap_or(&built.digest).clone())
 }
@@ -47,11 +45,6 @@ fn check_writable(file: &Path) -> Result<(), Failure> {
     }
     Err(Failure::wrong(format!("`{}` cannot be written: its folder is not there, or it is one itself", file.display()))
         .hint("name a file in a folder that exists"))
-}
-
-fn write(file: &Path, content: &[u8]) -> Result<(), Failure> {
-    let failed = |error| StoreError::disk(format!("could not write `{}`", file.display()), error);
-    Ok(write_whole(file, content).map_err(failed)?)
 }
 
 /// Says in a few lines what was built: the result on standard output is for programs.

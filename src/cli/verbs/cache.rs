@@ -6,9 +6,8 @@ use super::bytes;
 use crate::cli::arguments::{Cache, CacheVerb};
 use crate::cli::invocation::Invocation;
 use crate::cli::location::location;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, ExternalError};
 use crate::host::cache::PruneRule;
-use crate::oci::{StoreError, StoreFault};
 use crate::ops::Failure;
 use crate::ops::carry::{self, Carried};
 use crate::store::Location;
@@ -16,9 +15,7 @@ use crate::store::Location;
 pub(in crate::cli) fn run(arguments: &Cache, invocation: &Invocation) -> Result<String, Failure> {
     let cache = invocation.cache()?;
     let failed = |error: io::Error| {
-        Failure::from(
-            StoreError::new(StoreFault::Disk, format!("could not read the cache `{}`", cache.folder().display())).caused_by(error),
-        )
+        Failure::from(ExternalError::new(format!("could not read the cache `{}`", cache.folder().display())).caused_by(error))
     };
     match &arguments.verb {
         CacheVerb::Show => {

@@ -1,6 +1,6 @@
 use crate::cli::arguments::Init;
 use crate::cli::invocation::Invocation;
-use crate::oci::{StoreError, StoreFault};
+use crate::diagnostic::ExternalError;
 use crate::ops::Failure;
 use crate::ops::init::{InitError, init};
 
@@ -8,7 +8,7 @@ pub(in crate::cli) fn run(arguments: &Init, invocation: &Invocation) -> Result<S
     let written = init(&arguments.folder, arguments.template.as_deref()).map_err(|error| {
         let hints = error.hints();
         let failure = match error {
-            InitError::Write(..) => StoreError::new(StoreFault::Disk, "could not write a recipe").caused_by(error).into(),
+            InitError::Write(..) => ExternalError::new("could not write a recipe").caused_by(error).into(),
             wrong => Failure::wrong(wrong.to_string()),
         };
         hints.into_iter().fold(failure, Failure::hint)

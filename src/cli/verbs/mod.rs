@@ -14,8 +14,11 @@ pub(super) mod vendor;
 use std::path::{Path, PathBuf};
 
 use super::arguments::{RecipeArguments, RecipePath};
-use crate::ops::RecipeRequest;
+use crate::diagnostic::ExternalError;
+use crate::host::write_whole;
+use crate::oci::disk_hint;
 use crate::ops::init::RECIPE;
+use crate::ops::{Failure, RecipeRequest};
 
 /// Returns the recipe that `PATH` or `-f` names; the command line refuses both together.
 fn named_recipe(path: &RecipePath, arguments: &RecipeArguments) -> RecipeRequest {
@@ -42,6 +45,15 @@ fn recipe(arguments: &RecipeArguments) -> RecipeRequest {
         platforms: arguments.platform.clone(),
         ..RecipeRequest::default()
     }
+}
+
+/// Writes a file that the user asked for, whole or not at all.
+fn write_file(file: &Path, content: &[u8]) -> Result<(), Failure> {
+    write_whole(file, content).map_err(|error| {
+        let hint = disk_hint(&error);
+        let failure = ExternalError::new(format!("could not write `{}`", file.display())).caused_by(error);
+        hint.into_iter().fold(failure, ExternalError::hint).into()
+    })
 }
 
 /// Writes a number of bytes for people.

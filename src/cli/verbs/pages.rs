@@ -1,7 +1,7 @@
 use clap::CommandFactory;
 
 use crate::cli::arguments::{Arguments, Completions};
-use crate::oci::{StoreError, StoreFault};
+use crate::diagnostic::ExternalError;
 use crate::ops::Failure;
 
 /// Writes the completion script of a shell.
@@ -24,7 +24,7 @@ pub(in crate::cli) fn manual() -> Result<String, Failure> {
     let mut page = Vec::new();
     let mut command = Arguments::command();
     command.build();
-    let failed = |error| StoreError::new(StoreFault::Disk, "could not write the manual").caused_by(error);
+    let failed = |error| ExternalError::new("could not write the manual").caused_by(error);
     clap_mangen::Man::new(command.clone()).render(&mut page).map_err(failed)?;
     let mut left: Vec<(String, clap::Command)> = below("hardened", &command);
     while let Some((name, verb)) = left.pop() {

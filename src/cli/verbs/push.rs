@@ -1,9 +1,7 @@
-use super::bytes;
+use super::{bytes, write_file};
 use crate::cli::arguments::Push;
 use crate::cli::invocation::Invocation;
 use crate::cli::location::location;
-use crate::host::write_whole;
-use crate::oci::StoreError;
 use crate::ops::Failure;
 
 pub(in crate::cli) fn run(arguments: &Push, invocation: &Invocation) -> Result<String, Failure> {
@@ -15,8 +13,7 @@ pub(in crate::cli) fn run(arguments: &Push, invocation: &Invocation) -> Result<S
         pushed.uploads.iter().filter(|upload| upload.written == "uploaded").fold(0, |sent, upload| sent.saturating_add(upload.size));
     invocation.screen.say(&format!("pushed {} ({} sent)", arguments.to.join(", "), bytes(sent)));
     if let Some(file) = &arguments.digest_file {
-        let failed = |error| StoreError::disk(format!("could not write `{}`", file.display()), error);
-        write_whole(file, pushed.digest.as_bytes()).map_err(failed)?;
+        write_file(file, pushed.digest.as_bytes())?;
     }
     invocation.render(&pushed, || pushed.references.join("\n"))
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, ExternalError};
 use crate::host::project::Project;
 use crate::host::rfc3339;
 use crate::image::{History, Image, ImageSet, assemble};
 use crate::layer::Layer;
-use crate::oci::{BlobSource, Descriptor, Digest, ImageLayer, StoreError, StoreFault};
+use crate::oci::{BlobSource, Descriptor, Digest, ImageLayer};
 use crate::plan::{Fault, Plan, PlanRequest, PlannedLayer, Proof, ProofRequest, Settings, Split};
 use crate::recipe::{PlatformRecipe, Recipe};
 use crate::store::publish::gate::AcceptAll;
@@ -74,7 +74,7 @@ pub fn build(request: &BuildRequest, tools: &Tools, observer: &dyn Observer) -> 
     let (work, staging) = match transaction.stage_blobs(fill) {
         Err(_) if tools.cache.take_damage() => {
             observer.note("a file of the cache was damaged; all of it is checked, and what is missing is made again");
-            tools.cache.check().map_err(|error| StoreError::new(StoreFault::Disk, "could not check the cache").caused_by(error))?;
+            tools.cache.check().map_err(|error| ExternalError::new("could not check the cache").caused_by(error))?;
             transaction.stage_blobs(fill)?
         }
         outcome => outcome?,
@@ -197,7 +197,7 @@ impl Job {
                 }
                 Err(LayerFailure::Changed(path)) => {
                     let message = format!("the file for `{path}` changed while it was read, {TRIES} times in a row");
-                    return Err(StoreError::new(StoreFault::Disk, message).hint("build once nothing writes to it any more").into());
+                    return Err(ExternalError::new(message).hint("build once nothing writes to it any more").into());
                 }
             }
         }
@@ -268,7 +268,7 @@ impl Job {
         for planned in &plan.layers {
             if queue.has_failed() {
                 // Why is said by the upload that failed.
-                return Err(LayerFailure::Failed(StoreError::new(StoreFault::Unreachable, "an upload failed").into()));
+                return Err(LayerFailure::Failed(ExternalError::new("an upload failed").into()));
             }
             let known = work.known.iter().find(|(other, _)| other.changeset == planned.changeset && other.compressor == planned.compressor);
             let made = if let Some((_, made)) = known {
@@ -310,7 +310,7 @@ impl Job {
         annotations.extend(base.annotations.clone());
         annotations.entry("org.opencontainers.image.created".to_owned()).or_insert_with(|| plan.settings.created.clone());
         let image = assemble((&base.config, &base.layers), &own.collect::<Vec<_>>(), &plan.settings, annotations);
-        let image = image.map_err(|fault| StoreError::new(StoreFault::Corrupt, "could not assemble the image").caused_by(fault))?;
+        let image = image.map_err(|fault| ExternalError::new("could not assemble the image").caused_by(fault))?;
         let config = image.config();
         tools.cache.write_small(config.bytes());
         let source: Arc<dyn BlobSource> = Arc::new(config.bytes().to_vec());
@@ -326,7 +326,7 @@ impl Job {
         annotations.extend(self.base.platforms.first().map(|base| base.image().annotations.clone()).unwrap_or_default());
         annotations.entry("org.opencontainers.image.created".to_owned()).or_insert_with(|| rfc3339(self.created));
         let images = ImageSet::new(work.platforms.iter().map(|platform| platform.image.clone()).collect(), annotations)
-            .map_err(|fault| StoreError::new(StoreFault::Corrupt, "could not make the index").caused_by(fault))?;
+            .map_err(|fault| ExternalError::new("could not make the index").caused_by(fault))?;
         let children = images.children();
         children.iter().chain([images.root()]).for_each(|raw| tools.cache.write_small(&raw.bytes));
         Ok(Publication { children, tar_sizes: work.tar_sizes.clone(), ..Publication::single(images.root().clone(), work.blobs.clone()) })

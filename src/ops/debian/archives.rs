@@ -4,10 +4,11 @@ use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::XzReader;
 
 use crate::debian::{Compression, Expected, Index, IndexFile, Limits, PackagesFile, Release, TrustedKeys};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, ExternalError};
+use crate::feed::{FetchError, FetchFault};
 use crate::host::{now, read_bytes};
 use crate::lock::LockedArchive;
-use crate::oci::{Descriptor, MediaType, StoreError, StoreFault};
+use crate::oci::{Descriptor, MediaType};
 use crate::ops::recipe::OpenRecipe;
 use crate::ops::{Failure, Observer, TaskKind, Tools};
 use crate::recipe::{DebianBase, Spanned};
@@ -90,10 +91,10 @@ impl Suite {
             })
         };
         let read = tools.feed.read(&places, &path, RELEASE_LIMIT, judge);
-        let (release, place) = read.map_err(|mut error| {
+        let (release, place) = read.map_err(|FetchError { fault, mut error }| {
             error.message = format!("could not use the suite `{}` of `{}`", self.name, self.archive);
             error.hints.extend(hint.map(str::to_owned));
-            if matches!(error.fault, StoreFault::Unreachable | StoreFault::Missing) && self.archive.starts_with(DEBIAN) {
+            if matches!(fault, FetchFault::Unreachable | FetchFault::Missing) && self.archive.starts_with(DEBIAN) {
                 error
                     .hints
                     .push("name a mirror that can be reached: `--debian-mirror https://HOST/debian`, or HARDENED_DEBIAN_MIRROR".to_owned());
@@ -178,7 +179,7 @@ pub(super) fn read_indexes(suites: &[OpenSuite], architecture: &str, tools: &Too
 fn read_index(file: &PackagesFile, suite: &OpenSuite, tools: &Tools) -> Result<Index, Failure> {
     let broken = |cause: Box<dyn std::error::Error + Send + Sync>| {
         let message = format!("could not read `{}` of the suite `{}` of `{}`", file.path, suite.suite.name, suite.suite.archive);
-        Failure::from(StoreError::new(StoreFault::Corrupt, message).caused_by(cause))
+        Failure::from(ExternalError::new(message).caused_by(cause))
     };
     let blob = tools.cache.open(&descriptor(file)).ok_or_else(|| broken("the cache lost it".into()))?;
     let limit = file.plain.map(|IndexFile { size, .. }| size);

@@ -16,10 +16,10 @@ use crate::base::debian::{
     Assembled, AssemblyFault, AssemblyPackage, AssemblyRequest, Extent, FilterUse, OptionalLibrary, UnexplainedScript, assemble,
 };
 use crate::debian::DebFacts;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, ExternalError};
 use crate::host::read_bytes;
 use crate::lock::{LeftOutPackage, LockedDebian, LockedPackage};
-use crate::oci::{Platform, Store, StoreError, StoreFault};
+use crate::oci::{Platform, Store};
 use crate::recipe::{DebianBase, UnprovedEntry};
 use crate::rootfs::ImagePath;
 use crate::store::Location;
@@ -203,7 +203,7 @@ pub(super) fn vendored(tools: &Tools) -> Result<Option<Box<dyn Store>>, Failure>
         Some(Location::Layout(folder, _)) => Some(Box::new(Layout::open(folder)?)),
         Some(Location::Registry(reference)) => Some(Box::new(tools.registry.repository(&reference.name))),
         Some(other) => {
-            return Err(StoreError::new(StoreFault::Refused, format!("`{other}` is no place that `hardened vendor` copies to"))
+            return Err(ExternalError::new(format!("`{other}` is no place that `hardened vendor` copies to"))
                 .hint("name a folder, `oci:DIR`, or a registry reference")
                 .into());
         }

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use crate::debian::DebFacts;
-use crate::feed::Place;
+use crate::diagnostic::ExternalError;
+use crate::feed::{FetchError, FetchFault, Place};
 use crate::host::project::Project;
 use crate::layer::Limits;
 use crate::layer::deb::{control_stanza, read_deb};
 use crate::lock::LockedPackage;
-use crate::oci::{Descriptor, Digest, MediaType, Store, StoreError, StoreFault};
+use crate::oci::{Descriptor, Digest, MediaType, Store};
 use crate::ops::{Failure, Observer, TaskKind, Tools};
 use crate::rootfs::{ContentFault, ImagePath, OpenContent, Stat, TreeId};
 
@@ -50,7 +51,7 @@ impl Packages {
     pub(super) fn facts(&self, package: &LockedPackage) -> Result<DebFacts, Failure> {
         let unreadable = |cause: Box<dyn std::error::Error + Send + Sync>| {
             let message = format!("could not read the package `{}` ({})", package.name, package.digest);
-            Failure::from(StoreError::new(StoreFault::Corrupt, message).caused_by(cause))
+            Failure::from(ExternalError::new(message).caused_by(cause))
         };
         if let Some(facts) = self.cache.package(&package.digest).and_then(|bytes| serde_json::from_slice::<DebFacts>(&bytes).ok()) {
             is_named_so(&facts, package).map_err(unreadable)?;
@@ -164,13 +165,12 @@ fn fetch_one(package: &LockedPackage, vendored: Option<&dyn Store>, tools: &Tool
     }
     let places: Vec<Place> = mirrors_of(&package.archive, &package.snapshot, tools);
     let fetched = tools.feed.fetch(&places, &[&package.path], &wanted, &*task);
-    fetched.map_err(|error| {
-        let mut error = error;
+    fetched.map_err(|FetchError { fault, mut error }| {
         error.message = format!("could not fetch the package `{}` {} (`{}`)", package.name, package.version, package.path);
         if let Some(vendored) = from_vendored {
             error.hints.push(format!("where packages were vendored it is not either: {vendored}"));
         }
-        if error.fault == StoreFault::Offline {
+        if fault == FetchFault::Offline {
             error.hints.push("`hardened vendor DIR` keeps all packages of a lock, and `--vendored oci:DIR` takes them from there".to_owned());
         } else {
             error.hints.push(
@@ -185,11 +185,9 @@ fn fetch_one(package: &LockedPackage, vendored: Option<&dyn Store>, tools: &Tool
 }
 
 /// Copies a blob into the cache.
-fn copy(store: &dyn Store, wanted: &Descriptor, tools: &Tools) -> Result<(), StoreError> {
+fn copy(store: &dyn Store, wanted: &Descriptor, tools: &Tools) -> Result<(), ExternalError> {
     let mut blob = store.open_blob(wanted)?;
-    let disk = |error: io::Error| {
-        StoreError::new(StoreFault::Disk, format!("could not copy {} from `{}`", wanted.digest, store.name())).caused_by(error)
-    };
+    let disk = |error: io::Error| ExternalError::new(format!("could not copy {} from `{}`", wanted.digest, store.name())).caused_by(error);
     let mut writer = tools.cache.writer().map_err(disk)?;
     io::copy(&mut blob, &mut writer).map_err(disk)?;
     writer.finish(Some(wanted)).map_err(disk)?;

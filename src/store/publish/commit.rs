@@ -2,8 +2,9 @@ use super::archive_file::ArchiveFile;
 use super::destination::{Engine, Kind};
 use super::staged::Staged;
 use super::{PublishFault, Sent};
+use crate::diagnostic::ExternalError;
 use crate::host::Unfinished;
-use crate::oci::{Digest, Store, StoreError, Tag};
+use crate::oci::{Digest, Store, StoreError, StoreFault, Tag};
 use crate::store::docker_archive;
 use crate::store::publication::Publication;
 
@@ -67,7 +68,8 @@ pub(super) fn run(staged: Staged<'_>) -> Result<Committed, PublishFault> {
 }
 
 fn load(engine: &Engine, publication: &Publication, done: Box<dyn FnOnce(&str)>) -> Result<(), StoreError> {
-    let answer = engine.api.load(|out| docker_archive::write_image(publication, &engine.names, out))?;
+    let failed = |ExternalError { message, hints, source }| StoreError { fault: StoreFault::Unreachable, message, hints, source };
+    let answer = engine.api.load(|out| docker_archive::write_image(publication, &engine.names, out)).map_err(failed)?;
     done(answer.trim());
     Ok(())
 }
