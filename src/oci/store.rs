@@ -91,7 +91,7 @@ impl BlobSource for Vec<u8> {
     }
 }
 
-/// What writing a blob came to.
+/// How a blob came to be in a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Written {
     /// The store had it.
@@ -102,7 +102,7 @@ pub enum Written {
     Uploaded,
 }
 
-/// Is told how far a transfer has come.
+/// Receives the progress of a transfer.
 pub trait Progress: Send + Sync {
     /// Some bytes more were moved.
     fn advance(&self, bytes: u64);
@@ -111,16 +111,16 @@ pub trait Progress: Send + Sync {
     fn restart(&self) {}
 }
 
-/// Tells nobody.
+/// Ignores progress.
 pub struct Silent;
 
 impl Progress for Silent {
     fn advance(&self, _: u64) {}
 }
 
-/// Where images live: a repository of a registry, a layout on disk, an archive.
+/// A store of images: a repository of a registry, a layout on disk, an archive.
 ///
-/// A nil error from a write means that the content is stored at its digest, not that this call stored it.
+/// A write that succeeds means that the content is stored under its digest, not that this call stored it.
 pub trait Store: Send + Sync {
     /// Returns the store's name for messages: `registry.example.no/shop/api`, `oci:dir`.
     fn name(&self) -> String;
@@ -250,9 +250,9 @@ impl StoreError {
 pub fn disk_hint(error: &io::Error) -> Option<&'static str> {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            Some("make room on that disk, with `hardened cache prune` if the cache is there, or name a place on another")
+            Some("make room on that disk, with `hardened cache prune` if the cache is there, or name a path on another")
         }
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Some("name a place that you may write to"),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Some("name a path that you may write to"),
         io::ErrorKind::NotFound => Some("make the folder first, or name one that exists"),
         _ => None,
     }

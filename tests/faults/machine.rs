@@ -9,7 +9,8 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use hardened::layer::{Compressor, LayerFault, NoneEarlier, write_layer};
+use hardened::layer::collect::STANDARD;
+use hardened::layer::{Compressor, LayerFault, LayerRequest, NoneEarlier, write_layer};
 use hardened::oci::{Compression, Digest};
 use hardened::rootfs::{Changeset, Content, ContentFault, Entry, EntryKind, ImagePath, OpenContent, Owner, Stat, TreeId};
 use rustix::process::{Pid, Signal, kill_process};
@@ -137,7 +138,17 @@ fn f27_a_disk_that_fails_at_any_write_or_read_is_an_error_and_interruptions_are_
     let changeset = Changeset::new((1..20).map(file).collect());
     let write = |disk: &Disk, out: &mut dyn Write| {
         let compressor = Compressor::new(hardened::recipe::Format::NEWEST, Compression::Zstd, Some(1)).unwrap();
-        write_layer(&changeset, disk, compressor, NonZeroUsize::new(2).unwrap(), (None, &NoneEarlier), out)
+        let threads = NonZeroUsize::new(2).unwrap();
+        let request = LayerRequest {
+            changeset: &changeset,
+            contents: disk,
+            compressor,
+            threads,
+            last: None,
+            earlier: &NoneEarlier,
+            collectors: &STANDARD,
+        };
+        write_layer(&request, out)
     };
     let sound = Disk { fails_at: None };
     let mut whole = Vec::new();

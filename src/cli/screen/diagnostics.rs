@@ -14,7 +14,7 @@ pub enum Colors {
     Always,
 }
 
-/// Renders diagnostics as text: each with its place and the marked text, and its hints. `width` is the terminal's, in columns.
+/// Renders diagnostics as text: each with its line, the marked text, and its hints. `width` is the terminal's, in columns.
 pub fn render(diagnostics: &[Diagnostic], colors: Colors, width: usize) -> String {
     let renderer = match colors {
         Colors::Never => Renderer::plain(),
@@ -38,7 +38,7 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
         Severity::Warning => Level::WARNING,
     };
     if diagnostic.location.is_none() && diagnostic.also.is_none() {
-        // Without a source there is nothing for a hint to hang on: it stands on a line of its own, as below other failures.
+        // Without a source text each hint is a line of its own, as below other failures.
         let titles = std::iter::once(level.primary_title(escaped(&diagnostic.message)))
             .chain(diagnostic.hints.iter().map(|text| Level::HELP.with_name("hint").primary_title(escaped(text))));
         let lines: Vec<String> = titles.map(|title| renderer.render(&[Group::with_title(title)])).collect();
@@ -53,7 +53,8 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
         }
         (location, also) => {
             let marks = [(location, AnnotationKind::Primary), (also, AnnotationKind::Context)];
-            for (span, label, kind) in marks.into_iter().filter_map(|(place, kind)| place.as_ref().map(|(span, label)| (span, label, kind)))
+            for (span, label, kind) in
+                marks.into_iter().filter_map(|(location, kind)| location.as_ref().map(|(span, label)| (span, label, kind)))
             {
                 elements.push(snippet(span).annotation(mark(kind, span, label)).into());
             }
@@ -74,7 +75,7 @@ fn mark(kind: AnnotationKind, span: &Span, label: &str) -> Annotation<'static> {
     kind.span(range(span)).label(escaped(label))
 }
 
-/// Returns the marked range in the text as it is shown. A value over several lines is marked in its first.
+/// Returns the marked range in the text as it is rendered. A value over several lines is marked in its first.
 fn range(span: &Span) -> Range<usize> {
     let text = &hidden(&span.source.text);
     let boundary = |position: usize| (0..=position.min(text.len())).rev().find(|position| text.is_char_boundary(*position)).unwrap_or(0);
@@ -87,31 +88,31 @@ fn range(span: &Span) -> Range<usize> {
 
 /// Returns a text of which no character moves the cursor or turns the direction of writing.
 fn escaped(text: &str) -> String {
-    hidden(text).chars().fold(String::with_capacity(text.len()), |mut shown, character| {
-        push(&mut shown, character, character == '\n');
-        shown
+    hidden(text).chars().fold(String::with_capacity(text.len()), |mut line, character| {
+        push(&mut line, character, character == '\n');
+        line
     })
 }
 
-/// Returns a source text with the same lines, and nothing in them that speaks to the terminal.
+/// Returns a source text with the same lines, each tab as a space, and other control characters escaped.
 fn single_spaced(text: &str) -> String {
-    text.chars().filter(|character| *character != '\r').fold(String::with_capacity(text.len()), |mut shown, character| {
+    text.chars().filter(|character| *character != '\r').fold(String::with_capacity(text.len()), |mut line, character| {
         match character {
-            '\n' => shown.push('\n'),
-            '\t' => shown.push(' '),
-            other => push(&mut shown, other, false),
+            '\n' => line.push('\n'),
+            '\t' => line.push(' '),
+            other => push(&mut line, other, false),
         }
-        shown
+        line
     })
 }
 
-fn push(shown: &mut String, character: char, is_line_end: bool) {
+fn push(line: &mut String, character: char, is_line_end: bool) {
     if is_line_end {
-        shown.push(' ');
+        line.push(' ');
     } else if is_hostile(character) {
-        shown.extend(character.escape_default());
+        line.extend(character.escape_default());
     } else {
-        shown.push(character);
+        line.push(character);
     }
 }
 

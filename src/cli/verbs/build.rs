@@ -37,7 +37,7 @@ pub(in crate::cli) fn run(arguments: &Build, invocation: &Invocation) -> Result<
     invocation.render(&built, || built.references.first().unwrap_or(&built.digest).clone())
 }
 
-/// Says before anything is built or pushed that a file for the result could not be written.
+/// Reports before anything is built or pushed that a file for the result could not be written.
 fn check_writable(file: &Path) -> Result<(), Failure> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     if folder.is_none_or(Path::is_dir) && !file.is_dir() {
@@ -64,7 +64,7 @@ fn tell(built: &Built, arguments: &Build, invocation: &Invocation) {
     }
     if arguments.push {
         let sent: u64 =
-            built.uploads.iter().filter(|upload| upload.written == "uploaded").fold(0, |sent, upload| sent.saturating_add(upload.size));
+            built.uploads.iter().filter(|upload| upload.status == "uploaded").fold(0, |sent, upload| sent.saturating_add(upload.size));
         invocation.screen.say(&format!("pushed {} ({} sent)", built.tags.join(", "), bytes(sent)));
     }
     if arguments.output.is_empty() && !arguments.push {

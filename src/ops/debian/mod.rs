@@ -50,7 +50,7 @@ pub struct DebianOutcome {
     pub filters: Vec<FilterUse>,
     /// What was made because packages need it, instead of running their scripts.
     pub made: Vec<String>,
-    /// Scripts of packages that nothing stands in for.
+    /// Maintainer scripts with effects that no need reproduces.
     pub unexplained_scripts: Vec<UnexplainedScript>,
 }
 
@@ -196,14 +196,14 @@ fn certificates(open: &OpenRecipe, base: &DebianBase) -> Result<Vec<Vec<u8>>, Fa
     base.certificates.iter().map(read).collect()
 }
 
-/// Opens the place that packages and bases were copied to, if the user named one.
+/// Opens the store that packages and bases were copied to, if the user named one.
 pub(super) fn vendored(tools: &Tools) -> Result<Option<Box<dyn Store>>, Failure> {
     Ok(match &tools.vendored {
         None => None,
         Some(Location::Layout(folder, _)) => Some(Box::new(Layout::open(folder)?)),
         Some(Location::Registry(reference)) => Some(Box::new(tools.registry.repository(&reference.name))),
         Some(other) => {
-            return Err(ExternalError::new(format!("`{other}` is no place that `hardened vendor` copies to"))
+            return Err(ExternalError::new(format!("`hardened vendor` does not copy to `{other}`"))
                 .hint("name a folder, `oci:DIR`, or a registry reference")
                 .into());
         }

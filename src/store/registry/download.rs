@@ -65,23 +65,23 @@ impl Download {
     }
 
     fn rest(&mut self) -> Result<Body, Fault> {
-        // Some registries know only ranges that have an end (crane's).
+        // The range has an end, since go-containerregistry's registry answers 416 to one without (anchore/stereoscope#695).
         let range =
             (self.offset > 0 && !self.whole_only).then(|| (format!("bytes={}-{}", self.offset, self.size - 1), self.tag.as_deref()));
         let response = ask(&self.repository, &self.digest, range)?;
         match response.status().as_u16() {
             206 if self.offset > 0 => match content_range(response.header("content-range")) {
                 Some((start, total)) if start == self.offset && total.is_none_or(|total| total == self.size) => Ok(response.into_body()),
-                _ => Err(Fault::corrupt("the registry continues the blob at another place than it was asked for")),
+                _ => Err(Fault::corrupt("the registry continues the blob at another offset than it was asked for")),
             },
-            // The registry knows no ranges, or the blob's place has changed: it comes from the start, and what is known is passed over.
+            // The registry knows no ranges, or the blob has moved: it comes from the start, and what is known is passed over.
             200 => {
                 check_length(response.length(), self.size)?;
                 let mut body = response.into_body();
                 let passed = io::copy(&mut body.by_ref().take(self.offset), &mut io::sink()).map_err(reading)?;
                 if passed < self.offset { Err(early()) } else { Ok(body) }
             }
-            // Either the blob ends before there, or the registry does not understand ranges; the whole will tell.
+            // Either the blob is shorter, or the registry does not understand the range; a request for the whole tells.
             416 if !self.whole_only => {
                 self.whole_only = true;
                 self.rest()
