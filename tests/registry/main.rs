@@ -11,6 +11,7 @@ mod elf;
 mod images;
 mod input;
 mod locking;
+mod opened;
 #[path = "../support/project.rs"]
 mod project;
 mod proof;
