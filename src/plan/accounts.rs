@@ -43,25 +43,9 @@ fn is_missing(below: &Rootfs<'_>, path: &ImagePath) -> bool {
 /// Returns the folder that lets the user write, unless the image has one that does.
 fn made_writable(below: &Rootfs<'_>, path: &ImagePath, owner: Owner) -> Option<Entry> {
     match below.resolve(path) {
-        Resolved::File(_, fact @ Fact { kind: FactKind::Directory, .. }) if may(&fact, owner, 0o3) => None,
+        Resolved::File(_, fact @ Fact { kind: FactKind::Directory, .. }) if fact.allows(owner, 0o3) => None,
         _ => Some(folder(0o755, owner)),
     }
-}
-
-/// Says whether a user has all of some permissions, `0o7` at most, on a file.
-pub(super) fn may(fact: &Fact, owner: Owner, wanted: u16) -> bool {
-    if owner.uid == 0 {
-        // Root reads and writes all, and executes what anybody may execute.
-        return wanted & 1 == 0 || fact.mode & 0o111 != 0 || fact.kind == FactKind::Directory;
-    }
-    let shift = if fact.uid == owner.uid {
-        6
-    } else if fact.gid == owner.gid {
-        3
-    } else {
-        0
-    };
-    fact.mode >> shift & wanted == wanted
 }
 
 /// Returns new texts of the account files, if the user or group is not in them.

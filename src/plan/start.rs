@@ -1,7 +1,6 @@
 use crate::diagnostic::{Diagnostic, Span};
 use crate::rootfs::{Fact, FactKind, Head, ImagePath, Machine, Resolved};
 
-use super::accounts::may;
 use super::prove::{Files, Started, Surroundings};
 use super::script::{EnvLine, env_line};
 use super::{Fault, Plan};
@@ -92,7 +91,7 @@ impl Checker<'_> {
         let head = self.files.head(&path, &fact).or_else(|reason| refuse(reason, None))?;
         let needed = if matches!(head, Head::Script { .. }) { 0o5 } else { 0o1 };
         let owner = self.files.owner;
-        if !may(&fact, owner, needed) {
+        if !fact.allows(owner, needed) {
             let message = format!(
                 "{what} may not be executed by the user {}:{}: `{path}` has the mode {:04o} and belongs to {}:{}",
                 owner.uid, owner.gid, fact.mode, fact.uid, fact.gid
@@ -192,7 +191,7 @@ impl Checker<'_> {
     /// Checks that the user may pass through every folder above.
     fn reachable(&self, path: &ImagePath, what: &str) -> Result<(), Refusal> {
         for folder in path.parents() {
-            if let Some(fact) = self.files.view.entry(&folder).filter(|fact| !may(fact, self.files.owner, 0o1)) {
+            if let Some(fact) = self.files.view.entry(&folder).filter(|fact| !fact.allows(self.files.owner, 0o1)) {
                 let hint = Some("write `dir-mode = \"0755\"` in its `[[files]]` entry".to_owned());
                 let message = format!(
                     "{what} is out of reach of the user {}: the folder `{folder}` has the mode {:04o}",

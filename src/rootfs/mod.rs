@@ -4,6 +4,7 @@
 //! is sorted and has no path twice, by its type. A [`Rootfs`] is a tree in memory: nothing is ever unpacked to disk,
 //! and links are followed inside of it only. File contents stay where they are until a layer is written.
 
+mod access;
 mod accounts;
 mod attributes;
 mod changeset;

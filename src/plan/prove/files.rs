@@ -2,7 +2,6 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::plan::accounts::may;
 use crate::rootfs::{
     Content, Dynamic, Entry, EntryKind, Fact, FactKind, Head, ImagePath, Machine, OpenContent, OpenFile, Owner, ReadAt, Resolved, Rootfs,
 };
@@ -78,8 +77,8 @@ impl<'a> Files<'a> {
         if !matches!(fact.kind, FactKind::File { .. }) {
             return Looked::Nothing;
         }
-        let closed = |folder: ImagePath| self.view.entry(&folder).is_some_and(|fact| !may(&fact, self.owner, 0o1));
-        if !may(&fact, self.owner, 0o4) || real.parents().any(closed) {
+        let closed = |folder: ImagePath| self.view.entry(&folder).is_some_and(|fact| !fact.allows(self.owner, 0o1));
+        if !fact.allows(self.owner, 0o4) || real.parents().any(closed) {
             return Looked::Closed(real);
         }
         match self.head(&real, &fact) {
