@@ -27,8 +27,8 @@ mod tests {
 
     #[test]
     fn the_first_class_that_fits_decides() {
-        let file = || FactKind::File { size: 1, head: Head::Other, content: None };
-        let allows = |mode, kind, (uid, gid), wanted| Fact { kind, mode, uid: 7, gid: 8 }.allows(Owner { uid, gid }, wanted);
+        let file = || FactKind::File { size: 1, head: Head::Other, content: None, digest: None };
+        let allows = |mode, kind, (uid, gid), wanted| Fact::new(kind, mode, Owner { uid: 7, gid: 8 }).allows(Owner { uid, gid }, wanted);
         for (mode, process, wanted, expected) in [
             (0o750, (7, 8), 0o5, true),
             (0o750, (9, 8), 0o5, true),

@@ -45,7 +45,8 @@ fn base(test: &TestRegistry) {
     let config = image.config_bytes();
     let layers: Vec<Vec<u8>> = tars.iter().map(|tar| gzip(tar)).collect();
     layers.iter().chain([&config]).for_each(|blob| test.put_blob("team/base", blob));
-    let described = |media_type: &str, blob: &[u8]| json!({"mediaType": media_type, "digest": Digest::of(blob).to_string(), "size": blob.len()});
+    let described =
+        |media_type: &str, blob: &[u8]| json!({"mediaType": media_type, "digest": Digest::of(blob).to_string(), "size": blob.len()});
     let layers: Vec<Value> = layers.iter().map(|layer| described(LAYER, layer)).collect();
     let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": described(CONFIG, &config), "layers": layers});
     test.put_manifest("team/base", "1", MANIFEST, &serde_json::to_vec(&manifest).unwrap());
