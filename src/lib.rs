@@ -14,7 +14,7 @@
 //! | [`host`] | this machine: the user's files, the cache, the clock, the environment, the few programs that are started |
 //! | [`image`] | images: put together, or opened |
 //! | [`plan`] | everything decided, nothing done, for one platform |
-//! | [`base`] | where an image starts: every kind becomes one type · [`layer`] a changeset as a compressed tar; foreign tars and Debian packages read under limits |
+//! | [`base`] | where an image starts: every kind becomes one type · [`layer`] a changeset as a compressed tar; foreign tars and Debian packages read under limits; collectors of what their files hold |
 //! | [`lock`] | `hardened.lock`: the choices that the recipe leaves open, written down |
 //! | [`recipe`] | `hardened.toml`: every key, how it is read, what it means |
 //! | [`debian`] | Debian's archives: signatures verified, indexes read, which packages an image needs, and ready-made choices |

@@ -34,6 +34,7 @@ pub use request::{Request, RequestBody};
 pub use reqwest::{Method, StatusCode, Url, header};
 pub use response::{Body, Response};
 pub use retry::{Retry, RetryPolicy, Tries, retried, retry_after};
+pub(crate) use retry::jitter;
 pub use secret::Secret;
 pub use settings::{Network, Patience, Settings};
 pub use target::Target;

@@ -142,7 +142,11 @@ impl Tries {
 
 /// Returns a random wait of at most `base` doubled `step` times and at most `cap`, so that many clients do not come back at once.
 fn full_jitter(base: Duration, cap: Duration, step: u32) -> Duration {
-    let most = base.saturating_mul(2_u32.saturating_pow(step.min(20))).min(cap);
+    jitter(base.saturating_mul(2_u32.saturating_pow(step.min(20))).min(cap))
+}
+
+/// Returns a random time below `most`.
+pub(crate) fn jitter(most: Duration) -> Duration {
     // Each state of the standard library's hasher has fresh keys: randomness enough to spread waits.
     let random = std::hash::RandomState::new().build_hasher().finish() & 0xffff;
     most.mul_f64(f64::from(u32::try_from(random).unwrap_or(0)) / 65536.0)

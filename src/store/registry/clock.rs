@@ -1,5 +1,6 @@
-use std::hash::{BuildHasher, Hasher};
 use std::time::{Duration, Instant};
+
+use crate::net::jitter;
 
 /// Measures time and waits. Tests of concurrent writers replace it, so that they need not wait as long.
 pub trait Clock: Send + Sync {
@@ -11,9 +12,7 @@ pub trait Clock: Send + Sync {
 
     /// Returns a random time below `most`, so that writers that collided do not collide again.
     fn jitter(&self, most: Duration) -> Duration {
-        // Each state of the standard library's hasher has fresh keys: randomness enough to spread waits.
-        let random = std::hash::RandomState::new().build_hasher().finish() & 0xffff;
-        most.mul_f64(f64::from(u32::try_from(random).unwrap_or(0)) / 65536.0)
+        jitter(most)
     }
 }
 
