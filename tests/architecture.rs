@@ -82,7 +82,6 @@ fn rooms_use_lower_floors_only() {
 
 /// Circles of imports that are not ended yet: the files of each.
 const KNOWN_CIRCLES: &[&[&str]] = &[
-    //    &["layer/record.rs"["layer/record.rs", "layer/write.rs"],
     &["plan/prove/files.rs", "plan/prove/finding.rs", "plan/prove/loader.rs", "plan/prove/process.rs", "plan/prove/search.rs"],
 ];
 
@@ -229,9 +228,9 @@ fn input_and_output_are_in_their_rooms_only() {
 #[test]
 fn only_stores_make_the_errors_of_stores() {
     let mut seen = 0;
-    for path in sources(&root()) {
+    for path in sources(&root()).iter().filter(|path| !path.ends_with("tests.rs")) {
         let inside = path.strip_prefix(root()).unwrap();
-        let text = code(&fs::read_to_string(&path).unwrap());
+        let text = code(&fs::read_to_string(path).unwrap());
         let text = text.split("#[cfg(test)]").next().unwrap_or_default();
         let makes = ["StoreError::new(", "StoreError::disk("].iter().any(|word| text.contains(word));
         seen += usize::from(makes);
@@ -245,7 +244,7 @@ fn only_stores_make_the_errors_of_stores() {
 fn files_stay_short() {
     for path in sources(&root()) {
         let lines = fs::read_to_string(&path).unwrap().lines().count();
-        assert!(lines <= 500, "{} has {lines} lines: the room wants a wall", path.display());
+        assert!(lines <= 500, "{} has {lines} lines: divide it", path.display());
     }
 }
 
