@@ -113,9 +113,9 @@ fn input_and_output_are_in_their_rooms_only() {
 #[test]
 fn only_stores_make_the_errors_of_stores() {
     let mut seen = 0;
-    for path in sources(&root()) {
+    for path in sources(&root()).iter().filter(|path| !path.ends_with("tests.rs")) {
         let inside = path.strip_prefix(root()).unwrap();
-        let text = code(&fs::read_to_string(&path).unwrap());
+        let text = code(&fs::read_to_string(path).unwrap());
         let text = text.split("#[cfg(test)]").next().unwrap_or_default();
         let makes = ["StoreError::new(", "StoreError::disk("].iter().any(|word| text.contains(word));
         seen += usize::from(makes);

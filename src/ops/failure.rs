@@ -1,5 +1,6 @@
 use crate::diagnostic::{Diagnostic, ExternalError};
 use crate::feed::FetchError;
+use crate::host::cache::DamagedBlob;
 use crate::oci::StoreError;
 use crate::store::publish::PublishFault;
 use crate::store::publish::gate::Refusal;
@@ -19,6 +20,15 @@ impl Failure {
     /// Returns a fault of what was written on the command line, without a place.
     pub fn wrong(message: impl Into<String>) -> Self {
         Self::Wrong(vec![Diagnostic::error(message)])
+    }
+
+    /// Returns the damaged content of the cache that is the cause, if it is one. It is removed by now, so that building again makes
+    /// or fetches it anew.
+    pub fn damaged_blob(&self) -> Option<DamagedBlob> {
+        match self {
+            Self::External(error) => DamagedBlob::in_causes(&**error),
+            Self::Wrong(_) | Self::No(_) => None,
+        }
     }
 
     /// Adds a hint.

@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::client::bytes;
 use crate::made::Numbers;
 use crate::registry::{Fault, Guard, TestRegistry};
-use crate::sandbox::{Ran, Sandbox, cached, litter};
+use crate::sandbox::{Image, Ran, Sandbox, cached, litter};
 
 #[test]
 fn f25_a_build_that_is_killed_costs_the_next_one_nothing() {
@@ -79,6 +79,57 @@ fn f26_what_a_power_cut_can_leave_is_noticed_and_made_again() {
             assert_eq!(sandbox.run(&["inspect", "oci:out"]).succeeds().code, Some(0));
         }
     }
+}
+
+#[test]
+fn f26_damage_that_one_of_two_uploads_meets_is_made_good() {
+    let test = TestRegistry::start();
+    let sandbox = Sandbox::new("static = true");
+    sandbox.write("tree/large", &Numbers(126).bytes(3_000_000));
+    let expected = sandbox.run(&["build", "-o", "oci:whole"]).succeeds().digest();
+    // Either the layout has all blobs and the upload to the registry reads them, or the other way round.
+    for (number, (output, repository)) in [("oci:whole", "shop/one"), ("oci:new", "shop/one"), ("oci:newer", "shop/two")].iter().enumerate()
+    {
+        let name = format!("{}/{repository}:{number}", test.host());
+        for (digest, good) in cached(&sandbox.path("cache")) {
+            assert!(good, "{digest}");
+            let path = sandbox.path("cache/blobs/sha256").join(&digest[..2]).join(&digest);
+            let mut content = fs::read(&path).unwrap();
+            // A file of the same size: only its digest tells.
+            let middle = content.len() / 2;
+            content[middle] ^= 1;
+            // The layout may share the file.
+            fs::remove_file(&path).unwrap();
+            fs::write(&path, content).unwrap();
+        }
+        let ran = sandbox.run(&["build", "--push", "-t", &name, "-o", output]).succeeds();
+        assert_eq!(ran.digest(), expected, "{output} {repository}");
+        assert_eq!(ran.err.matches("a file of the cache was damaged").count(), 1, "{output} {repository}: {}", ran.err);
+        assert!(cached(&sandbox.path("cache")).iter().all(|(_, good)| *good), "{output} {repository}");
+        assert_eq!(sandbox.run(&["inspect", output]).succeeds().code, Some(0));
+        let manifest = test.manifest(repository, &number.to_string()).unwrap();
+        assert_eq!(Digest::of(&manifest).to_string(), expected, "{output} {repository}");
+    }
+}
+
+#[test]
+fn f26_a_damaged_layer_of_the_base_is_fetched_again() {
+    let (test, base) = (TestRegistry::start(), Image::new());
+    base.tag(&test, "base", "1");
+    let sandbox = Sandbox::new(&format!("image = \"{}/base:1\"", test.host()));
+    let expected = sandbox.run(&["build", "-o", "oci:out"]).succeeds().digest();
+    let digest = Digest::of(&base.layer).hex();
+    let path = sandbox.path("cache/blobs/sha256").join(&digest[..2]).join(&digest);
+    let mut content = fs::read(&path).unwrap();
+    // The time in gzip's header: the layer can be unpacked as before, and only its digest tells.
+    content[4] ^= 1;
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, content).unwrap();
+    fs::remove_dir_all(sandbox.path("cache/facts-2")).unwrap();
+    let ran = sandbox.run(&["build", "-o", "oci:out"]).succeeds();
+    assert_eq!(ran.digest(), expected);
+    assert!(ran.err.contains("a file of the cache was damaged"), "{}", ran.err);
+    assert!(fs::read(&path).unwrap() == base.layer);
 }
 
 /// Content that is zeros, until its reading fails.

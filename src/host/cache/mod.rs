@@ -5,6 +5,7 @@
 //! counts as absent. Readers and writers take no lock; only pruning does, so that it takes nothing away that a build relies on.
 
 mod care;
+mod damage;
 mod place;
 mod writer;
 
@@ -13,13 +14,13 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::unfinished::Live;
 use crate::oci::{Descriptor, Digest, Hasher};
 
 pub use care::{CacheCheck, CacheStatistics, PruneRule, Pruned};
+pub use damage::DamagedBlob;
 pub use place::{CacheFault, CacheNote};
 pub use writer::CacheWriter;
 
@@ -49,7 +50,6 @@ struct Inner {
     folder: PathBuf,
     /// Held as long as the run lasts, so that nothing is pruned meanwhile. Where locks do not work, correctness does not depend on it.
     _lock: Option<File>,
-    damaged: AtomicBool,
     /// The folder goes with the run, where no lasting one can be written.
     _temporary: Option<(Live, tempfile::TempDir)>,
 }
@@ -84,11 +84,6 @@ impl Cache {
     /// Reads content that is open, from its beginning.
     pub fn read(&self, file: &Arc<File>, expected: Digest) -> CachedBlob {
         CachedBlob { file: Arc::clone(file), offset: 0, cache: self.clone(), expected, hasher: Some(Hasher::default()) }
-    }
-
-    /// Says whether content was found damaged, and removed, since it was last asked.
-    pub fn take_damage(&self) -> bool {
-        self.inner.damaged.swap(false, Ordering::Relaxed)
     }
 
     /// Opens content of the right size; who reads it checks it.
@@ -268,7 +263,8 @@ fn touch(file: &File, metadata: &fs::Metadata) {
     }
 }
 
-/// Content of the cache that is being read. It ends without an error only when the digest is right; else the file is removed.
+/// Content of the cache that is being read. It ends without an error only when the digest is right; else the file is removed, and
+/// the error holds a [`DamagedBlob`].
 #[derive(Debug)]
 pub struct CachedBlob {
     file: Arc<File>,
@@ -297,9 +293,7 @@ impl Read for CachedBlob {
             return Ok(0);
         }
         remove(&self.cache.blob_path(&self.expected));
-        self.cache.inner.damaged.store(true, Ordering::Relaxed);
-        let message = format!("the cache's copy of {} was damaged, and was removed; run the command again", self.expected);
-        Err(io::Error::new(io::ErrorKind::InvalidData, message))
+        Err(io::Error::new(io::ErrorKind::InvalidData, DamagedBlob(self.expected)))
     }
 }
 

@@ -3,7 +3,6 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::{Cache, Inner, KINDS, NEW};
 use crate::host::unfinished::Live;
@@ -37,9 +36,7 @@ impl Cache {
             return Ok((Self::temporary()?, Some(CacheNote(note))));
         };
         match prepare(&folder) {
-            Ok(lock) => {
-                Ok((Self { inner: Arc::new(Inner { folder, _lock: lock, damaged: AtomicBool::new(false), _temporary: None }) }, None))
-            }
+            Ok(lock) => Ok((Self { inner: Arc::new(Inner { folder, _lock: lock, _temporary: None }) }, None)),
             Err(Trouble::Foreign) => Err(CacheFault::Foreign(folder)),
             Err(Trouble::Disk(error)) => {
                 let note = format!("the cache `{}` cannot be used ({error}), so it lasts for this run only", folder.display());
@@ -58,7 +55,7 @@ impl Cache {
         match prepare(&path) {
             Ok(lock) => {
                 let temporary = Some((Live::new(&path), folder));
-                Ok(Self { inner: Arc::new(Inner { folder: path, _lock: lock, damaged: AtomicBool::new(false), _temporary: temporary }) })
+                Ok(Self { inner: Arc::new(Inner { folder: path, _lock: lock, _temporary: temporary }) })
             }
             Err(Trouble::Foreign) => Err(CacheFault::Foreign(path)),
             Err(Trouble::Disk(error)) => Err(CacheFault::Disk(error)),

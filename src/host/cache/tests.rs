@@ -28,11 +28,26 @@ fn content_comes_back_and_damage_is_noticed() {
     assert_eq!(read(&cache, &descriptor).unwrap().unwrap(), b"some content");
     let path = cache.blob_path(&descriptor.digest);
     fs::write(&path, b"sOme content").unwrap();
-    assert!(read(&cache, &descriptor).unwrap().unwrap_err().to_string().contains("damaged"));
+    let error = read(&cache, &descriptor).unwrap().unwrap_err();
+    assert!(error.to_string().contains("damaged"));
+    assert_eq!(DamagedBlob::in_causes(&error), Some(DamagedBlob(descriptor.digest)));
     assert!(!path.exists() && read(&cache, &descriptor).is_none());
     put(&cache, b"some content");
     fs::write(&path, b"some").unwrap();
     assert!(cache.read_small(&descriptor.digest, 100).is_none() && !path.exists());
+}
+
+#[test]
+fn damage_is_found_below_other_errors() {
+    let damage = DamagedBlob(Digest::of(b"blob"));
+    let inner = || io::Error::new(io::ErrorKind::InvalidData, damage);
+    let error = |source: io::Error| crate::oci::StoreError::disk("could not write `x`", source);
+    assert_eq!(DamagedBlob::in_causes(&error(inner())), Some(damage));
+    // As a source gives it that reads through another store, into yet another.
+    let nested = error(io::Error::other(io::Error::other(error(inner()))));
+    assert_eq!(DamagedBlob::in_causes(&nested), Some(damage));
+    assert_eq!(DamagedBlob::in_causes(&error(io::Error::other(damage.to_string()))), None);
+    assert_eq!(DamagedBlob::in_causes(&error(io::ErrorKind::InvalidData.into())), None);
 }
 
 #[test]

@@ -70,9 +70,8 @@ pub fn build(request: &BuildRequest, tools: &Tools, observer: &dyn Observer) -> 
         }
         Ok::<_, Failure>(work)
     };
-    tools.cache.take_damage();
     let (work, staging) = match transaction.stage_blobs(fill) {
-        Err(_) if tools.cache.take_damage() => {
+        Err(failure) if failure.damaged_blob().is_some() => {
             observer.note("a file of the cache was damaged; all of it is checked, and what is missing is made again");
             tools.cache.check().map_err(|error| ExternalError::new("could not check the cache").caused_by(error))?;
             transaction.stage_blobs(fill)?

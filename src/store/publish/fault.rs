@@ -1,4 +1,5 @@
 use super::gate::Refusal;
+use crate::host::cache::DamagedBlob;
 use crate::oci::StoreError;
 
 /// Why an image was not published.
@@ -8,6 +9,16 @@ pub enum PublishFault {
     Refused(Refusal),
     /// A destination or a source failed.
     Failed(Box<StoreError>),
+}
+
+impl PublishFault {
+    /// Returns the damaged content of the cache that is the cause, if it is one.
+    pub(super) fn damaged_blob(&self) -> Option<DamagedBlob> {
+        match self {
+            Self::Failed(error) => DamagedBlob::in_causes(&**error),
+            Self::Refused(_) => None,
+        }
+    }
 }
 
 impl From<StoreError> for PublishFault {

@@ -171,9 +171,14 @@ impl Run<'_> {
         }
     }
 
+    /// Stops the run. The first failure is the one that is returned; only damaged content of the cache replaces another: it is removed,
+    /// and the caller who learns of it can make it again.
     fn fail(&self, fault: PublishFault) {
         self.failed.store(true, Ordering::Relaxed);
-        lock(&self.failure).get_or_insert(fault);
+        let mut failure = lock(&self.failure);
+        if failure.as_ref().is_none_or(|first| first.damaged_blob().is_none() && fault.damaged_blob().is_some()) {
+            *failure = Some(fault);
+        }
     }
 }
 
@@ -217,7 +222,8 @@ impl<'a> Staging<'a> {
 mod tests {
     use super::*;
     use crate::diagnostic::Diagnostic;
-    use crate::oci::{Compression, MediaType, Silent, StoreFault};
+    use crate::host::cache::DamagedBlob;
+    use crate::oci::{Compression, MediaType, Silent, StoreError, StoreFault};
     use crate::store::layout::Layout;
     use crate::store::publish::gate::{AcceptAll, Gates, Refusal};
     use crate::store::publish::{Destination, Transfer, Watch};
@@ -299,9 +305,49 @@ mod tests {
             while !queue.has_failed() {
                 thread::yield_now();
             }
-            Err::<(), PublishFault>(crate::oci::StoreError::new(StoreFault::Refused, "stopped").into())
+            Err::<(), PublishFault>(StoreError::new(StoreFault::Refused, "stopped").into())
         });
         assert!(matches!(failure, Err(PublishFault::Failed(error)) if error.fault == StoreFault::Disk));
+    }
+
+    /// Damaged content of the cache, which is read once another blob has failed.
+    struct Damaged {
+        opened: AtomicBool,
+        may_end: AtomicBool,
+    }
+
+    impl BlobSource for Damaged {
+        fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+            self.opened.store(true, Ordering::SeqCst);
+            while !self.may_end.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            Err(io::Error::new(io::ErrorKind::InvalidData, DamagedBlob(Digest::of(b"damaged"))))
+        }
+    }
+
+    #[test]
+    fn damage_of_the_cache_is_told_whatever_failed_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let destinations = layouts(folder.path(), &["a"]);
+        let transaction = Transaction { destinations: &destinations, gates: &AcceptAll, watch: &Unwatched };
+        let damaged = Arc::new(Damaged { opened: AtomicBool::new(false), may_end: AtomicBool::new(false) });
+        let failure = transaction.stage_blobs(|queue| {
+            let source: Arc<dyn BlobSource> = damaged.clone();
+            queue.submit(&Descriptor::of(MediaType::Config, b"damaged"), &source);
+            while !damaged.opened.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            let source: Arc<dyn BlobSource> = Arc::new(b"wrong".to_vec());
+            queue.submit(&Descriptor::of(MediaType::Config, b"right"), &source);
+            while !queue.has_failed() {
+                thread::yield_now();
+            }
+            damaged.may_end.store(true, Ordering::SeqCst);
+            Err::<(), PublishFault>(StoreError::new(StoreFault::Unreachable, "an upload failed").into())
+        });
+        let found = failure.err().and_then(|fault| fault.damaged_blob());
+        assert_eq!(found, Some(DamagedBlob(Digest::of(b"damaged"))));
     }
 
     #[test]
