@@ -81,9 +81,8 @@ fn rooms_use_lower_floors_only() {
 }
 
 /// Circles of imports that are not ended yet: the files of each.
-const KNOWN_CIRCLES: &[&[&str]] = &[
-    &["plan/prove/files.rs", "plan/prove/finding.rs", "plan/prove/loader.rs", "plan/prove/process.rs", "plan/prove/search.rs"],
-];
+const KNOWN_CIRCLES: &[&[&str]] =
+    &[&["plan/prove/files.rs", "plan/prove/finding.rs", "plan/prove/loader.rs", "plan/prove/process.rs", "plan/prove/search.rs"]];
 
 /// Reads the paths of an import behind `prefix`: `a::{b, c::d}` gives `a::b` and `a::c::d`. Returns the text behind it.
 fn paths<'a>(text: &'a str, prefix: &[&'a str], found: &mut Vec<Vec<&'a str>>) -> &'a str {

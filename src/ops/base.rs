@@ -290,21 +290,24 @@ impl FoundBase {
 
     /// Returns the merged files of a base, and reads the layers of which nothing is known yet.
     pub(super) fn files(&self, image: &BaseImage, tools: &Tools, observer: &dyn Observer) -> Result<Rootfs<'static>, Failure> {
-        LayerReader { collectors: &STANDARD, image: "the base", tools, observer }.files(&image.layers, |layer| self.blob(layer, tools))
+        let layers = image.layers.iter().zip(self.blobs(image, tools));
+        LayerReader { collectors: &STANDARD, image: "the base", tools, observer }.files(layers)
     }
 
-    /// Returns a layer of the base as a source that fetches it only when it is opened.
-    pub(super) fn blob(&self, layer: &ImageLayer, tools: &Tools) -> BaseBlob {
-        let source = if let LayerOrigin::Stored(source) = &self.layers { Some(Arc::clone(source)) } else { None };
-        BaseBlob { descriptor: layer.descriptor.clone(), cache: tools.cache.clone(), source }
+    /// Returns the blobs of a base's layers, each fetched only when it is opened; none where the layers are written anew.
+    pub(super) fn blobs(&self, image: &BaseImage, tools: &Tools) -> Vec<BaseBlob> {
+        let LayerOrigin::Stored(source) = &self.layers else { return Vec::new() };
+        let blob =
+            |layer: &ImageLayer| BaseBlob { descriptor: layer.descriptor.clone(), cache: tools.cache.clone(), source: Arc::clone(source) };
+        image.layers.iter().map(blob).collect()
     }
 }
 
 /// A layer of a base: in the cache, or fetched into it when it is opened.
 pub(super) struct BaseBlob {
-    descriptor: Descriptor,
+    pub(super) descriptor: Descriptor,
     cache: crate::host::cache::Cache,
-    source: Option<Arc<Source>>,
+    source: Arc<Source>,
 }
 
 impl BlobSource for BaseBlob {
@@ -312,8 +315,7 @@ impl BlobSource for BaseBlob {
         if let Some(blob) = self.cache.open(&self.descriptor) {
             return Ok(Box::new(blob));
         }
-        let Some(source) = &self.source else { return Err(io::Error::new(io::ErrorKind::NotFound, "the layer is not in the cache")) };
-        let mut blob = source.store.open_blob(&self.descriptor).map_err(io::Error::other)?;
+        let mut blob = self.source.store.open_blob(&self.descriptor).map_err(io::Error::other)?;
         let mut writer = self.cache.writer().map_err(io::Error::other)?;
         io::copy(&mut blob, &mut writer)?;
         writer.finish(Some(&self.descriptor)).map_err(io::Error::other)?;
@@ -324,6 +326,6 @@ impl BlobSource for BaseBlob {
     }
 
     fn origin(&self) -> Option<&ImageName> {
-        self.source.as_ref()?.name.as_ref()
+        self.source.name.as_ref()
     }
 }

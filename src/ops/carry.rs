@@ -173,11 +173,11 @@ pub fn import(from: &Location, tools: &Tools, observer: &dyn Observer) -> Result
     let reader = LayerReader { collectors: &STANDARD, image: &format!("`{from}`"), tools, observer };
     for layer in layers.iter().filter(|layer| memory.foreign.contains(&layer.digest)) {
         carried.bytes += copier.copy(layer)?;
-        let Some(source) = CachedSource::find(&tools.cache, layer).map(Arc::new) else {
+        let Some(source) = CachedSource::find(&tools.cache, layer) else {
             carried.left_out += 1;
             continue;
         };
-        match reader.facts(layer, || Arc::clone(&source)) {
+        match reader.facts(layer, &source) {
             Ok(_) => carried.foreign += 1,
             Err(_) => carried.left_out += 1,
         }

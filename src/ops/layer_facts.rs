@@ -35,11 +35,11 @@ pub(super) struct LayerReader<'a> {
 }
 
 impl LayerReader<'_> {
-    /// Returns the merged files of an image; `blob` opens one of its layers.
-    pub(super) fn files<B: BlobSource>(&self, layers: &[ImageLayer], blob: impl Fn(&ImageLayer) -> B) -> Result<Rootfs<'static>, Failure> {
+    /// Returns the merged files of an image, whose layers are opened when they have to be read.
+    pub(super) fn files<'l, B: BlobSource>(&self, layers: impl Iterator<Item = (&'l ImageLayer, B)>) -> Result<Rootfs<'static>, Failure> {
         let mut rootfs = Rootfs::new();
-        for (number, layer) in (1..).zip(layers) {
-            let facts = self.facts(&layer.descriptor, || blob(layer))?;
+        for (number, (layer, blob)) in (1..).zip(layers) {
+            let facts = self.facts(&layer.descriptor, &blob)?;
             if facts.diff_id != layer.diff_id {
                 let found = facts.diff_id;
                 let message = format!("layer {number} of {} unpacks to {found}, and its config says {}", self.image, layer.diff_id);
@@ -53,8 +53,8 @@ impl LayerReader<'_> {
         Ok(rootfs)
     }
 
-    /// Returns what is known of one layer; `blob` opens it, when it has to be read.
-    pub(super) fn facts<B: BlobSource>(&self, layer: &Descriptor, blob: impl Fn() -> B) -> Result<LayerFacts, Failure> {
+    /// Returns what is known of one layer, which is opened when it has to be read.
+    pub(super) fn facts(&self, layer: &Descriptor, blob: &dyn BlobSource) -> Result<LayerFacts, Failure> {
         let kept = self.kept_entries(layer);
         let mut collected = Collected::default();
         let missing: Vec<&dyn Collector> = match &kept {
@@ -63,7 +63,7 @@ impl LayerReader<'_> {
         };
         let mut facts = match kept.filter(|_| missing.is_empty()) {
             Some(kept) => kept,
-            None => self.read(layer, &blob(), &missing, &mut collected)?,
+            None => self.read(layer, blob, &missing, &mut collected)?,
         };
         let broken = |fault| corrupt(format!("could not join what is known of layer {} of {}", layer.digest, self.image), fault);
         collected.join(&mut facts, self.collectors).map_err(broken)?;
@@ -83,7 +83,7 @@ impl LayerReader<'_> {
             let media_type = layer.media_type.as_str().escape_debug();
             ExternalError::new(format!("layer {} of {} is a `{media_type}`, which cannot be read", layer.digest, self.image))
         })?;
-        let task = self.observer.begin(TaskKind::Fetch, &format!("base layer {}", layer.digest.short()), Some(layer.size));
+        let task = self.observer.begin(TaskKind::Fetch, &format!("layer {} of {}", layer.digest.short(), self.image), Some(layer.size));
         let unreadable = |cause: Box<dyn std::error::Error + Send + Sync>| {
             corrupt(format!("could not read layer {} of {}", layer.digest, self.image), cause)
         };

@@ -111,7 +111,8 @@ impl Opened {
         observer: &dyn Observer,
     ) -> Result<Rootfs<'static>, Failure> {
         let name = format!("`{}`", self.name);
-        LayerReader { collectors, image: &name, tools, observer }.files(image.layers(), |layer| self.blob(&layer.descriptor))
+        let layers = image.layers().iter().map(|layer| (layer, self.blob(&layer.descriptor)));
+        LayerReader { collectors, image: &name, tools, observer }.files(layers)
     }
 
     /// Reads all manifests, and finds the blobs: what is published when it is copied. An artifact that is no image is copied alike.

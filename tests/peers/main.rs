@@ -22,10 +22,10 @@ mod peer;
 mod podman;
 mod project;
 mod proof;
-mod publishing;
 #[path = "../support/proxy.rs"]
 #[expect(dead_code, reason = "the soak runner asks it for more")]
 mod proxy;
+mod publishing;
 mod registry;
 
 mod debian_release;

@@ -165,9 +165,10 @@ impl Job {
             (0..platforms).try_for_each(|number| self.plan(number, tools, &super::Quiet).map(drop))?;
         }
         for base in &self.base.platforms {
-            for layer in &base.image().layers {
-                let source: Arc<dyn BlobSource> = Arc::new(self.base.blob(layer, tools));
-                work.add(queue, &layer.descriptor, &source);
+            for blob in self.base.blobs(base.image(), tools) {
+                let descriptor = blob.descriptor.clone();
+                let source: Arc<dyn BlobSource> = Arc::new(blob);
+                work.add(queue, &descriptor, &source);
             }
         }
         for number in 0..self.open.recipe.parts().len() {
