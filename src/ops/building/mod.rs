@@ -54,8 +54,8 @@ pub struct BuildRequest {
 /// Builds an image.
 ///
 /// # Errors
-/// When the recipe is wrong, the image could not start, or the world fails. Every tag, archive and layout is then as it was, and no
-/// engine has the image, unless the error names those that have it.
+/// When the recipe is wrong, the image could not start, or something outside of the program fails. Every tag, archive and layout is then
+/// as it was, and no engine has the image, unless the error names those that have it.
 pub fn build(request: &BuildRequest, tools: &Tools, observer: &dyn Observer) -> Result<Built, Failure> {
     let begun = Instant::now();
     let job = Job::open(&request.recipe, request.lock, tools, observer)?;
