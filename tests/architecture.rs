@@ -100,13 +100,11 @@ fn paths<'a>(text: &'a str, prefix: &[&'a str], found: &mut Vec<Vec<&'a str>>) -
         }
         let end = rest.find(|character: char| !character.is_alphanumeric() && character != '_').unwrap_or(rest.len());
         path.push(&rest[..end]);
-        match rest[end..].strip_prefix("::") {
-            Some(more) => rest = more,
-            None => {
-                found.push(path);
-                return &rest[end..];
-            }
-        }
+        let Some(more) = rest[end..].strip_prefix("::") else {
+            found.push(path);
+            return &rest[end..];
+        };
+        rest = more;
     }
 }
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Image, ImageFault};
 use crate::oci::{Config, Digest, ImageLayer, Manifest, MediaType, Parsed};
@@ -43,8 +43,9 @@ fn apply(base: Config, settings: &Settings) -> Config {
     let mut config = base
         .with_field("created", Some(settings.created.clone().into()))
         .with_setting("User", Some(settings.user.clone().into()))
-        .with_setting_merged("ExposedPorts", &settings.ports)
-        .with_setting_merged("Volumes", &settings.volumes);
+        .with_members("ExposedPorts", settings.ports.iter().map(|port| (port.clone(), json!({}))))
+        .with_members("Volumes", settings.volumes.iter().map(|path| (path.clone(), json!({}))))
+        .with_members("Labels", settings.labels.iter().map(|(name, value)| (name.clone(), value.clone().into())));
     config = with_environment(config, &settings.environment);
     if let Some(author) = &settings.author {
         config = config.with_field("author", Some(author.clone().into()));
@@ -62,37 +63,22 @@ fn apply(base: Config, settings: &Settings) -> Config {
         }
     }
     if let Some(healthcheck) = &settings.healthcheck {
-        config = config.with_setting("Healthcheck", Some(healthcheck.clone()));
-    }
-    if !settings.labels.is_empty() {
-        let mut labels = config.setting("Labels").and_then(Value::as_object).cloned().unwrap_or_default();
-        labels.extend(settings.labels.iter().map(|(name, value)| (name.clone(), value.clone().into())));
-        config = config.with_setting("Labels", Some(labels.into()));
+        config = config.with_setting("Healthcheck", Some(json!(healthcheck)));
     }
     config
 }
 
-impl Config {
-    /// Returns a copy with more keys in one of the sets that OCI writes as objects with empty values.
-    fn with_setting_merged(self, name: &str, keys: &[String]) -> Self {
-        if keys.is_empty() {
-            return self;
-        }
-        let mut set = self.setting(name).and_then(Value::as_object).cloned().unwrap_or_default();
-        set.extend(keys.iter().map(|key| (key.clone(), Value::Object(Map::new()))));
-        self.with_setting(name, Some(set.into()))
-    }
-}
-
-/// The base's variables keep their order; ours replace them in place, and new ones follow in the order of their names.
+/// The base's variables keep their order; ours replace them, and new ones follow in the order of their names.
 fn with_environment(config: Config, environment: &BTreeMap<String, String>) -> Config {
     let mut left = environment.clone();
     let mut lines: Vec<String> = Vec::new();
-    for line in config.texts("Env") {
+    for line in config.environment() {
         let name = line.split('=').next().unwrap_or_default();
-        match left.remove(name) {
-            Some(value) => lines.push(format!("{name}={value}")),
-            None => lines.push(line),
+        match (left.remove(name), environment.contains_key(name)) {
+            (Some(value), _) => lines.push(format!("{name}={value}")),
+            // The base has it twice: the second would hide ours, since the last counts.
+            (None, true) => {}
+            (None, false) => lines.push(line.to_owned()),
         }
     }
     lines.extend(left.iter().map(|(name, value)| format!("{name}={value}")));
@@ -158,6 +144,14 @@ mod tests {
         assert_eq!(image.layers().len(), 2);
         let again = assemble((&base(), &[layer("base")]), &ours, &settings(), BTreeMap::new()).unwrap();
         assert_eq!(again.digest(), image.digest());
+    }
+
+    #[test]
+    fn a_variable_that_the_base_has_twice_does_not_hide_ours() {
+        let base = base().with_setting("Env", Some(json!(["A=0", "C=1", "A=1", "C=2"])));
+        let config = apply(base, &settings());
+        assert_eq!(config.environment(), ["A=2", "C=1", "C=2", "B=3"]);
+        assert_eq!((config.variable("A"), config.variable("C")), (Some("2"), Some("2")));
     }
 
     #[test]

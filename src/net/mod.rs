@@ -36,5 +36,5 @@ pub use response::{Body, Response};
 pub(crate) use retry::jitter;
 pub use retry::{Retry, RetryPolicy, Tries, retried, retry_after};
 pub use secret::Secret;
-pub use settings::{Network, Patience, Settings};
+pub use settings::{Network, Settings, Timeouts};
 pub use target::Target;

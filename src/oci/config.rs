@@ -5,7 +5,7 @@ use super::{Digest, Document, DocumentFault, MediaType, Platform, keys};
 /// An image config (image-spec, `config.md`), kept as the JSON object that it is.
 ///
 /// A typed view would drop what it does not know: `Healthcheck`, `Shell` and `OnBuild` of a Docker base, and fields of
-/// tools that come after us (oci-spec drops them). So the object is kept, and edited by key.
+/// later tools (oci-spec drops them). So the object is kept, read by getters, and edited by key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     object: Map<String, Value>,
@@ -47,15 +47,14 @@ impl Config {
         self.object.get(name)
     }
 
-    /// Returns a field of the `config` object, the execution parameters.
-    pub fn setting(&self, name: &str) -> Option<&Value> {
-        self.object.get("config")?.get(name)
+    /// Returns when the image was created, RFC 3339.
+    pub fn created(&self) -> Option<&str> {
+        self.field("created").and_then(Value::as_str)
     }
 
-    /// Returns a list of texts of the `config` object; empty when it is absent or no such list.
-    pub fn texts(&self, name: &str) -> Vec<String> {
-        let items = self.setting(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+    /// Returns a field of the `config` object, the execution parameters, as it is written. Those that the specification knows have getters.
+    pub fn setting(&self, name: &str) -> Option<&Value> {
+        self.object.get("config")?.get(name)
     }
 
     /// Returns a copy with another top-level field, or without it.

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use crate::oci::Healthcheck;
 
 /// What a recipe sets in the config; what it does not name stays as the base has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,8 +25,8 @@ pub struct Settings {
     pub labels: BTreeMap<String, String>,
     /// Annotations of the manifest and the index, beside those that name the base.
     pub annotations: BTreeMap<String, String>,
-    /// `Healthcheck`, a field that OCI reserves for Docker's.
-    pub healthcheck: Option<Value>,
+    /// `Healthcheck`.
+    pub healthcheck: Option<Healthcheck>,
     /// The author of the image.
     pub author: Option<String>,
     /// When the image counts as created, RFC 3339.

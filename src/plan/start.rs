@@ -30,8 +30,8 @@ pub(super) fn check(plan: &Plan, files: &Files<'_>, span: Option<&Span>, faults:
 /// Returns what a runtime would execute: the first word of entrypoint and command.
 fn program(plan: &Plan) -> Option<String> {
     let (settings, base) = (&plan.settings, &plan.base.config);
-    let entrypoint = settings.entrypoint.clone().unwrap_or_else(|| base.texts("Entrypoint"));
-    let inherited = if settings.entrypoint.is_some() { Vec::new() } else { base.texts("Cmd") };
+    let entrypoint = settings.entrypoint.clone().unwrap_or_else(|| base.entrypoint().into_iter().map(str::to_owned).collect());
+    let inherited = if settings.entrypoint.is_some() { Vec::new() } else { base.command().into_iter().map(str::to_owned).collect() };
     let command = settings.command.clone().unwrap_or(inherited);
     entrypoint.into_iter().chain(command).next()
 }

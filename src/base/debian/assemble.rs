@@ -187,7 +187,7 @@ impl Assembly<'_> {
         Entry { kind, mode, owner: entry.owner() }
     }
 
-    /// Keeps a relative link right when the file moved below `/usr`: one that leads above its own folder becomes absolute.
+    /// Keeps a relative link right when the file result below `/usr`: one that leads above its own folder becomes absolute.
     fn target(&mut self, path: &ImagePath, target: &[u8]) -> Box<[u8]> {
         let moves = path.names().next().is_some_and(|first| MERGED.iter().any(|name| name.as_bytes() == first));
         if !moves || target.starts_with(b"/") || !target.starts_with(b"..") {
@@ -203,8 +203,8 @@ impl Assembly<'_> {
             }
         }
         let whole = names.join(&b'/');
-        let moved = ImagePath::new(&whole).ok().and_then(|path| self.canonical(&path)).map_or(whole, |path| path.as_bytes().to_vec());
-        [b"/", &moved[..]].concat().into()
+        let result = ImagePath::new(&whole).ok().and_then(|path| self.canonical(&path)).map_or(whole, |path| path.as_bytes().to_vec());
+        [b"/", &result[..]].concat().into()
     }
 
     fn add(&mut self, package: usize, path: ImagePath, entry: Entry) -> Result<(), AssemblyFault> {
@@ -349,8 +349,8 @@ impl Assembly<'_> {
 fn below_usr(path: &ImagePath) -> ImagePath {
     let moves = path.names().next().is_some_and(|first| MERGED.iter().any(|name| name.as_bytes() == first));
     // A path that is too long by the new part stays as it is.
-    let moved = if moves { ImagePath::new(&[b"usr/", path.as_bytes()].concat()).ok() } else { None };
-    moved.unwrap_or_else(|| path.clone())
+    let result = if moves { ImagePath::new(&[b"usr/", path.as_bytes()].concat()).ok() } else { None };
+    result.unwrap_or_else(|| path.clone())
 }
 
 /// Returns the digest that a package holds of one of its files.

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::{Job, PlatformImage, Work};
 use crate::host::project::{Skipped, Why};
-use crate::oci::Descriptor;
+use crate::oci::{self, Descriptor};
 use crate::ops::debian::DebianOutcome;
 use crate::plan::Proof;
 use crate::recipe::Healthcheck;
@@ -140,11 +140,11 @@ impl Job {
     }
 }
 
-pub(in crate::ops) fn upload_status(written: crate::oci::Written) -> &'static str {
+pub(in crate::ops) fn upload_status(written: oci::Written) -> &'static str {
     match written {
-        crate::oci::Written::Present => "present",
-        crate::oci::Written::Mounted => "mounted",
-        crate::oci::Written::Uploaded => "uploaded",
+        oci::Written::Present => "present",
+        oci::Written::Mounted => "mounted",
+        oci::Written::Uploaded => "uploaded",
     }
 }
 
@@ -152,7 +152,7 @@ fn built_platform(work: &Work, platform: &PlatformImage) -> BuiltPlatform {
     let PlatformImage { image, names, proof } = platform;
     let of_base = image.layers().len() - names.len();
     let name = |index: usize| index.checked_sub(of_base).and_then(|own| names.get(own)).cloned().unwrap_or_else(|| "base".to_owned());
-    let layer = |(index, layer): (usize, &crate::oci::ImageLayer)| BuiltLayer {
+    let layer = |(index, layer): (usize, &oci::ImageLayer)| BuiltLayer {
         name: name(index),
         digest: layer.descriptor.digest.to_string(),
         diff_id: layer.diff_id.to_string(),
@@ -177,18 +177,15 @@ pub(super) fn skip(skipped: &Skipped) -> BuiltSkip {
     BuiltSkip { path: skipped.path.to_string(), why }
 }
 
-/// Writes a check as Docker's engine reads it, times in nanoseconds; OCI reserves the field.
-pub(super) fn healthcheck(check: &Healthcheck) -> Value {
-    let test: Vec<&str> = std::iter::once("CMD").chain(check.command.iter().map(String::as_str)).collect();
-    let mut value = json!({ "Test": test });
-    let times = [("Interval", check.interval), ("Timeout", check.timeout), ("StartPeriod", check.start_period)];
-    for (name, time) in times {
-        if let Some(time) = time {
-            value[name] = json!(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
-        }
+/// Returns a check as Docker's engine reads it.
+pub(super) fn healthcheck(check: &Healthcheck) -> oci::Healthcheck {
+    let nanoseconds = |time: Option<Duration>| time.map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    oci::Healthcheck {
+        test: std::iter::once("CMD").chain(check.command.iter().map(String::as_str)).map(str::to_owned).collect(),
+        interval: nanoseconds(check.interval),
+        timeout: nanoseconds(check.timeout),
+        start_period: nanoseconds(check.start_period),
+        start_interval: None,
+        retries: check.retries,
     }
-    if let Some(retries) = check.retries {
-        value["Retries"] = json!(retries);
-    }
-    value
 }

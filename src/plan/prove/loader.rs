@@ -39,11 +39,8 @@ pub(in crate::plan) struct Surroundings {
 impl Surroundings {
     pub(in crate::plan) fn of(plan: &Plan) -> Self {
         let (settings, base) = (&plan.settings, &plan.base.config);
-        let variable = |name: &str| {
-            let of_base = || base.texts("Env").into_iter().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix('=')?.to_owned()));
-            settings.environment.get(name).cloned().or_else(of_base)
-        };
-        let of_base = || base.setting("WorkingDir").and_then(|value| value.as_str()).map(str::to_owned);
+        let variable = |name: &str| settings.environment.get(name).cloned().or_else(|| base.variable(name).map(str::to_owned));
+        let of_base = || base.working_directory().map(str::to_owned);
         let directory = settings.working_directory.clone().or_else(of_base).unwrap_or_default();
         Self {
             library_path: variable("LD_LIBRARY_PATH").filter(|path| !path.is_empty()),
