@@ -29,6 +29,7 @@ mod relation;
 mod release;
 mod resolve;
 mod signer;
+mod trusted_keys;
 mod version;
 
 pub use architecture::architecture;
@@ -40,7 +41,7 @@ pub use exclude::{ExclusionFault, ExclusionRule, Pattern, built_in_exclusions};
 pub use field::LineFault;
 pub use flavour::{Flavour, SUITES, flavour, flavours};
 pub use index::{Index, IndexFault, IndexProblem, Limits, MultiArch, PackageRecord};
-pub use key::{Fingerprint, KeyFault, KeySummary, TrustedKeys};
+pub use key::{Fingerprint, KeyFault};
 pub use library::LibraryPackage;
 pub use name::{is_architecture, is_archive_path, is_package_name};
 pub use relation::{Alternative, Constraint, Operator, Provided, Qualifier, Relation, RelationFault, RelationProblem};
@@ -48,4 +49,5 @@ pub use release::{
     AllIndex, ByHash, Compression, Expected, IndexChoiceFault, IndexFile, PackagesFile, Release, ReleaseFault, SignatureProblem,
 };
 pub use resolve::{Choice, Chosen, ExcludedBy, LeftOut, Request, Resolution, ResolveFault, Wanted, WantedBy, resolve};
+pub use trusted_keys::{KeySummary, TrustedKeys};
 pub use version::{Version, VersionFault};

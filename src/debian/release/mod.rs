@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use super::cleartext::{ClearsignFault, Cleartext};
 use super::date;
 use super::field::LineFault;
-use super::key::{Fingerprint, TrustedKeys};
+use super::{Fingerprint, TrustedKeys};
 use crate::oci::Digest;
 
 pub use self::choose::{Compression, IndexChoiceFault, PackagesFile};

@@ -2,8 +2,8 @@ use pgp::packet::{Packet, PacketParser, Signature, SignatureType, SignatureVersi
 
 use super::{CLOCK_TOLERANCE, ReleaseFault, SignatureProblem};
 use crate::debian::cleartext::Cleartext;
-use crate::debian::key::{Fingerprint, TrustedKeys};
 use crate::debian::signer::{Signer, TimeFault, has_unknown_demands, is_strong};
+use crate::debian::{Fingerprint, TrustedKeys};
 
 /// How many signatures are looked at; Debian's own files have three.
 const SIGNATURES: usize = 16;
