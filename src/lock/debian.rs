@@ -12,6 +12,9 @@ use crate::recipe::DebianBase;
 /// divided. It is raised when one of them changes bytes, so that a lock means the same bytes for as long as it holds.
 pub const TABLES: u32 = 1;
 
+/// What wants a package that the recipe names, and leaves out one that it excludes, where else the name of a package or rule stands.
+pub const RECIPE: &str = "the recipe";
+
 /// Debian packages, chosen: what was asked for, where it was found, and every package by digest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LockedDebian {
@@ -91,7 +94,7 @@ pub struct LockedPackage {
     pub digest: Digest,
     /// A time at which the archive held it, as snapshot.debian.org writes times: `20261124T101637Z`.
     pub snapshot: String,
-    /// The packages that wanted it; `the recipe` for what the recipe names.
+    /// The packages that wanted it; [`RECIPE`] for what the recipe names.
     pub wanted_by: Vec<String>,
 }
 
@@ -101,7 +104,7 @@ pub struct LockedPackage {
 pub struct LeftOutPackage {
     /// The name.
     pub name: String,
-    /// The rule that leaves it out: the name of a built-in one, or `the recipe`.
+    /// The rule that leaves it out: the name of a built-in one, or [`RECIPE`].
     pub rule: String,
     /// Why.
     pub reason: String,

@@ -19,7 +19,7 @@ use crate::oci::{Digest, ImageReference, MediaType, Platform};
 
 use text::quoted;
 
-pub use debian::{DebianRequest, LeftOutPackage, LockedArchive, LockedDebian, LockedPackage, LockedPackages, TABLES};
+pub use debian::{DebianRequest, LeftOutPackage, LockedArchive, LockedDebian, LockedPackage, LockedPackages, RECIPE, TABLES};
 pub use renew::Terms;
 pub use stale::Stale;
 

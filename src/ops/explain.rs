@@ -3,10 +3,9 @@
 use serde::Serialize;
 
 use crate::diagnostic::nearest;
-use crate::lock::{LeftOutPackage, LockedChoice, LockedPackage, LockedPackages, lock_path};
+use crate::lock::{LeftOutPackage, LockedChoice, LockedPackage, LockedPackages, RECIPE, lock_path};
 use crate::recipe::Base;
 
-use super::debian::RECIPE;
 use super::lock::{self, LockUse};
 use super::recipe;
 use super::{Failure, Observer, RecipeRequest, Tools};

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use crate::debian::SUITES;
 use crate::debian::{Chosen, ExcludedBy, Index, Pattern, Request, Resolution, ResolveFault, Version, Wanted, WantedBy, resolve};
 use crate::diagnostic::Diagnostic;
-use crate::lock::{DebianRequest, LeftOutPackage, LockedArchive, LockedDebian, LockedPackage, LockedPackages};
+use crate::lock::{DebianRequest, LeftOutPackage, LockedArchive, LockedDebian, LockedPackage, LockedPackages, RECIPE};
 use crate::oci::Platform;
 use crate::ops::recipe::OpenRecipe;
 use crate::ops::{Failure, Observer, Quiet, Tools};
@@ -14,9 +14,6 @@ use super::archives::{OpenSuite, Suite, fetch_indexes, read_indexes, suites};
 use super::mirrors::{DEBIAN, snapshot_time};
 use super::packages::in_parallel;
 use super::partial_update::update_only;
-
-/// Who wanted what the recipe names, in a lock.
-pub(in crate::ops) const RECIPE: &str = "the recipe";
 
 /// Chooses the packages of every platform by what the archives have now.
 ///

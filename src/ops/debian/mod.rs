@@ -31,7 +31,7 @@ use super::{Failure, Observer, Tools};
 
 pub use changes::PackageChange;
 pub(super) use changes::changes;
-pub(super) use choose::{RECIPE, choose};
+pub(super) use choose::choose;
 pub(super) use package_names::DebianNames;
 pub(super) use packages::{Contents, PACKAGE_TYPE, Packages, descriptor, fetch};
 

@@ -1,9 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::debian::{Constraint, Index, Relation, Version};
-use crate::lock::{LeftOutPackage, LockedPackage, LockedPackages};
-
-use super::choose::RECIPE;
+use crate::lock::{LeftOutPackage, LockedPackage, LockedPackages, RECIPE};
 
 /// Two choices of packages for one platform, of which one is made.
 struct PartialUpdate<'a> {
