@@ -1,16 +1,17 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
+use super::files::{ImageFile, ImageFiles, file};
 use super::filter::{FilterUse, Filters, globs, path_text};
 use super::layers::{Group, group};
 use super::make::{self, MakeFault};
 use super::needs::{Need, OptionalLibrary, fits, needs};
+use super::request::{AssemblyRequest, Extent};
 use super::scripts::unexplained;
 use super::status::status_stanza;
 use crate::base::{WrittenLayer, embedded};
 use crate::debian::{DebEntry, DebFacts, DebKind};
 use crate::oci::Digest;
-use crate::rootfs::{Changeset, Content, Entry, EntryKind, Group as AccountGroup, ImagePath, Owner, PackedFile, User};
+use crate::rootfs::{Changeset, Content, Entry, EntryKind, ImagePath, Owner, PackedFile};
 
 /// The folders that Debian has merged into `/usr` (the `UsrMerge` of Debian; trixie's base-files has them as links).
 pub(super) const MERGED: &[&str] = &["bin", "lib", "lib32", "lib64", "libx32", "sbin"];
@@ -18,45 +19,6 @@ pub(super) const MERGED: &[&str] = &["bin", "lib", "lib32", "lib64", "libx32", "
 const STATUS: &str = "var/lib/dpkg/status.d";
 /// The bits of a mode that give a program the rights of its owner or group.
 const SET_ID: u16 = 0o6000;
-
-/// What a base is assembled from.
-pub struct AssemblyRequest<'a> {
-    /// The architecture, by the name that images have for it.
-    pub architecture: &'a str,
-    /// The packages, by name.
-    pub packages: &'a [AssemblyPackage<'a>],
-    /// How much is left out of them.
-    pub extent: Extent,
-    /// Files with further CA certificates, PEM.
-    pub certificates: &'a [Vec<u8>],
-    /// The user that the process runs as, and its group.
-    pub user: (&'a User, &'a AccountGroup),
-    /// How many layers it becomes at most, at least 2.
-    pub layers: usize,
-    /// Variables of the packages' programs.
-    pub environment: &'a BTreeMap<String, String>,
-}
-
-/// How much of a package an image gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
-    /// All but what no container has a use for.
-    Whole,
-    /// What programs need at run time.
-    Slim,
-}
-
-/// A package to assemble from.
-pub struct AssemblyPackage<'a> {
-    /// The name.
-    pub name: &'a str,
-    /// The source package.
-    pub source: &'a str,
-    /// The digest of the `.deb`.
-    pub digest: Digest,
-    /// What was learned of it.
-    pub facts: &'a DebFacts,
-}
 
 /// A base, assembled.
 #[derive(Debug)]
@@ -119,16 +81,6 @@ pub enum AssemblyFault {
     Rule(String),
 }
 
-/// An entry of the image and the package that it comes from.
-pub(super) struct Placed {
-    pub(super) entry: Entry,
-    /// The package's number; `None` for what we make.
-    pub(super) package: Option<usize>,
-}
-
-/// The files of the image so far.
-pub(super) type Tree = BTreeMap<ImagePath, Placed>;
-
 /// Assembles a base of packages: their files below a merged `/usr`, and what their scripts would have made.
 ///
 /// # Errors
@@ -137,17 +89,17 @@ pub fn assemble(request: &AssemblyRequest<'_>) -> Result<Assembled, AssemblyFaul
     let names: Vec<&str> = request.packages.iter().map(|package| package.name).collect();
     let needs = needs(&names).map_err(AssemblyFault::Rule)?;
     let filters = Filters::new(request.extent == Extent::Slim).map_err(AssemblyFault::Rule)?;
-    let mut assembly = Assembly { request, tree: Tree::new(), merged: BTreeSet::new(), dropped: BTreeMap::new() };
-    let left_out = assembly.place_packages(&needs, filters)?;
-    let is_file = |placed: &Placed| matches!(placed.entry.kind, EntryKind::File(Content::Packed(_)));
-    let package_files = assembly.tree.iter().filter(|(_, placed)| is_file(placed)).map(|(path, _)| path.clone()).collect();
+    let mut assembly = Assembly { request, files: ImageFiles::new(), merged: BTreeSet::new(), dropped: BTreeMap::new() };
+    let left_out = assembly.add_packages(&needs, filters)?;
+    let is_file = |file: &ImageFile| matches!(file.entry.kind, EntryKind::File(Content::Packed(_)));
+    let package_files = assembly.files.iter().filter(|(_, file)| is_file(file)).map(|(path, _)| path.clone()).collect();
     assembly.fill_needs(&needs)?;
     assembly.alternatives();
     assembly.accounts(&needs);
     assembly.folders();
     for need in &needs {
         for make in &need.make {
-            make::make(*make, request, &mut assembly.tree)?;
+            make::make(*make, request, &mut assembly.files)?;
         }
     }
     assembly.check_folders()?;
@@ -174,7 +126,7 @@ fn environment(request: &AssemblyRequest<'_>) -> Vec<(String, String)> {
 /// A base on its way.
 pub(super) struct Assembly<'a> {
     pub(super) request: &'a AssemblyRequest<'a>,
-    pub(super) tree: Tree,
+    pub(super) files: ImageFiles,
     /// The folders beside `/usr` that packages have files below.
     pub(super) merged: BTreeSet<&'static str>,
     /// Contents of files that were left out, which hard links may still lead to: by package and path.
@@ -182,7 +134,7 @@ pub(super) struct Assembly<'a> {
 }
 
 impl Assembly<'_> {
-    fn place_packages(&mut self, needs: &[Need], mut filters: Filters) -> Result<Vec<FilterUse>, AssemblyFault> {
+    fn add_packages(&mut self, needs: &[Need], mut filters: Filters) -> Result<Vec<FilterUse>, AssemblyFault> {
         let drops: Vec<String> = needs.iter().flat_map(|need| need.drop.clone()).collect();
         let drops = globs(&drops).map_err(AssemblyFault::Rule)?;
         for (number, package) in self.request.packages.iter().enumerate() {
@@ -202,7 +154,7 @@ impl Assembly<'_> {
                     }
                     continue;
                 }
-                self.place(number, path, made)?;
+                self.add(number, path, made)?;
             }
         }
         self.mend_links();
@@ -235,7 +187,7 @@ impl Assembly<'_> {
         Entry { kind, mode, owner: entry.owner() }
     }
 
-    /// Keeps a relative link right when the file moved below `/usr`: one that leads above its own folder becomes absolute.
+    /// Keeps a relative link right when the file result below `/usr`: one that leads above its own folder becomes absolute.
     fn target(&mut self, path: &ImagePath, target: &[u8]) -> Box<[u8]> {
         let moves = path.names().next().is_some_and(|first| MERGED.iter().any(|name| name.as_bytes() == first));
         if !moves || target.starts_with(b"/") || !target.starts_with(b"..") {
@@ -251,13 +203,13 @@ impl Assembly<'_> {
             }
         }
         let whole = names.join(&b'/');
-        let landed = ImagePath::new(&whole).ok().and_then(|path| self.canonical(&path)).map_or(whole, |path| path.as_bytes().to_vec());
-        [b"/", &landed[..]].concat().into()
+        let result = ImagePath::new(&whole).ok().and_then(|path| self.canonical(&path)).map_or(whole, |path| path.as_bytes().to_vec());
+        [b"/", &result[..]].concat().into()
     }
 
-    fn place(&mut self, package: usize, path: ImagePath, entry: Entry) -> Result<(), AssemblyFault> {
-        let Some(there) = self.tree.get(&path) else {
-            self.tree.insert(path, Placed { entry, package: Some(package) });
+    fn add(&mut self, package: usize, path: ImagePath, entry: Entry) -> Result<(), AssemblyFault> {
+        let Some(there) = self.files.get(&path) else {
+            self.files.insert(path, ImageFile { entry, package: Some(package) });
             return Ok(());
         };
         let both_folders = there.entry.kind == EntryKind::Directory && entry.kind == EntryKind::Directory;
@@ -271,7 +223,7 @@ impl Assembly<'_> {
 
     /// Says whether two packages have the same file, by the digests that they hold of their files. dpkg allows that among the
     /// architectures of one package, and an older Debian has a file below `/lib` and below `/usr/lib`.
-    fn is_same(&self, there: &Placed, package: usize, entry: &Entry, path: &ImagePath) -> bool {
+    fn is_same(&self, there: &ImageFile, package: usize, entry: &Entry, path: &ImagePath) -> bool {
         match (&there.entry.kind, &entry.kind) {
             (EntryKind::Symlink(one), EntryKind::Symlink(other)) => one == other,
             (EntryKind::File(one), EntryKind::File(other)) if one.size() == other.size() => {
@@ -284,13 +236,13 @@ impl Assembly<'_> {
 
     /// Gives hard links to files that were left out a file of their own.
     fn mend_links(&mut self) {
-        let links = self.tree.iter().filter_map(|(path, placed)| match (&placed.entry.kind, placed.package) {
+        let links = self.files.iter().filter_map(|(path, file)| match (&file.entry.kind, file.package) {
             (EntryKind::HardLink(target), Some(package)) => Some((path.clone(), target.clone(), package)),
             _ => None,
         });
         let mut heirs: BTreeMap<(usize, ImagePath), ImagePath> = BTreeMap::new();
         for (path, target, package) in links.collect::<Vec<_>>() {
-            if self.tree.contains_key(&target) {
+            if self.files.contains_key(&target) {
                 continue;
             }
             let key = (package, target);
@@ -302,8 +254,8 @@ impl Assembly<'_> {
                 },
             };
             heirs.entry(key).or_insert_with(|| path.clone());
-            if let Some(placed) = self.tree.get_mut(&path) {
-                placed.entry.kind = kind;
+            if let Some(file) = self.files.get_mut(&path) {
+                file.entry.kind = kind;
             }
         }
     }
@@ -312,15 +264,15 @@ impl Assembly<'_> {
     fn prune(&mut self) {
         let emptied: BTreeSet<ImagePath> = self.dropped.keys().flat_map(|(_, path)| path.parents()).collect();
         let mut inside: BTreeMap<ImagePath, usize> = BTreeMap::new();
-        for parent in self.tree.keys().filter_map(ImagePath::parent) {
+        for parent in self.files.keys().filter_map(ImagePath::parent) {
             *inside.entry(parent).or_default() += 1;
         }
         // What is in a folder comes after it.
-        let paths: Vec<ImagePath> = self.tree.keys().rev().cloned().collect();
+        let paths: Vec<ImagePath> = self.files.keys().rev().cloned().collect();
         for path in paths {
-            let is_folder = self.tree.get(&path).is_some_and(|placed| placed.entry.kind == EntryKind::Directory);
+            let is_folder = self.files.get(&path).is_some_and(|file| file.entry.kind == EntryKind::Directory);
             if is_folder && emptied.contains(&path) && inside.get(&path).is_none_or(|count| *count == 0) {
-                self.tree.remove(&path);
+                self.files.remove(&path);
                 if let Some(count) = path.parent().and_then(|parent| inside.get_mut(&parent)) {
                     *count -= 1;
                 }
@@ -328,12 +280,12 @@ impl Assembly<'_> {
         }
     }
 
-    /// Makes sure that no file lies below what is no folder: where it would land is for each reader to say.
+    /// Makes sure that no file lies below what is no folder: readers differ in where it ends up.
     fn check_folders(&self) -> Result<(), AssemblyFault> {
-        for path in self.tree.keys() {
-            let above = path.parent().and_then(|parent| self.tree.get_key_value(&parent));
-            if let Some((above, placed)) = above.filter(|(_, placed)| placed.entry.kind != EntryKind::Directory) {
-                let package = placed.package.map(|number| self.request.packages[number].name.to_owned());
+        for path in self.files.keys() {
+            let above = path.parent().and_then(|parent| self.files.get_key_value(&parent));
+            if let Some((above, file)) = above.filter(|(_, file)| file.entry.kind != EntryKind::Directory) {
+                let package = file.package.map(|number| self.request.packages[number].name.to_owned());
                 return Err(AssemblyFault::Below { path: path.clone(), above: above.clone(), package });
             }
         }
@@ -357,12 +309,12 @@ impl Assembly<'_> {
     fn sums_of_kept(&self, sums: &[u8]) -> Vec<u8> {
         let is_kept = |line: &&[u8]| {
             let path = line.get(34..).and_then(|path| ImagePath::new(path.trim_ascii_end()).ok());
-            path.is_some_and(|path| self.tree.contains_key(&below_usr(&path)))
+            path.is_some_and(|path| self.files.contains_key(&below_usr(&path)))
         };
         sums.split_inclusive(|byte| *byte == b'\n').filter(is_kept).flatten().copied().collect()
     }
 
-    /// Divides the tree into layers. Each names the folders above its files.
+    /// Divides the files into layers. Each names the folders above its files.
     fn layers(self) -> Vec<WrittenLayer> {
         let sizes: Vec<Group<'_>> = self
             .request
@@ -376,16 +328,16 @@ impl Assembly<'_> {
         let (numbers, names) = group(&sizes, self.request.layers.saturating_sub(1).max(1));
         let mut layers: Vec<Vec<(ImagePath, Entry)>> = vec![Vec::new(); names.len() + 1];
         let folder_of = |path: &ImagePath| {
-            let placed = self.tree.get(path);
-            placed.map_or_else(|| Entry { kind: EntryKind::Directory, mode: 0o755, owner: Owner::default() }, |placed| placed.entry.clone())
+            let file = self.files.get(path);
+            file.map_or_else(|| Entry { kind: EntryKind::Directory, mode: 0o755, owner: Owner::default() }, |file| file.entry.clone())
         };
-        for (path, placed) in &self.tree {
+        for (path, file) in &self.files {
             // What is made of several packages is a layer of its own, on top.
-            let layer = placed.package.map_or(names.len(), |package| numbers[package]);
+            let layer = file.package.map_or(names.len(), |package| numbers[package]);
             let entries = &mut layers[layer];
             let parents: Vec<ImagePath> = path.parents().filter(|parent| !parent.is_root()).collect();
             entries.extend(parents.into_iter().map(|parent| (parent.clone(), folder_of(&parent))));
-            entries.push((path.clone(), placed.entry.clone()));
+            entries.push((path.clone(), file.entry.clone()));
         }
         let names = names.into_iter().chain(["accounts, certificates and links".to_owned()]);
         let written = names.zip(layers).filter(|(_, entries)| !entries.is_empty());
@@ -397,27 +349,8 @@ impl Assembly<'_> {
 fn below_usr(path: &ImagePath) -> ImagePath {
     let moves = path.names().next().is_some_and(|first| MERGED.iter().any(|name| name.as_bytes() == first));
     // A path that is too long by the new part stays as it is.
-    let landed = if moves { ImagePath::new(&[b"usr/", path.as_bytes()].concat()).ok() } else { None };
-    landed.unwrap_or_else(|| path.clone())
-}
-
-/// Adds an entry where nothing is, and the folders above it.
-pub(super) fn put(tree: &mut Tree, path: &str, entry: Entry, package: Option<usize>) {
-    // Our own paths are valid; a home that is no path is not made.
-    let Ok(path) = ImagePath::new(path.as_bytes()) else { return };
-    for parent in path.parents().filter(|parent| !parent.is_root()) {
-        let folder = Entry { kind: EntryKind::Directory, mode: 0o755, owner: Owner::default() };
-        tree.entry(parent).or_insert(Placed { entry: folder, package: None });
-    }
-    tree.entry(path).or_insert(Placed { entry, package });
-}
-
-pub(super) fn file(bytes: &[u8]) -> Entry {
-    Entry { kind: EntryKind::File(Content::Inline(Arc::from(bytes))), mode: 0o644, owner: Owner::default() }
-}
-
-pub(super) fn symlink(target: &str) -> Entry {
-    Entry { kind: EntryKind::Symlink(target.as_bytes().into()), mode: 0o777, owner: Owner::default() }
+    let result = if moves { ImagePath::new(&[b"usr/", path.as_bytes()].concat()).ok() } else { None };
+    result.unwrap_or_else(|| path.clone())
 }
 
 /// Returns the digest that a package holds of one of its files.

@@ -1,4 +1,5 @@
-use super::assemble::{Assembly, AssemblyFault, MERGED, file, put, symlink};
+use super::assemble::{Assembly, AssemblyFault, MERGED};
+use super::files::{file, put, symlink};
 use super::filter::{globs, path_text};
 use super::needs::Need;
 use super::scripts::alternatives;
@@ -41,17 +42,17 @@ impl Assembly<'_> {
     /// Returns the first file whose path fits a pattern, as an absolute path.
     fn first_like(&self, pattern: String) -> Result<Option<String>, AssemblyFault> {
         let glob = globs(&[pattern]).map_err(AssemblyFault::Rule)?;
-        Ok(self.tree.keys().map(path_text).find(|path| glob.is_match(path)).map(|path| format!("/{path}")))
+        Ok(self.files.keys().map(path_text).find(|path| glob.is_match(path)).map(|path| format!("/{path}")))
     }
 
     /// Makes the file that a link leads to, where there is none.
     fn end(&mut self, pattern: String, text: &str) -> Result<(), AssemblyFault> {
         let glob = globs(&[pattern]).map_err(AssemblyFault::Rule)?;
         let targets: Vec<String> = self
-            .tree
+            .files
             .iter()
             .filter(|(path, _)| glob.is_match(path_text(path)))
-            .filter_map(|(_, placed)| match &placed.entry.kind {
+            .filter_map(|(_, file)| match &file.entry.kind {
                 EntryKind::Symlink(target) if target.starts_with(b"/") => String::from_utf8(target.to_vec()).ok(),
                 _ => None,
             })
@@ -67,7 +68,7 @@ impl Assembly<'_> {
         let mut all: Vec<_> = self.request.packages.iter().flat_map(|package| alternatives(package.facts)).collect();
         all.sort_by(|one, other| other.priority.cmp(&one.priority).then_with(|| one.target.cmp(&other.target)));
         for alternative in all {
-            let Some(target) = self.canonical(&alternative.target).filter(|target| self.tree.contains_key(target)) else { continue };
+            let Some(target) = self.canonical(&alternative.target).filter(|target| self.files.contains_key(target)) else { continue };
             if let Some(link) = self.canonical(&alternative.link) {
                 let is_self = link == target;
                 if !is_self {
@@ -113,6 +114,6 @@ impl Assembly<'_> {
 
     /// Adds an entry where nothing is, and the folders above it.
     pub(super) fn put(&mut self, path: &str, entry: Entry, package: Option<usize>) {
-        put(&mut self.tree, path, entry, package);
+        put(&mut self.files, path, entry, package);
     }
 }

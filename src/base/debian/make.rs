@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 
-use super::assemble::{AssemblyRequest, Tree, file, put};
 use super::cache::{LibraryAbi, ld_so_cache};
 use super::certificates::{CertificateFault, ca_bundle, pem_certificates};
+use super::files::{ImageFiles, file, put};
 use super::key_store::{java_alias, java_key_store};
 use super::libraries::{LibraryFile, SharedObject, libraries, library_directories};
 use super::needs::Make;
+use super::request::AssemblyRequest;
 use crate::base::embedded::CERTIFICATES;
 use crate::rootfs::{Content, EntryKind, ImagePath};
 
@@ -50,16 +51,16 @@ impl MakeFault {
 }
 
 /// Makes one thing of the image's files, and puts it among them.
-pub(super) fn make(what: Make, request: &AssemblyRequest<'_>, tree: &mut Tree) -> Result<(), MakeFault> {
+pub(super) fn make(what: Make, request: &AssemblyRequest<'_>, image_files: &mut ImageFiles) -> Result<(), MakeFault> {
     let (path, bytes) = match what {
         Make::CaBundle => (CERTIFICATES.trim_start_matches('/'), bundle(request)?),
         Make::JavaKeyStore => (KEY_STORE, key_store(request)?),
-        Make::LoaderCache => match loader_cache(request, tree) {
+        Make::LoaderCache => match loader_cache(request, image_files) {
             Some(bytes) => (LOADER_CACHE, bytes),
             None => return Ok(()),
         },
     };
-    put(tree, path, file(&bytes), None);
+    put(image_files, path, file(&bytes), None);
     Ok(())
 }
 
@@ -85,20 +86,20 @@ fn key_store(request: &AssemblyRequest<'_>) -> Result<Vec<u8>, MakeFault> {
     }
     for (index, extra) in request.certificates.iter().enumerate() {
         let found = pem_certificates(extra).map_err(|fault| MakeFault::Extra { number: index + 1, fault })?;
-        certificates.extend(found.into_iter().enumerate().map(|(place, der)| (format!("recipe:{}-{}", index + 1, place + 1), der)));
+        certificates.extend(found.into_iter().enumerate().map(|(number, der)| (format!("recipe:{}-{}", index + 1, number + 1), der)));
     }
     Ok(java_key_store(&certificates, 0))
 }
 
-fn loader_cache(request: &AssemblyRequest<'_>, tree: &Tree) -> Option<Vec<u8>> {
+fn loader_cache(request: &AssemblyRequest<'_>, image_files: &ImageFiles) -> Option<Vec<u8>> {
     let abi = LibraryAbi::of(request.architecture)?;
     let kept = request.packages.iter().flat_map(|package| &package.facts.kept);
-    let is_configuration = |path: &ImagePath| path.as_bytes().starts_with(LOADER_CONFIGURATION) && tree.contains_key(path);
+    let is_configuration = |path: &ImagePath| path.as_bytes().starts_with(LOADER_CONFIGURATION) && image_files.contains_key(path);
     let configuration =
         kept.filter(|(path, _)| is_configuration(path)).map(|(path, text)| (path.clone(), String::from_utf8_lossy(&text.0).into_owned()));
     let directories = library_directories(&configuration.collect(), abi);
-    let files = tree.iter().filter_map(|(path, placed)| {
-        let found = match &placed.entry.kind {
+    let files = image_files.iter().filter_map(|(path, file)| {
+        let found = match &file.entry.kind {
             EntryKind::Directory => return None,
             EntryKind::Symlink(target) => LibraryFile::Symlink(target.to_vec()),
             EntryKind::File(Content::Packed(packed)) => SharedObject::of(&packed.head).map_or(LibraryFile::Other, LibraryFile::Object),

@@ -8,6 +8,7 @@
 mod assemble;
 mod cache;
 mod certificates;
+mod files;
 mod fill;
 mod filter;
 mod key_store;
@@ -15,10 +16,11 @@ mod layers;
 mod libraries;
 mod make;
 mod needs;
+mod request;
 mod scripts;
 mod status;
 
-pub use assemble::{Assembled, AssemblyFault, AssemblyPackage, AssemblyRequest, Extent, UnexplainedScript, assemble};
+pub use assemble::{Assembled, AssemblyFault, UnexplainedScript, assemble};
 pub use cache::{CachedLibrary, LibraryAbi, ld_so_cache};
 pub use certificates::{CertificateFault, ca_bundle, pem_certificates};
 pub use filter::FilterUse;
@@ -26,4 +28,5 @@ pub use key_store::{KEY_STORE_PASSWORD, java_alias, java_key_store};
 pub use libraries::{LibraryFile, SharedObject, libraries, library_directories};
 pub use make::MakeFault;
 pub use needs::OptionalLibrary;
+pub use request::{AssemblyPackage, AssemblyRequest, Extent};
 pub use status::{status_paths, status_stanza};

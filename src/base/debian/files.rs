@@ -1,0 +1,33 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::rootfs::{Content, Entry, EntryKind, ImagePath, Owner};
+
+/// An entry of the image and the package that it comes from.
+pub(super) struct ImageFile {
+    pub(super) entry: Entry,
+    /// The package's number; `None` for what we make.
+    pub(super) package: Option<usize>,
+}
+
+/// The files of the image so far.
+pub(super) type ImageFiles = BTreeMap<ImagePath, ImageFile>;
+
+/// Adds an entry where nothing is, and the folders above it.
+pub(super) fn put(files: &mut ImageFiles, path: &str, entry: Entry, package: Option<usize>) {
+    // Our own paths are valid; a home that is no path is not made.
+    let Ok(path) = ImagePath::new(path.as_bytes()) else { return };
+    for parent in path.parents().filter(|parent| !parent.is_root()) {
+        let folder = Entry { kind: EntryKind::Directory, mode: 0o755, owner: Owner::default() };
+        files.entry(parent).or_insert(ImageFile { entry: folder, package: None });
+    }
+    files.entry(path).or_insert(ImageFile { entry, package });
+}
+
+pub(super) fn file(bytes: &[u8]) -> Entry {
+    Entry { kind: EntryKind::File(Content::Inline(Arc::from(bytes))), mode: 0o644, owner: Owner::default() }
+}
+
+pub(super) fn symlink(target: &str) -> Entry {
+    Entry { kind: EntryKind::Symlink(target.as_bytes().into()), mode: 0o777, owner: Owner::default() }
+}
