@@ -17,11 +17,11 @@ use crate::rootfs::{Content, ContentFault, ImagePath, OpenContent, Stat, TreeId}
 #[derive(Debug)]
 pub struct Project {
     root: PathBuf,
-    trees: RwLock<Vec<Tree>>,
+    trees: RwLock<Vec<OpenFolder>>,
 }
 
 #[derive(Debug)]
-struct Tree {
+struct OpenFolder {
     handle: Arc<OwnedFd>,
     inode: (Dev, u64),
 }
@@ -36,7 +36,7 @@ impl Project {
         let real = root.canonicalize().map_err(failed)?;
         let handle = open_anywhere(&real).map_err(|errno| failed(errno.into()))?;
         let inode = facts(handle.as_fd()).map_err(|errno| failed(errno.into()))?.inode;
-        Ok(Self { root: real, trees: RwLock::new(vec![Tree { handle: Arc::new(handle), inode }]) })
+        Ok(Self { root: real, trees: RwLock::new(vec![OpenFolder { handle: Arc::new(handle), inode }]) })
     }
 
     /// Returns the root, absolute and without symbolic links.
@@ -83,7 +83,7 @@ impl Project {
         let too_many = |_| FileFault::TooMany { path: path.clone(), what: "folders", limit: usize::from(u16::MAX) };
         let id = TreeId(u16::try_from(index).map_err(too_many)?);
         if known.is_none() {
-            trees.push(Tree { handle: Arc::new(handle), inode });
+            trees.push(OpenFolder { handle: Arc::new(handle), inode });
         }
         Ok((id, Arc::clone(&trees[index].handle)))
     }
