@@ -210,12 +210,7 @@ impl Job {
         let mut gathered = gather::gather(part, &self.project, observer)?;
         let memory = proof::Remembering(&tools.cache);
         let packaged = platform.debian().map(|debian| &debian.proof);
-        let archive = packaged.and_then(|packaged| packaged.archive.as_ref());
-        let names = DebianNames {
-            left_out: packaged.map_or(&[][..], |packaged| &packaged.left_out),
-            archive: archive.map(|(suite, architecture)| (suite.as_str(), *architecture, tools)),
-            indexes: std::sync::OnceLock::new(),
-        };
+        let names = DebianNames::new(packaged, tools);
         let request = PlanRequest {
             platform: part.platform.clone(),
             base: base.clone(),

@@ -72,8 +72,16 @@ pub(super) struct PackagesProof {
     pub(super) waivers: Vec<UnprovedEntry>,
     /// What was left out of the image.
     pub(super) left_out: Vec<LeftOutPackage>,
-    /// The suite and architecture, to look up what is missing.
-    pub(super) archive: Option<(String, &'static str)>,
+    /// Where to look up the packages of missing libraries; `None` when only archives other than Debian's are used.
+    pub(super) suite: Option<DebianSuite>,
+}
+
+/// A suite of Debian's archive, for one architecture.
+pub(super) struct DebianSuite {
+    /// The suite: `trixie`.
+    pub(super) name: String,
+    /// The architecture, by Debian's name.
+    pub(super) architecture: &'static str,
 }
 
 /// Fetches what the lock names, and assembles the base of each platform.
@@ -119,7 +127,7 @@ pub(super) fn images(
             files: assembled.package_files,
             waivers: assembled.optional.iter().map(waiver).collect(),
             left_out: locked.left_out.clone(),
-            archive: base.suite.clone().zip(choose::architecture(platform, open).ok()),
+            suite: suite_of(open, base, platform),
         };
         let outcome = DebianOutcome {
             platform: platform.to_string(),
@@ -132,6 +140,10 @@ pub(super) fn images(
         images.push(DebianImage { image, outcome, proof });
     }
     Ok((images, packages))
+}
+
+fn suite_of(open: &OpenRecipe, base: &DebianBase, platform: &Platform) -> Option<DebianSuite> {
+    Some(DebianSuite { name: base.suite.clone()?, architecture: choose::architecture(platform, open).ok()? })
 }
 
 fn assembled(

@@ -6,14 +6,25 @@ use crate::ops::Tools;
 use crate::plan::WhoHas;
 
 use super::choose::indexes_of;
+use super::{DebianSuite, PackagesProof};
 
-/// Knows Debian's packages by the libraries that they are named after (Debian policy, section 8.1).
+/// Finds Debian's packages by the libraries that they are named after (Debian policy, section 8.1).
 pub(in crate::ops) struct DebianNames<'a> {
     /// What was left out of this image.
-    pub(in crate::ops) left_out: &'a [LeftOutPackage],
-    /// What is needed to look at the archive's list, and the architecture.
-    pub(in crate::ops) archive: Option<(&'a str, &'a str, &'a Tools)>,
-    pub(in crate::ops) indexes: OnceLock<Vec<Index>>,
+    left_out: &'a [LeftOutPackage],
+    /// The suite whose lists are searched.
+    suite: Option<&'a DebianSuite>,
+    /// The suite's lists, once they were needed.
+    indexes: OnceLock<Vec<Index>>,
+    tools: &'a Tools,
+}
+
+impl<'a> DebianNames<'a> {
+    /// Returns the names for the packages of a platform; `None` for a base that has no packages.
+    pub(in crate::ops) fn new(packages: Option<&'a PackagesProof>, tools: &'a Tools) -> Self {
+        let left_out = packages.map_or(&[][..], |packages| &packages.left_out);
+        Self { left_out, suite: packages.and_then(|packages| packages.suite.as_ref()), indexes: OnceLock::new(), tools }
+    }
 }
 
 impl std::fmt::Debug for DebianNames<'_> {
@@ -28,10 +39,9 @@ impl WhoHas for DebianNames<'_> {
         if let Some(left_out) = self.left_out.iter().find(|left_out| library.is_named(&left_out.name)) {
             return Some(left_out.name.clone());
         }
-        // Only where something is missing is the archive's list worth its time.
-        let indexes = self
-            .indexes
-            .get_or_init(|| self.archive.map(|(suite, architecture, tools)| indexes_of(suite, architecture, tools)).unwrap_or_default());
+        // The lists are fetched only where something is missing.
+        let read = |suite: &DebianSuite| indexes_of(&suite.name, suite.architecture, self.tools);
+        let indexes = self.indexes.get_or_init(|| self.suite.map(read).unwrap_or_default());
         let records = indexes.iter().flat_map(Index::records);
         let mut names: Vec<&str> = records.map(|record| record.name()).filter(|package| library.is_named(package)).collect();
         names.sort_by_key(|name| (name.len(), *name));
