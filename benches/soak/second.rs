@@ -78,7 +78,7 @@ fn uploaded(ran: &Ran) -> f64 {
     let built: Value = serde_json::from_str(&ran.out).unwrap();
     let sum = |found: Vec<&Value>| found.iter().map(|one| one["size"].as_f64().unwrap()).sum::<f64>();
     let layers = built["platforms"][0]["layers"].as_array().unwrap().iter().collect();
-    let new = built["uploads"].as_array().unwrap().iter().filter(|upload| upload["written"] == "uploaded").collect();
+    let new = built["uploads"].as_array().unwrap().iter().filter(|upload| upload["status"] == "uploaded").collect();
     100.0 * sum(new) / sum(layers)
 }
 

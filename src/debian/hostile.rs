@@ -21,8 +21,8 @@ fn changed(good: &'static str) -> impl Strategy<Value = Vec<u8>> {
     let change = (any::<prop::sample::Index>(), 0..20_usize, prop::collection::vec(any::<u8>(), 0..6), 1..4_usize);
     prop::collection::vec(change, 0..6).prop_map(move |changes| {
         let mut bytes = good.as_bytes().to_vec();
-        for (place, length, new, times) in changes {
-            let start = place.index(bytes.len() + 1);
+        for (offset, length, new, times) in changes {
+            let start = offset.index(bytes.len() + 1);
             let end = (start + length).min(bytes.len());
             let piece = if new.is_empty() { bytes[start..end].repeat(times) } else { new };
             bytes.splice(start..end, piece);

@@ -14,7 +14,7 @@ pub fn is_architecture(text: &str) -> bool {
         && bytes.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-')
 }
 
-/// Says whether a text is a path below an archive's root that means one place only: printable ASCII without backslashes, no empty,
+/// Says whether a text is a path below an archive's root that names one file only: printable ASCII without backslashes, no empty,
 /// `.` or `..` part, not absolute, at most 1024 bytes.
 pub fn is_archive_path(text: &str) -> bool {
     (1..=1024).contains(&text.len())

@@ -151,7 +151,7 @@ impl Relation {
     }
 }
 
-/// Cuts a text at each separator; each piece comes with its place in the whole field.
+/// Cuts a text at each separator; each piece comes with its offset in the whole field.
 fn pieces(text: &str, base: usize, separator: char) -> impl Iterator<Item = (usize, &str)> {
     let mut offset = base;
     text.split(separator).map(move |piece| {

@@ -11,7 +11,7 @@ pub struct Environment(BTreeMap<OsString, OsString>);
 impl Environment {
     /// Takes the environment of this process.
     pub fn of_process() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+        #[expect(clippy::disallowed_methods, reason = "nothing else reads the environment")]
         Self(std::env::vars_os().collect())
     }
 

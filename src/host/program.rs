@@ -71,7 +71,7 @@ impl Program {
     /// # Errors
     /// When it cannot be started or does not end in time. A failing exit status is no error here.
     pub fn run(&self, input: &[u8]) -> Result<ProgramOutput, ProgramFault> {
-        #[expect(clippy::disallowed_methods, reason = "the one place that starts programs")]
+        #[expect(clippy::disallowed_methods, reason = "nothing else starts programs")]
         let mut command = Command::new(&self.name);
         command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         if let Some(folder) = &self.folder {

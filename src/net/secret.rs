@@ -10,7 +10,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// Returns the text, for the one place that sends it.
+    /// Returns the text, for the code that sends it.
     pub fn reveal(&self) -> &str {
         &self.0
     }

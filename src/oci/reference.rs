@@ -191,7 +191,7 @@ fn split_name(name: &str) -> Result<ImageName, &'static str> {
 fn is_host(host: &str) -> bool {
     let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     if let Some((address, after)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        // Its groups are judged where it becomes a URL; a zone (`%eth0`) names a card of this machine, and has no place in a name.
+        // Its groups are judged where it becomes a URL; a zone (`%eth0`) names a card of this machine, and does not belong in a name.
         let is_address = address.contains(':') && address.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'));
         return is_address && (after.is_empty() || after.strip_prefix(':').is_some_and(is_port));
     }

@@ -215,9 +215,9 @@ impl StoreError {
     pub fn disk(message: impl Into<String>, error: io::Error) -> Self {
         let hint = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Some("make room on that disk, with `hardened cache prune` if the cache is there, or name a place on another")
+                Some("make room on that disk, with `hardened cache prune` if the cache is there, or name a path on another")
             }
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Some("name a place that you may write to"),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Some("name a path that you may write to"),
             io::ErrorKind::NotFound => Some("make the folder first, or name one that exists"),
             _ => None,
         };

@@ -73,7 +73,7 @@ impl Published<'_> {
                 let message = format!("{holder} holds one platform, and the recipe has {}", recipe.platforms.len());
                 Err(Failure::wrong(message).hint("choose one: `--platform linux/amd64`"))
             }
-            Self::Copied(_) => Err(Failure::wrong(format!("`{location}` is no place to push to"))
+            Self::Copied(_) => Err(Failure::wrong(format!("`{location}` is no destination of `push`"))
                 .hint("a registry reference, `oci:DIR` or `oci-archive:FILE`")),
             Self::Artifact => {
                 Err(Failure::wrong(format!("`{location}` cannot hold this")).hint("name a file, `oci:DIR` or a registry reference"))

@@ -6,7 +6,7 @@ use crate::store::publish::gate::Refusal;
 /// Why a verb did not do what it was asked for. Which of them it is decides the exit code.
 #[derive(Debug)]
 pub enum Failure {
-    /// You wrote it wrong: the recipe, with places.
+    /// You wrote it wrong: the recipe, with spans.
     Wrong(Vec<Diagnostic>),
     /// The answer is no: the image could not start.
     No(Vec<Diagnostic>),
@@ -15,7 +15,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Returns a fault of what was written on the command line, without a place.
+    /// Returns a fault of what was written on the command line, without a span.
     pub fn wrong(message: impl Into<String>) -> Self {
         Self::Wrong(vec![Diagnostic::error(message)])
     }

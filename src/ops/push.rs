@@ -48,10 +48,10 @@ pub fn push(from: &Location, to: &[Location], tools: &Tools, observer: &dyn Obse
     };
     let references: Vec<String> = destinations.iter().zip(to).map(named).collect();
     let upload = |sent: &Sent| BuiltUpload {
-        place: references[sent.destination].clone(),
+        destination: references[sent.destination].clone(),
         digest: sent.descriptor.digest.to_string(),
         size: sent.descriptor.size,
-        written: super::building::written(sent.written),
+        status: super::building::upload_status(sent.written),
     };
     let uploads = committed.sent.iter().map(upload).collect();
     Ok(Pushed { digest: digest.to_string(), references, uploads })

@@ -18,7 +18,7 @@ pub struct Tools {
     pub feed: Feed,
     /// Mirrors of Debian's archive that the user named: the folders that hold `dists`. That of security updates has `-security` at the end.
     pub debian_mirrors: Vec<String>,
-    /// Where all that a lock names was copied to, if the user named such a place.
+    /// The location that all that a lock names was copied to, if the user named one.
     pub vendored: Option<Location>,
     /// How many threads compress.
     pub threads: NonZeroUsize,

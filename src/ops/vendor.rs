@@ -26,8 +26,8 @@ const TITLE: &str = "org.opencontainers.image.title";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Vendored {
-    /// Where it is, as a build names it: `--vendored PLACE`.
-    pub place: String,
+    /// The location of the copy, as `--vendored` takes it.
+    pub location: String,
     /// The packages.
     pub packages: usize,
     /// Their bytes.
@@ -52,12 +52,12 @@ pub fn vendor(to: &Location, request: &RecipeRequest, tools: &Tools, observer: &
         LockedChoice::Image { reference, pin } => {
             let from = Location::Registry(reference.name.at(pin.digest));
             let pushed = push::push(&from, std::slice::from_ref(to), tools, observer)?;
-            Ok(Vendored { place: to.to_string(), packages: 0, bytes: 0, image: Some(pushed.digest) })
+            Ok(Vendored { location: to.to_string(), packages: 0, bytes: 0, image: Some(pushed.digest) })
         }
         LockedChoice::Layout { path, .. } => {
             let from = Location::Layout(open.folder.join(path), None);
             let pushed = push::push(&from, std::slice::from_ref(to), tools, observer)?;
-            Ok(Vendored { place: to.to_string(), packages: 0, bytes: 0, image: Some(pushed.digest) })
+            Ok(Vendored { location: to.to_string(), packages: 0, bytes: 0, image: Some(pushed.digest) })
         }
         LockedChoice::Debian(locked) => {
             let packages: Vec<&LockedPackage> = locked.all_packages().into_values().collect();
@@ -86,5 +86,5 @@ fn write(to: &Location, packages: &[&LockedPackage], tools: &Tools, observer: &d
     let root = RawManifest::from(&artifact.manifest().map_err(|fault| failed(fault.into()))?);
     blobs.insert(Artifact::empty().digest, (Artifact::empty(), Arc::new(Artifact::EMPTY.to_vec())));
     carry::write(to, &Publication::single(root, blobs), tools, observer)?;
-    Ok(Vendored { place: to.to_string(), packages: packages.len(), bytes, image: None })
+    Ok(Vendored { location: to.to_string(), packages: packages.len(), bytes, image: None })
 }

@@ -22,14 +22,14 @@ pub enum Location {
 
 const KINDS: &[&str] = &["oci", "oci-archive", "docker-archive", "docker-daemon", "docker"];
 
-/// Why a text names no place.
+/// Why a text names no location.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LocationFault {
     /// The path is missing.
     #[error("`{0}:` needs a path: `{0}:PATH`")]
     Path(String),
     /// There is no such kind.
-    #[error("`{}` is no kind of place: {} or a registry reference", .written.escape_debug(), "oci:DIR, oci-archive:FILE, docker-archive:FILE, docker-daemon:")]
+    #[error("`{}` is no kind of location: {} or a registry reference", .written.escape_debug(), "oci:DIR, oci-archive:FILE, docker-archive:FILE, docker-daemon:")]
     Kind {
         /// What was written before the colon.
         written: String,
@@ -47,7 +47,7 @@ impl Location {
         KINDS.contains(&word)
     }
 
-    /// Returns the kind of place that is written nearly like a word, `oci-archive` for `oci-archve`.
+    /// Returns the kind of location that is written nearly like a word, `oci-archive` for `oci-archve`.
     pub fn nearest_kind(word: &str) -> Option<&'static str> {
         nearest(word, KINDS.iter().copied())
     }
@@ -136,7 +136,7 @@ mod tests {
             ("docker-archiv:x.tar", None),
             ("Nginx", None),
         ] {
-            assert_eq!(text.parse::<Location>().ok().map(|place| place.to_string()).as_deref(), expected, "{text}");
+            assert_eq!(text.parse::<Location>().ok().map(|location| location.to_string()).as_deref(), expected, "{text}");
         }
         let fault = "oci-archiv:./x.tar".parse::<Location>().unwrap_err();
         assert_eq!(fault.hint().as_deref(), Some("`oci-archive:` may be meant"));

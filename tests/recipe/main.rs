@@ -1,4 +1,4 @@
-//! Recipes, right and wrong: what they mean, and that all faults are reported at once, each at its place.
+//! Recipes, right and wrong: what they mean, and that all faults are reported at once, each with its line.
 
 mod faults;
 mod meaning;
@@ -24,18 +24,18 @@ impl Placeholders for Fixed {
 const GOOD: &str = "[image]\nname = \"a.example/b\"\n[base]\nstatic = true\n[process]\nentrypoint = [\"/app\"]\n";
 
 fn shown(fault: &Diagnostic) -> String {
-    let place = |(span, label): &(Span, String)| {
+    let position = |(span, label): &(Span, String)| {
         let (line, column) = span.line_and_column();
         let text = span.source.text.get(span.range.clone()).unwrap_or_default().lines().next().unwrap_or_default();
         format!("{}:{line}:{column} <{text}> {label}", span.source.name)
     };
     let severity = if fault.severity == Severity::Warning { "warning: " } else { "" };
-    let also = fault.also.as_ref().map(|also| format!(" | {}", place(also))).unwrap_or_default();
-    let at = fault.location.as_ref().map(place).unwrap_or_default();
+    let also = fault.also.as_ref().map(|also| format!(" | {}", position(also))).unwrap_or_default();
+    let at = fault.location.as_ref().map(position).unwrap_or_default();
     format!("{severity}{}\n  {at}{also}\n  {}", fault.message, fault.hints.join("\n  "))
 }
 
-/// Each fault as message, place with the marked text and label, and hints.
+/// Each fault as message, position with the marked text and label, and hints.
 fn faults(text: RecipeText) -> String {
     let list = match read(text, &Fixed) {
         Ok((_, warnings)) => warnings,

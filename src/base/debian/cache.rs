@@ -119,7 +119,7 @@ pub fn ld_so_cache(libraries: &[CachedLibrary]) -> Vec<u8> {
     bytes.resize(HEADER, 0);
     for library in sorted {
         bytes.extend(library.abi.flags().to_le_bytes());
-        bytes.extend([strings.place(&library.name), strings.place(&library.path), [0; 4]].concat());
+        bytes.extend([strings.offset(&library.name), strings.offset(&library.path), [0; 4]].concat());
         let folder = library.hwcaps.as_deref().map(|folder| folders.range(..folder).count() as u64);
         let hwcaps = folder.map_or(0, |number| HWCAPS | u64::from(library.isa_level) << 32 | number);
         bytes.extend(hwcaps.to_le_bytes());
@@ -129,15 +129,15 @@ pub fn ld_so_cache(libraries: &[CachedLibrary]) -> Vec<u8> {
 
     let mut sections: Vec<(u32, Vec<u8>)> = Vec::new();
     if !folders.is_empty() {
-        sections.push((HWCAPS_SECTION, folders.iter().flat_map(|folder| strings.place(folder)).collect()));
+        sections.push((HWCAPS_SECTION, folders.iter().flat_map(|folder| strings.offset(folder)).collect()));
     }
     sections.push((GENERATOR_SECTION, GENERATOR.to_vec()));
     bytes.extend(EXTENSIONS.to_le_bytes());
     bytes.extend(number(sections.len()));
-    let mut place = extensions + 8 + 16 * sections.len();
+    let mut offset = extensions + 8 + 16 * sections.len();
     for (tag, content) in &sections {
-        bytes.extend([tag.to_le_bytes(), [0; 4], number(place), number(content.len())].concat());
-        place += content.len();
+        bytes.extend([tag.to_le_bytes(), [0; 4], number(offset), number(content.len())].concat());
+        offset += content.len();
     }
     bytes.extend(sections.into_iter().flat_map(|(_, content)| content));
     bytes
@@ -187,7 +187,7 @@ fn leading_number(text: &mut &[u8]) -> i32 {
 /// The names and paths, each once, where one that ends another lies inside of it.
 struct Strings<'a> {
     bytes: Vec<u8>,
-    places: BTreeMap<&'a str, usize>,
+    offsets: BTreeMap<&'a str, usize>,
 }
 
 impl<'a> Strings<'a> {
@@ -195,22 +195,22 @@ impl<'a> Strings<'a> {
         let mut texts: Vec<&str> = texts.into_iter().collect();
         // Downwards by their ends, so that a text follows the longer ones that end with it.
         texts.sort_by(|one, other| other.bytes().rev().cmp(one.bytes().rev()));
-        let (mut bytes, mut places) = (Vec::new(), BTreeMap::new());
+        let (mut bytes, mut offsets) = (Vec::new(), BTreeMap::new());
         let mut previous: &str = "";
         for text in texts {
-            if places.is_empty() || !previous.ends_with(text) {
+            if offsets.is_empty() || !previous.ends_with(text) {
                 bytes.extend_from_slice(text.as_bytes());
                 bytes.push(0);
             }
             // Whatever it lies in was written last.
-            places.insert(text, start + bytes.len() - 1 - text.len());
+            offsets.insert(text, start + bytes.len() - 1 - text.len());
             previous = text;
         }
-        Self { bytes, places }
+        Self { bytes, offsets }
     }
 
-    fn place(&self, text: &str) -> [u8; 4] {
-        number(self.places.get(text).copied().unwrap_or_default())
+    fn offset(&self, text: &str) -> [u8; 4] {
+        number(self.offsets.get(text).copied().unwrap_or_default())
     }
 }
 
@@ -250,25 +250,25 @@ mod tests {
     fn strings_that_end_others_are_shared() {
         let strings = Strings::new(["c.so", "/lib/abc.so", "bc.so", "/lib/d.so", "so"].into(), 100);
         assert_eq!(strings.bytes, b"/lib/d.so\0/lib/abc.so\0");
-        for (text, place) in [("/lib/d.so", 100), ("/lib/abc.so", 110), ("bc.so", 116), ("c.so", 117), ("so", 119)] {
-            assert_eq!(strings.places[text], place, "{text}");
+        for (text, offset) in [("/lib/d.so", 100), ("/lib/abc.so", 110), ("bc.so", 116), ("c.so", 117), ("so", 119)] {
+            assert_eq!(strings.offsets[text], offset, "{text}");
         }
     }
 
     /// Reads the file by its description, in another way than it is written.
     fn entries(bytes: &[u8]) -> Vec<(u32, String, String, u64)> {
-        let word = |place: usize| u32::from_le_bytes(bytes[place..place + 4].try_into().unwrap());
-        let text = |place: u32| {
-            let rest = &bytes[place as usize..];
+        let word = |offset: usize| u32::from_le_bytes(bytes[offset..offset + 4].try_into().unwrap());
+        let text = |offset: u32| {
+            let rest = &bytes[offset as usize..];
             String::from_utf8(rest[..rest.iter().position(|byte| *byte == 0).unwrap()].to_vec()).unwrap()
         };
         assert_eq!(&bytes[..20], MAGIC);
         let count = word(20) as usize;
         (0..count)
             .map(|number| 48 + 24 * number)
-            .map(|place| {
-                let hwcaps = u64::from(word(place + 16)) | u64::from(word(place + 20)) << 32;
-                (word(place), text(word(place + 4)), text(word(place + 8)), hwcaps)
+            .map(|offset| {
+                let hwcaps = u64::from(word(offset + 16)) | u64::from(word(offset + 20)) << 32;
+                (word(offset), text(word(offset + 4)), text(word(offset + 8)), hwcaps)
             })
             .collect()
     }

@@ -14,15 +14,15 @@ pub(super) struct Group<'a> {
 /// Divides packages into at most `most` layers: returns the layer of each package, and the layers' names.
 ///
 /// Packages of one source share a layer, since they change together. When there are fewer sources than layers, each has its own. Else the large ones have their own,
-/// and the place of any other is a function of its name alone: an update changes the layer that the package is in, and no other.
+/// and the layer of any other is a function of its name alone: an update changes the layer that the package is in, and no other.
 pub(super) fn group(packages: &[Group<'_>], most: usize) -> (Vec<usize>, Vec<String>) {
     let mut sources: BTreeMap<&str, u64> = BTreeMap::new();
     for package in packages {
         *sources.entry(package.source).or_default() += package.size;
     }
-    let mut places: BTreeMap<&str, String> = BTreeMap::new();
+    let mut layer_names: BTreeMap<&str, String> = BTreeMap::new();
     if sources.len() <= most {
-        places.extend(sources.keys().map(|source| (*source, (*source).to_owned())));
+        layer_names.extend(sources.keys().map(|source| (*source, (*source).to_owned())));
     } else {
         let shared = (most / 3).max(1);
         let class = |size: u64| size.max(1).ilog2();
@@ -32,14 +32,14 @@ pub(super) fn group(packages: &[Group<'_>], most: usize) -> (Vec<usize>, Vec<Str
         large.truncate(most - shared);
         let own: BTreeSet<&str> = large.iter().map(|(source, _)| *source).collect();
         for source in sources.keys() {
-            let place =
+            let name =
                 if own.contains(source) { (*source).to_owned() } else { format!("packages, part {}", 1 + hash(source) % shared as u64) };
-            places.insert(source, place);
+            layer_names.insert(source, name);
         }
     }
-    let names: Vec<String> = places.values().collect::<BTreeSet<_>>().into_iter().cloned().collect();
+    let names: Vec<String> = layer_names.values().collect::<BTreeSet<_>>().into_iter().cloned().collect();
     let number =
-        |package: &Group<'_>| places.get(package.source).and_then(|place| names.iter().position(|name| name == place)).unwrap_or(0);
+        |package: &Group<'_>| layer_names.get(package.source).and_then(|layer| names.iter().position(|name| name == layer)).unwrap_or(0);
     (packages.iter().map(number).collect(), names)
 }
 
@@ -65,11 +65,11 @@ mod tests {
             let size = |number: usize| if number < 12 { 5 << 20 } else { 1000 } + if number == grown { 100 } else { 0 };
             names.iter().enumerate().map(|(number, name)| Group { source: name, size: size(number) }).collect()
         };
-        let (places, layers) = group(&packages(usize::MAX), 9);
+        let (numbers, layers) = group(&packages(usize::MAX), 9);
         assert!(layers.len() <= 9 && layers.len() >= 7, "{layers:?}");
         for grown in 0..60 {
-            assert_eq!(group(&packages(grown), 9), (places.clone(), layers.clone()));
+            assert_eq!(group(&packages(grown), 9), (numbers.clone(), layers.clone()));
         }
-        assert_eq!(places.iter().collect::<BTreeSet<_>>().len(), layers.len());
+        assert_eq!(numbers.iter().collect::<BTreeSet<_>>().len(), layers.len());
     }
 }

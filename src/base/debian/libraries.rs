@@ -101,9 +101,9 @@ pub fn libraries(files: &BTreeMap<ImagePath, LibraryFile>, directories: &[String
             continue;
         }
         for name in search.hwcaps(&folder) {
-            let shown = format!("{directory}/glibc-hwcaps/{name}");
-            if let Some(folder) = search.resolved(&shown) {
-                search.folder(&shown, &folder, Some(&name));
+            let configured = format!("{directory}/glibc-hwcaps/{name}");
+            if let Some(folder) = search.resolved(&configured) {
+                search.folder(&configured, &folder, Some(&name));
             }
         }
     }
@@ -176,8 +176,8 @@ impl<'a> Search<'a> {
         names
     }
 
-    /// Searches a folder unless it was; says whether it did.
-    fn folder(&mut self, shown: &str, folder: &ImagePath, hwcaps: Option<&str>) -> bool {
+    /// Searches a folder unless that was done before; says whether it did. `configured` is its path as the configuration names it.
+    fn folder(&mut self, configured: &str, folder: &ImagePath, hwcaps: Option<&str>) -> bool {
         if self.seen.contains(folder) {
             return false;
         }
@@ -200,16 +200,16 @@ impl<'a> Search<'a> {
             let soname = if is_link { name } else { soname };
             let candidate = Candidate { name, is_link, isa_level: object.isa_level, abi: object.abi };
             match candidates.entry(soname) {
-                Entry::Vacant(place) => {
-                    place.insert(candidate);
+                Entry::Vacant(vacant) => {
+                    vacant.insert(candidate);
                 }
-                Entry::Occupied(mut place) => {
-                    let known = place.get();
+                Entry::Occupied(mut occupied) => {
+                    let known = occupied.get();
                     let is_newer = is_link == known.is_link && compare_names(known.name, name).is_lt();
                     if (!is_link && known.is_link) || is_newer {
                         // The interface of the one that was there first stays.
                         let abi = known.abi;
-                        place.insert(Candidate { abi, ..candidate });
+                        occupied.insert(Candidate { abi, ..candidate });
                     }
                 }
             }
@@ -219,7 +219,7 @@ impl<'a> Search<'a> {
             let file = if hwcaps.is_none() && present.contains(soname) { soname } else { candidate.name };
             CachedLibrary {
                 name: soname.to_owned(),
-                path: format!("{shown}/{file}"),
+                path: format!("{configured}/{file}"),
                 abi: candidate.abi,
                 hwcaps: hwcaps.map(str::to_owned),
                 isa_level: candidate.isa_level,
@@ -243,7 +243,7 @@ fn is_library(name: &str) -> bool {
 
 /// Says whether a file is one that a package manager or prelink has not finished.
 fn is_temporary(name: &str) -> bool {
-    let prelink = |name: &str| name.ends_with(".#prelink#") || name.rfind(".#prelink#.").is_some_and(|place| name.len() - place == 17);
+    let prelink = |name: &str| name.ends_with(".#prelink#") || name.rfind(".#prelink#.").is_some_and(|start| name.len() - start == 17);
     prelink(name) || name.contains(';') || name.ends_with(".dpkg-new") || name.ends_with(".dpkg-tmp")
 }
 

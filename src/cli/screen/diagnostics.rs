@@ -14,7 +14,7 @@ pub enum Colors {
     Always,
 }
 
-/// Renders diagnostics as text: each with its place and the marked text, and its hints. `width` is the terminal's, in columns.
+/// Renders diagnostics as text: each with its line, the marked text, and its hints. `width` is the terminal's, in columns.
 pub fn render(diagnostics: &[Diagnostic], colors: Colors, width: usize) -> String {
     let renderer = match colors {
         Colors::Never => Renderer::plain(),
@@ -53,7 +53,8 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
         }
         (location, also) => {
             let marks = [(location, AnnotationKind::Primary), (also, AnnotationKind::Context)];
-            for (span, label, kind) in marks.into_iter().filter_map(|(place, kind)| place.as_ref().map(|(span, label)| (span, label, kind)))
+            for (span, label, kind) in
+                marks.into_iter().filter_map(|(location, kind)| location.as_ref().map(|(span, label)| (span, label, kind)))
             {
                 elements.push(snippet(span).annotation(mark(kind, span, label)).into());
             }

@@ -71,7 +71,7 @@ fn tell(built: &Built, arguments: &Build, invocation: &Invocation) {
     }
     if arguments.push {
         let sent: u64 =
-            built.uploads.iter().filter(|upload| upload.written == "uploaded").fold(0, |sent, upload| sent.saturating_add(upload.size));
+            built.uploads.iter().filter(|upload| upload.status == "uploaded").fold(0, |sent, upload| sent.saturating_add(upload.size));
         invocation.screen.say(&format!("pushed {} ({} sent)", built.tags.join(", "), bytes(sent)));
     }
     if arguments.output.is_empty() && !arguments.push {

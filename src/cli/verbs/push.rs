@@ -12,7 +12,7 @@ pub(in crate::cli) fn run(arguments: &Push, invocation: &Invocation) -> Result<S
     let tools = invocation.tools(None)?;
     let pushed = crate::ops::push::push(&from, &to, &tools, invocation.observer())?;
     let sent: u64 =
-        pushed.uploads.iter().filter(|upload| upload.written == "uploaded").fold(0, |sent, upload| sent.saturating_add(upload.size));
+        pushed.uploads.iter().filter(|upload| upload.status == "uploaded").fold(0, |sent, upload| sent.saturating_add(upload.size));
     invocation.screen.say(&format!("pushed {} ({} sent)", arguments.to.join(", "), bytes(sent)));
     if let Some(file) = &arguments.digest_file {
         let failed = |error| StoreError::disk(format!("could not write `{}`", file.display()), error);

@@ -13,6 +13,6 @@ pub(in crate::cli) fn run(arguments: &Vendor, invocation: &Invocation) -> Result
         Some(digest) => invocation.screen.say(&format!("copied the base image {digest}")),
         None => invocation.screen.say(&format!("copied {} packages ({})", vendored.packages, bytes(vendored.bytes))),
     }
-    invocation.screen.say(&format!("next: hardened build --locked --offline --vendored {}", vendored.place));
-    invocation.render(&vendored, || vendored.place.clone())
+    invocation.screen.say(&format!("next: hardened build --locked --offline --vendored {}", vendored.location));
+    invocation.render(&vendored, || vendored.location.clone())
 }

@@ -226,7 +226,7 @@ impl Builder {
         let architecture = interned(&mut self.architectures, architecture).ok_or(IndexProblem::Variety("Architecture"))?;
         let [pre_depends, depends, provides] = [Kept::PreDepends, Kept::Depends, Kept::Provides].map(|field| draft.value(field));
         let texts = [name, version, source, source_version, filename, pre_depends, depends, provides];
-        let (block, offset) = place(&mut self.blocks, &texts)?;
+        let (block, offset) = store(&mut self.blocks, &texts)?;
         let long = |text: &str| u32::try_from(text.len()).map_err(|_| IndexProblem::StanzaBytes(u32::MAX));
         let medium = |text: &str| u16::try_from(text.len()).map_err(|_| IndexProblem::StanzaBytes(u32::from(u16::MAX)));
         let short = |text: &str| u8::try_from(text.len()).map_err(|_| IndexProblem::StanzaBytes(u32::from(u8::MAX)));
@@ -297,7 +297,7 @@ fn interned(table: &mut Vec<Box<str>>, text: &str) -> Option<u8> {
 }
 
 /// Writes texts into the last block, or a new one.
-fn place(blocks: &mut Vec<String>, texts: &[&str]) -> Result<(u16, u32), IndexProblem> {
+fn store(blocks: &mut Vec<String>, texts: &[&str]) -> Result<(u16, u32), IndexProblem> {
     let needed: usize = texts.iter().map(|text| text.len()).sum();
     if blocks.last().is_none_or(|block| block.capacity() - block.len() < needed) {
         if let Some(full) = blocks.last_mut() {

@@ -80,8 +80,8 @@ impl ResolveFault {
     }
 }
 
-fn elsewhere_text(places: &[String]) -> String {
-    if places.is_empty() { String::new() } else { format!("; there is one: {}", places.join(", ")) }
+fn elsewhere_text(suites: &[String]) -> String {
+    if suites.is_empty() { String::new() } else { format!("; there is one: {}", suites.join(", ")) }
 }
 
 fn chain_text(chain: &[String]) -> String {

@@ -47,7 +47,7 @@ impl Credentials {
     /// has an entry already, in `REGISTRY_AUTH_FILE`, or in docker's `config.json`, or with the helper that the file names.
     ///
     /// # Errors
-    /// When there is no place, or writing fails. The file is then as it was.
+    /// When there is no file to keep them in, or writing fails. The file is then as it was.
     pub fn keep(&self, registry: &str, user: &str, password: &Secret) -> Result<Kept, KeepFault> {
         let holder = paths(&self.environment).into_iter().find(|path| {
             AuthFile::read(path).ok().flatten().is_some_and(|file| file.exact_key(registry).is_some() || file.helper_of(registry).is_some())

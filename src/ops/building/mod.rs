@@ -28,7 +28,7 @@ use super::{Failure, Observer, RecipeRequest, Tools};
 
 pub use super::destinations::Push;
 pub use explained::{Explained, ExplainedBase, ExplainedLayer};
-pub(super) use outcome::written;
+pub(super) use outcome::upload_status;
 pub use outcome::{Built, BuiltLayer, BuiltPlatform, BuiltSkip, BuiltUpload, Times};
 
 mod explained;

@@ -34,7 +34,7 @@ pub struct Built {
     pub skipped: Vec<BuiltSkip>,
     /// How many files were left out in all.
     pub skipped_count: usize,
-    /// What became of each blob at each place.
+    /// What became of each blob at each destination.
     pub uploads: Vec<BuiltUpload>,
     /// How long it took.
     pub seconds: Times,
@@ -85,18 +85,18 @@ pub struct BuiltSkip {
     pub why: String,
 }
 
-/// What became of a blob at a place.
+/// What became of a blob at a destination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct BuiltUpload {
-    /// The place.
-    pub place: String,
+    /// The destination.
+    pub destination: String,
     /// The blob.
     pub digest: String,
     /// Its size in bytes.
     pub size: u64,
     /// `present`, `mounted` or `uploaded`.
-    pub written: &'static str,
+    pub status: &'static str,
 }
 
 /// Seconds that a build took.
@@ -119,10 +119,10 @@ impl Job {
             references = recipe.names().into_iter().map(|name| name.at(root.digest).to_string()).collect();
         }
         let upload = |sent: &Sent| BuiltUpload {
-            place: destinations[sent.destination].name(),
+            destination: destinations[sent.destination].name(),
             digest: sent.descriptor.digest.to_string(),
             size: sent.descriptor.size,
-            written: written(sent.written),
+            status: upload_status(sent.written),
         };
         Built {
             digest: root.digest.to_string(),
@@ -140,7 +140,7 @@ impl Job {
     }
 }
 
-pub(in crate::ops) fn written(written: crate::oci::Written) -> &'static str {
+pub(in crate::ops) fn upload_status(written: crate::oci::Written) -> &'static str {
     match written {
         crate::oci::Written::Present => "present",
         crate::oci::Written::Mounted => "mounted",

@@ -109,8 +109,8 @@ fn resolved(
     architecture: &str,
     tools: &Tools,
 ) -> Result<Resolution, Failure> {
-    let place = |name: &str| base.spans.get(name).and_then(Option::as_ref).or(open.recipe.base.span.as_ref());
-    let fault = |message: String, name: &str| Diagnostic::error(message).at(place(name), "asked for here");
+    let span = |name: &str| base.spans.get(name).and_then(Option::as_ref).or(open.recipe.base.span.as_ref());
+    let fault = |message: String, name: &str| Diagnostic::error(message).at(span(name), "asked for here");
     let mut wanted = Vec::new();
     for (name, version) in &base.wanted {
         let version = version.as_deref().map(str::parse::<Version>).transpose();
@@ -130,7 +130,7 @@ fn resolved(
     let others = if matches!(reason, ResolveFault::UnknownPackage { .. }) { other_suites(base, architecture, tools) } else { Vec::new() };
     request.elsewhere = others.iter().map(|(name, index)| (name.as_str(), index)).collect();
     let reason = if others.is_empty() { reason } else { resolve(&labels, architecture, &request).err().unwrap_or(reason) };
-    Err(unresolved(&reason, place))
+    Err(unresolved(&reason, span))
 }
 
 /// Returns the lists of packages of Debian's suites that the recipe does not name, as far as they can be had.
@@ -150,8 +150,8 @@ pub(super) fn indexes_of(suite: &str, architecture: &str, tools: &Tools) -> Vec<
     indexes.into_iter().map(|(_, index)| index).collect()
 }
 
-fn unresolved<'a>(reason: &ResolveFault, place: impl Fn(&str) -> Option<&'a crate::diagnostic::Span>) -> Failure {
-    let diagnostic = Diagnostic::error(reason.to_string()).at(place(named(reason)), "asked for here");
+fn unresolved<'a>(reason: &ResolveFault, span: impl Fn(&str) -> Option<&'a crate::diagnostic::Span>) -> Failure {
+    let diagnostic = Diagnostic::error(reason.to_string()).at(span(named(reason)), "asked for here");
     Failure::from(reason.hint().into_iter().fold(diagnostic, Diagnostic::hint))
 }
 

@@ -196,14 +196,14 @@ fn certificates(open: &OpenRecipe, base: &DebianBase) -> Result<Vec<Vec<u8>>, Fa
     base.certificates.iter().map(read).collect()
 }
 
-/// Opens the place that packages and bases were copied to, if the user named one.
+/// Opens the store that packages and bases were copied to, if the user named one.
 pub(super) fn vendored(tools: &Tools) -> Result<Option<Box<dyn Store>>, Failure> {
     Ok(match &tools.vendored {
         None => None,
         Some(Location::Layout(folder, _)) => Some(Box::new(Layout::open(folder)?)),
         Some(Location::Registry(reference)) => Some(Box::new(tools.registry.repository(&reference.name))),
         Some(other) => {
-            return Err(StoreError::new(StoreFault::Refused, format!("`{other}` is no place that `hardened vendor` copies to"))
+            return Err(StoreError::new(StoreFault::Refused, format!("`hardened vendor` does not copy to `{other}`"))
                 .hint("name a folder, `oci:DIR`, or a registry reference")
                 .into());
         }
