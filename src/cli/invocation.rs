@@ -114,14 +114,14 @@ impl Invocation {
 pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
     let failed = |error| StoreError::new(StoreFault::Disk, "could not write the result as JSON").caused_by(error);
     let text = serde_json::to_string_pretty(value).map_err(failed)?;
-    let mut shown = String::with_capacity(text.len());
+    let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         // All of these are within sixteen bits.
         match character {
-            '\n' => shown.push('\n'),
-            hostile if is_hostile(hostile) => shown.extend(format!("\\u{:04x}", u32::from(hostile)).chars()),
-            other => shown.push(other),
+            '\n' => escaped.push('\n'),
+            hostile if is_hostile(hostile) => escaped.extend(format!("\\u{:04x}", u32::from(hostile)).chars()),
+            other => escaped.push(other),
         }
     }
-    Ok(shown)
+    Ok(escaped)
 }

@@ -4,11 +4,11 @@ use reqwest::Url;
 
 use crate::diagnostic::is_hostile;
 
-/// How much of a foreign answer is shown.
-const SHOWN: usize = 4 << 10;
+/// The most bytes of a foreign answer that a message has.
+const LIMIT: usize = 4 << 10;
 
 /// Writes a URL for people: without user and password, and without its query, which may be a signature as a whole.
-pub fn shown(url: &Url) -> String {
+pub fn redacted(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let query = if url.query().is_some_and(|query| !query.is_empty()) { "?…" } else { "" };
@@ -26,7 +26,7 @@ pub fn without_secrets(text: &str) -> String {
 
 /// Writes foreign text for people: at most 4 KiB of it, and every control character as an escape.
 pub fn escaped(text: &str) -> String {
-    let mut end = text.len().min(SHOWN);
+    let mut end = text.len().min(LIMIT);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
@@ -55,7 +55,7 @@ mod tests {
             ("http://127.0.0.1:5000/v2/", "http://127.0.0.1:5000/v2/"),
             ("https://host.example/?secret", "https://host.example/?…"),
         ] {
-            assert_eq!(shown(&url.parse().unwrap()), expected);
+            assert_eq!(redacted(&url.parse().unwrap()), expected);
         }
         for (text, expected) in [
             ("https://user:secret@host.example/a?secret#secret", "https://host.example/a"),
@@ -67,6 +67,6 @@ mod tests {
             assert_eq!(without_secrets(text), expected);
         }
         assert_eq!(escaped("a\u{1b}[31mb\nc\u{202e}"), "a\\u{1b}[31mb\\nc\\u{202e}");
-        assert!(escaped(&"é".repeat(5000)).len() <= SHOWN + 3);
+        assert!(escaped(&"é".repeat(5000)).len() <= LIMIT + 3);
     }
 }

@@ -21,7 +21,7 @@ impl Http {
             return Err(forbidden("which is no usable URL"));
         }
         let url = from.join(location).map_err(|_| forbidden("which is no usable URL"))?;
-        let why_not = |why: &str| told(&redact::shown(&url), &format!("{why}; this is not followed"));
+        let why_not = |why: &str| told(&redact::redacted(&url), &format!("{why}; this is not followed"));
         if !matches!(url.scheme(), "https" | "http") || url.host_str().is_none() {
             return Err(why_not("which is neither HTTPS nor HTTP"));
         }

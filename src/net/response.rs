@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap};
 use tokio::time::timeout;
 
-use super::{Http, HttpFault, Nearness, Target, redact};
+use super::{Http, HttpFault, Nearness, Target};
 
 /// An answer: its head, and its body still to be read.
 pub struct Response {
@@ -36,11 +36,6 @@ impl Response {
     /// Returns the size that the answer claims.
     pub fn length(&self) -> Option<u64> {
         self.header(CONTENT_LENGTH.as_str())?.parse().ok()
-    }
-
-    /// Returns what a message shows of a text of the server's: escaped, and without the credentials that were sent to it.
-    pub fn shown(&self, text: &str) -> String {
-        self.body.http.hide(&redact::escaped(text))
     }
 
     /// Returns the client that got the answer.

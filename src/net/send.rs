@@ -40,7 +40,7 @@ impl Http {
                 Some(location) => target = response.hop(location)?,
             }
         }
-        Err(HttpFault::Forbidden(format!("`{}` sends us on more than {REDIRECTS} times", redact::shown(&target.url))))
+        Err(HttpFault::Forbidden(format!("`{}` sends us on more than {REDIRECTS} times", redact::redacted(&target.url))))
     }
 
     fn send_once(

@@ -371,17 +371,17 @@ fn a_host_that_refuses_is_given_up_soon() {
 #[test]
 fn a_host_that_takes_connections_and_never_answers_is_given_up() {
     // Nobody accepts: the system takes the connections, and they stay without a word.
-    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let (connect, answer) = (Duration::from_millis(50), Duration::from_millis(150));
     let patience = Patience { connect, answer, ..Patience::default() };
     let http = Http::new(Settings { patience, ..settings() });
-    let at = name(&mute.local_addr().unwrap().to_string(), "a/b");
+    let at = name(&silent.local_addr().unwrap().to_string(), "a/b");
     let from = Registry::new(http, Credentials::new(Environment::default())).repository(&at);
     let error = from.read_manifest(&Selector::Tag(tag("1"))).unwrap_err();
     assert_eq!(error.fault, StoreFault::Unreachable);
     assert!(told(&error).contains("did not answer") && told(&error).contains("hint: check that a registry runs at"), "{}", told(&error));
-    mute.set_nonblocking(true).unwrap();
-    let tries = std::iter::from_fn(|| mute.accept().ok()).count();
+    silent.set_nonblocking(true).unwrap();
+    let tries = std::iter::from_fn(|| silent.accept().ok()).count();
     assert!((1..=4).contains(&tries), "{tries} connections");
 }
 

@@ -49,7 +49,7 @@ struct Counts {
 
 /// A proxy that fails a part of all requests, in each of seven ways alike.
 pub(crate) struct FaultyProxy {
-    door: Door,
+    listener: Listener,
     counts: Arc<Counts>,
 }
 
@@ -60,17 +60,17 @@ impl FaultyProxy {
         let chance = Arc::new(Mutex::new(seed));
         let upstream = upstream.to_owned();
         let counted = Arc::clone(&counts);
-        let door = Door::open(move |client| {
+        let listener = Listener::open(move |client| {
             let served = Served { upstream: &upstream, percent, chance: &chance, counts: &counted };
             // A connection that breaks is what this is for.
             let _ = served.serve(client);
             let _ = client.shutdown(Shutdown::Both);
         });
-        Self { door, counts }
+        Self { listener, counts }
     }
 
     pub(crate) fn host(&self) -> &str {
-        &self.door.address
+        &self.listener.address
     }
 
     /// How many requests came, and how many of them were failed.
@@ -268,7 +268,7 @@ fn forward(from: &mut impl BufRead, to: &mut impl Write, framing: Option<Framing
 
 /// A line to a registry that is far away: each byte arrives later, and a connection costs a round trip.
 pub(crate) struct FarLine {
-    door: Door,
+    listener: Listener,
 }
 
 impl FarLine {
@@ -276,7 +276,7 @@ impl FarLine {
     pub(crate) fn start(upstream: &str, round_trip: Duration) -> Self {
         let upstream = upstream.to_owned();
         Self {
-            door: Door::open(move |client| {
+            listener: Listener::open(move |client| {
                 thread::sleep(round_trip);
                 let Ok(server) = TcpStream::connect(&upstream) else { return };
                 let _ = (server.set_nodelay(true), client.set_nodelay(true));
@@ -290,7 +290,7 @@ impl FarLine {
     }
 
     pub(crate) fn host(&self) -> &str {
-        &self.door.address
+        &self.listener.address
     }
 }
 
@@ -319,13 +319,13 @@ fn late(mut from: &TcpStream, mut to: &TcpStream, delay: Duration) {
 }
 
 /// A listener on loopback, with a thread for each connection. It ends when it is dropped.
-struct Door {
+struct Listener {
     address: String,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Door {
+impl Listener {
     fn open(serve: impl Fn(&TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -344,7 +344,7 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for Listener {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         let _ = TcpStream::connect(&self.address);

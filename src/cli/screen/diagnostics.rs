@@ -75,7 +75,7 @@ fn mark(kind: AnnotationKind, span: &Span, label: &str) -> Annotation<'static> {
     kind.span(range(span)).label(escaped(label))
 }
 
-/// Returns the marked range in the text as it is shown. A value over several lines is marked in its first.
+/// Returns the marked range in the text as it is rendered. A value over several lines is marked in its first.
 fn range(span: &Span) -> Range<usize> {
     let text = &hidden(&span.source.text);
     let boundary = |position: usize| (0..=position.min(text.len())).rev().find(|position| text.is_char_boundary(*position)).unwrap_or(0);
@@ -88,31 +88,31 @@ fn range(span: &Span) -> Range<usize> {
 
 /// Returns a text of which no character moves the cursor or turns the direction of writing.
 fn escaped(text: &str) -> String {
-    hidden(text).chars().fold(String::with_capacity(text.len()), |mut shown, character| {
-        push(&mut shown, character, character == '\n');
-        shown
+    hidden(text).chars().fold(String::with_capacity(text.len()), |mut line, character| {
+        push(&mut line, character, character == '\n');
+        line
     })
 }
 
 /// Returns a source text with the same lines, and nothing in them that speaks to the terminal.
 fn single_spaced(text: &str) -> String {
-    text.chars().filter(|character| *character != '\r').fold(String::with_capacity(text.len()), |mut shown, character| {
+    text.chars().filter(|character| *character != '\r').fold(String::with_capacity(text.len()), |mut line, character| {
         match character {
-            '\n' => shown.push('\n'),
-            '\t' => shown.push(' '),
-            other => push(&mut shown, other, false),
+            '\n' => line.push('\n'),
+            '\t' => line.push(' '),
+            other => push(&mut line, other, false),
         }
-        shown
+        line
     })
 }
 
-fn push(shown: &mut String, character: char, is_line_end: bool) {
+fn push(line: &mut String, character: char, is_line_end: bool) {
     if is_line_end {
-        shown.push(' ');
+        line.push(' ');
     } else if is_hostile(character) {
-        shown.extend(character.escape_default());
+        line.extend(character.escape_default());
     } else {
-        shown.push(character);
+        line.push(character);
     }
 }
 

@@ -23,13 +23,11 @@ pub(in crate::cli) fn run(arguments: &Lock, invocation: &Invocation) -> Result<S
 
 /// Writes what changed as a table: package, old version, new version, vulnerabilities.
 fn table(changes: &[PackageChange]) -> String {
-    let shown = |version: &Option<String>, otherwise: &str| version.clone().unwrap_or_else(|| otherwise.to_owned());
+    let version_text = |version: &Option<String>, otherwise: &str| version.clone().unwrap_or_else(|| otherwise.to_owned());
     let mut rows = vec![["package".to_owned(), "old".to_owned(), "new".to_owned(), "fixes".to_owned()]];
-    rows.extend(
-        changes.iter().map(|change| {
-            [change.name.clone(), shown(&change.before, "-"), shown(&change.after, "gone"), change.vulnerabilities.join(" ")]
-        }),
-    );
+    rows.extend(changes.iter().map(|change| {
+        [change.name.clone(), version_text(&change.before, "-"), version_text(&change.after, "gone"), change.vulnerabilities.join(" ")]
+    }));
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or_default();
     let widths = [width(0), width(1), width(2)];
     let line = |row: &[String; 4]| {

@@ -12,7 +12,7 @@ use super::*;
 const SAMPLES: [(&str, &str); 8] = [
     ("archive", include_str!("samples/archive.asc")),
     ("expired", include_str!("samples/expired.asc")),
-    ("mute", include_str!("samples/mute.asc")),
+    ("certify-only", include_str!("samples/certify-only.asc")),
     ("retired", include_str!("samples/retired.asc")),
     ("revoked", include_str!("samples/revoked.asc")),
     ("short", include_str!("samples/short.asc")),
@@ -209,7 +209,7 @@ fn a_key_counts_until_it_expires() {
 #[test]
 fn keys_that_prove_nothing_are_not_trusted() {
     let fault = |name: &str| TrustedKeys::none().with(&public(name)).unwrap_err().to_string();
-    for (name, expected) in [("short", "is too weak"), ("weak", "no signature of its own with SHA-256"), ("mute", "may sign")] {
+    for (name, expected) in [("short", "is too weak"), ("weak", "no signature of its own with SHA-256"), ("certify-only", "may sign")] {
         assert!(fault(name).contains(expected), "{name}: {}", fault(name));
     }
     let (_, secret) = SAMPLES[0];

@@ -167,5 +167,5 @@ fn why(rule: &str) -> &'static str {
 }
 
 fn file_name(path: &HostPath) -> HostPath {
-    HostPath::new(super::shown::last_name(path.as_bytes()))
+    HostPath::new(super::host_path::last_name(path.as_bytes()))
 }

@@ -6,9 +6,9 @@ use rustix::fs::Mode;
 use super::beneath::{has_capabilities, read_beginning};
 use super::choice::{Choice, Decision};
 use super::gather::{Gather, file_mode};
+use super::host_path::{joined, last_name};
 use super::listing::Bits;
 use super::locate::{Folder, Located, LocatedFile, locate, missing};
-use super::shown::{joined, last_name};
 use super::walk::{Host, Walked, walk};
 use super::{FileFault, Found, HostPath, Note, Project, Request};
 use crate::recipe::{Destination, Symlinks};
@@ -55,24 +55,24 @@ impl Project {
 
 /// Finds a file that is named by itself.
 fn find_file(request: &Request, file: &LocatedFile, choice: &Choice) -> Result<Found, FileFault> {
-    let shown = || HostPath::new(&file.written);
+    let host_path = || HostPath::new(&file.written);
     denied(choice, &file.written, &file.path)?;
     let name = last_name(&file.written);
     if let Some(limit) = choice.must_see(last_name(&file.path)) {
-        let unreadable = |errno: rustix::io::Errno| FileFault::Unreadable { path: shown(), source: errno.into() };
+        let unreadable = |errno: rustix::io::Errno| FileFault::Unreadable { path: host_path(), source: errno.into() };
         let beginning = read_beginning(file.handle.as_fd(), &file.path, limit).map_err(unreadable)?.unwrap_or_default();
         if let Some(rule) = Choice::denied_content(&beginning) {
-            return Err(FileFault::Denied { path: shown(), rule });
+            return Err(FileFault::Denied { path: host_path(), rule });
         }
     }
     if choice.decide(b"", name, name, false, true) != Decision::Take {
-        return Err(FileFault::AllLeftOut { from: shown() });
+        return Err(FileFault::AllLeftOut { from: host_path() });
     }
     let path = match &request.to {
         Destination::At(path) => Ok(path.clone()),
         Destination::In(folder) => folder.join(name),
     };
-    let path = path.map_err(|fault| FileFault::Name { path: shown(), fault })?;
+    let path = path.map_err(|fault| FileFault::Name { path: host_path(), fault })?;
     let mode = file.facts.bits;
     let special = mode.intersects(Mode::SUID.union(Mode::SGID).union(Mode::SVTX));
     let executable = mode.contains(Mode::XUSR);

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::shown::{is_below, joined};
+use super::host_path::{is_below, joined};
 
 /// How many links one path may lead through, as in Linux.
 const DEPTH: usize = 40;

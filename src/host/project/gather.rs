@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 
 use rustix::fs::Dev;
 
+use super::host_path::joined;
 use super::listing::{Bits, Child, Faults, Listing, SharedFile, Slot, What};
 use super::locate::Folder;
-use super::shown::joined;
 use super::{FileFault, HostPath, LinkFault, Note, Request};
 use crate::rootfs::{Content, Entry, EntryKind, ImagePath, Stat};
 

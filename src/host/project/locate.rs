@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::beneath::{Facts, facts, facts_at, open_folder};
 use super::choice::split_glob;
-use super::shown::{joined, last_name};
+use super::host_path::{joined, last_name};
 use super::{FileFault, HostPath, LinkFault, Project};
 use crate::diagnostic::nearest;
 use crate::recipe::Symlinks;
@@ -122,25 +122,25 @@ fn cleaned(from: &str) -> Result<String, FileFault> {
 }
 
 fn real(project: &Project, path: &[u8], symlinks: Symlinks) -> Result<Real, FileFault> {
-    let shown = || HostPath::new(path);
+    let host_path = || HostPath::new(path);
     let whole = project.root().join(OsStr::from_bytes(path));
     let host = whole.canonicalize().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => match whole.read_link() {
             Ok(target) => {
-                FileFault::Link { path: shown(), target: HostPath::new(target.as_os_str().as_bytes()), fault: LinkFault::Dangling }
+                FileFault::Link { path: host_path(), target: HostPath::new(target.as_os_str().as_bytes()), fault: LinkFault::Dangling }
             }
             Err(_) => missing(project, path),
         },
-        _ => FileFault::Unreadable { path: shown(), source: error },
+        _ => FileFault::Unreadable { path: host_path(), source: error },
     })?;
     let absolute = || host.as_os_str().as_bytes().strip_prefix(b"/").unwrap_or_default().to_vec();
     match host.strip_prefix(project.root()) {
         Ok(inside) => {
-            let handle = project.root_handle().map_err(|errno| FileFault::Unreadable { path: shown(), source: errno.into() })?;
+            let handle = project.root_handle().map_err(|errno| FileFault::Unreadable { path: host_path(), source: errno.into() })?;
             Ok(Real { tree: TreeId(0), handle, path: inside.as_os_str().as_bytes().to_vec(), host: absolute() })
         }
         Err(_) if symlinks == Symlinks::Keep => {
-            Err(FileFault::Link { path: shown(), target: HostPath::new(host.as_os_str().as_bytes()), fault: LinkFault::LeavesRoot })
+            Err(FileFault::Link { path: host_path(), target: HostPath::new(host.as_os_str().as_bytes()), fault: LinkFault::LeavesRoot })
         }
         Err(_) => {
             let (tree, handle) = project.host()?;

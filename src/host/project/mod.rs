@@ -14,15 +14,15 @@ mod fault;
 mod find;
 mod follow;
 mod gather;
+mod host_path;
 mod listing;
 mod locate;
 mod request;
-mod shown;
 mod trees;
 mod walk;
 
 pub use deny::{DENY_LIST_VERSION, DENY_RULES, DenyRule};
 pub use fault::{FileFault, LinkFault};
+pub use host_path::HostPath;
 pub use request::{Found, Note, Request, Skipped, Why};
-pub use shown::HostPath;
 pub use trees::Project;

@@ -11,9 +11,9 @@ use rustix::io::{Errno, retry_on_intr};
 use super::beneath::{facts_at, has_capabilities, open_folder, read_beginning};
 use super::choice::{Choice, Decision};
 use super::follow::Followed;
+use super::host_path::{is_below, joined, last_name};
 use super::listing::{Bits, Faults, Left, Listing, SharedFile, Slot, What};
 use super::locate::{Folder, facts_beneath, followed, special};
-use super::shown::{is_below, joined, last_name};
 use super::{FileFault, HostPath, LinkFault, Why};
 use crate::rootfs::{FoundFile, TreeId};
 
@@ -147,7 +147,7 @@ impl Walk<'_> {
     }
 
     /// Returns a path below the request's folder as the user knows it.
-    fn shown(&self, path: &[u8]) -> HostPath {
+    fn host_path(&self, path: &[u8]) -> HostPath {
         HostPath::new(&joined(&self.folder.written, path))
     }
 }
@@ -210,7 +210,7 @@ impl<'a> Worker<'a> {
                 Ok(())
             }
             kind => {
-                self.faults.push(path, FileFault::Special { path: self.walk.shown(path), what: special(kind) });
+                self.faults.push(path, FileFault::Special { path: self.walk.host_path(path), what: special(kind) });
                 Ok(())
             }
         }
@@ -224,7 +224,7 @@ impl<'a> Worker<'a> {
             Decision::Enter => Some(false),
             Decision::Ignore => None,
             Decision::Skip(why) => {
-                self.left.push(self.walk.shown(path), why);
+                self.left.push(self.walk.host_path(path), why);
                 None
             }
         }
@@ -275,14 +275,14 @@ impl<'a> Worker<'a> {
         // Above the recipe's root, names do not matter; outside of it, all do.
         let below_root = if is_below(&target, &host.root) { &target[host.root.len()..] } else { &target };
         if let Some(rule) = self.walk.choice.denied_path(below_root) {
-            self.left.push(self.walk.shown(path), Why::Denied(rule));
+            self.left.push(self.walk.host_path(path), Why::Denied(rule));
             return Ok(());
         }
         match facts.kind {
             FileType::Directory => {
                 let Some(matched) = self.decide(here, name, path, true) else { return Ok(()) };
                 if self.walk.followed.fetch_add(1, Ordering::Relaxed) >= FOLLOWED {
-                    let fault = FileFault::TooMany { path: self.walk.shown(path), what: "followed links", limit: FOLLOWED };
+                    let fault = FileFault::TooMany { path: self.walk.host_path(path), what: "followed links", limit: FOLLOWED };
                     self.faults.push(path, fault);
                     return Ok(());
                 }
@@ -297,7 +297,7 @@ impl<'a> Worker<'a> {
                     here.listing.push(name, What::Elsewhere(Box::new(file), bits(facts.bits)));
                 }
             }
-            kind => self.faults.push(path, FileFault::Special { path: self.walk.shown(path), what: special(kind) }),
+            kind => self.faults.push(path, FileFault::Special { path: self.walk.host_path(path), what: special(kind) }),
         }
         Ok(())
     }
@@ -308,19 +308,19 @@ impl<'a> Worker<'a> {
         let beginning = read_beginning(folder, file, limit)?.unwrap_or_default();
         let rule = Choice::denied_content(&beginning);
         if let Some(rule) = rule {
-            self.left.push(self.walk.shown(path), Why::Denied(rule));
+            self.left.push(self.walk.host_path(path), Why::Denied(rule));
         }
         Ok(rule.is_some())
     }
 
     fn broken(&mut self, here: &Here<'_>, name: &[u8], path: &[u8], fault: LinkFault) -> Result<(), Errno> {
         let target = HostPath::new(retry_on_intr(|| readlinkat(here.handle, name, Vec::new()))?.to_bytes());
-        self.faults.push(path, FileFault::Link { path: self.walk.shown(path), target, fault });
+        self.faults.push(path, FileFault::Link { path: self.walk.host_path(path), target, fault });
         Ok(())
     }
 
     fn unreadable(&mut self, path: &[u8], errno: Errno) {
-        self.faults.push(path, FileFault::Unreadable { path: self.walk.shown(path), source: errno.into() });
+        self.faults.push(path, FileFault::Unreadable { path: self.walk.host_path(path), source: errno.into() });
     }
 }
 

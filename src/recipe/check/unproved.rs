@@ -14,7 +14,7 @@ impl Check<'_> {
                 self.fault(at.key("path").span(), "`path` is not a path in the image".to_owned(), "not absolute", hint);
             }
             let needs = self.pattern(at, "needs", "libcuda.so.*", keys.needs.as_deref());
-            let reason = self.written(at, "reason", "the host's driver is mounted there", keys.reason.as_deref());
+            let reason = self.non_empty(at, "reason", "the host's driver is mounted there", keys.reason.as_deref());
             if let (Some(path), Some(needs), Some(reason)) = (path, needs, reason) {
                 entries.push(UnprovedEntry { path, needs, reason });
             }
@@ -23,7 +23,7 @@ impl Check<'_> {
     }
 
     fn pattern(&mut self, at: At<'_>, key: &str, example: &str, written: Option<&str>) -> Option<String> {
-        let text = self.written(at, key, example, written)?;
+        let text = self.non_empty(at, key, example, written)?;
         if let Err(fault) = globset::Glob::new(&text) {
             let message = format!("`{key}` is not a pattern: {}", fault.kind());
             self.fault(at.key(key).span(), message, "not a pattern", format!("for example `{key} = \"{example}\"`"));
@@ -33,7 +33,7 @@ impl Check<'_> {
     }
 
     /// Reads a text that an entry must have.
-    fn written(&mut self, at: At<'_>, key: &str, example: &str, written: Option<&str>) -> Option<String> {
+    fn non_empty(&mut self, at: At<'_>, key: &str, example: &str, written: Option<&str>) -> Option<String> {
         let hint = format!("write `{key} = \"{example}\"`");
         if !at.key(key).is_written() {
             self.missing(at.span(), format!("an `[[unproved]]` entry has no `{key}`"), format!("no `{key}`"), hint);

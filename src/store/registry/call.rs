@@ -2,7 +2,7 @@ use std::io;
 
 use super::challenge::challenges;
 use super::fault::Fault;
-use super::token::{Scheme, TokenRequest, find, shown};
+use super::token::{Scheme, TokenRequest, credentials_sent, find};
 use super::{Registry, realm};
 use crate::net::{
     Again, HttpFault, Method, Origin, Request, RequestBody, Response, Secret, StatusCode, Target, header::HeaderName, retried,
@@ -110,7 +110,7 @@ impl Registry {
             if !may_work || asked == 3 {
                 let mut fault = Fault::of(response);
                 if let Fault::Status(answer) = &mut fault {
-                    answer.shown = Some(shown(&found));
+                    answer.credentials = Some(credentials_sent(&found));
                 }
                 return Err(fault);
             }

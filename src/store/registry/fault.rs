@@ -23,8 +23,8 @@ pub(super) struct Answer {
     pub(super) codes: Vec<String>,
     /// What the registry says, escaped.
     pub(super) words: String,
-    /// Whose credentials were shown, and what was wrong with other sources.
-    pub(super) shown: Option<String>,
+    /// Which credentials were sent, and what was wrong with other sources.
+    pub(super) credentials: Option<String>,
 }
 
 impl From<HttpFault> for Fault {
@@ -53,7 +53,7 @@ impl Fault {
         let http = response.http().clone();
         let (codes, words) = read(&response.explanation());
         let words = http.hide(&words);
-        Self::Status(Answer { host, status, codes, words, shown: None })
+        Self::Status(Answer { host, status, codes, words, credentials: None })
     }
 
     /// Returns a fault about content that is not what it should be.
@@ -105,7 +105,7 @@ impl Answer {
         let login = format!("log in with `hardened login {registry} --username USER --password-stdin`");
         let (fault, hint) = match self.status.as_u16() {
             401 => (StoreFault::Unauthorized, Some(login)),
-            403 => (StoreFault::Denied, self.shown.is_none().then_some(login)),
+            403 => (StoreFault::Denied, self.credentials.is_none().then_some(login)),
             404 => (StoreFault::Missing, None),
             408 | 425 | 429 | 499 | 500..=599 => (
                 StoreFault::Unreachable,
@@ -114,8 +114,8 @@ impl Answer {
             _ => (StoreFault::Refused, None),
         };
         let words = if self.words.is_empty() { String::new() } else { format!(": {}", self.words) };
-        let shown = self.shown.map(|shown| format!(" ({shown})")).unwrap_or_default();
-        let cause = format!("`{}` answered {}{shown}{words}", self.host, self.status);
+        let credentials = self.credentials.map(|sent| format!(" ({sent})")).unwrap_or_default();
+        let cause = format!("`{}` answered {}{credentials}{words}", self.host, self.status);
         hint.into_iter().fold(StoreError::new(fault, step).caused_by(cause), StoreError::hint)
     }
 }

@@ -44,7 +44,7 @@ pub(super) struct TokenRequest<'a> {
 }
 
 impl Tokens {
-    /// Returns the header for a request, or `None` where nothing is known that could be shown.
+    /// Returns the header for a request, or `None` where there are neither credentials nor a token.
     ///
     /// A header that was just rejected is not given again: its token is fetched anew.
     pub(super) fn header(
@@ -88,8 +88,8 @@ pub(super) fn find(credentials: &Credentials, request: &TokenRequest<'_>) -> Res
     })
 }
 
-/// Says whose credentials were shown, without their value.
-pub(super) fn shown(found: &Found) -> String {
+/// Describes which credentials were sent, and what was wrong with other sources, without their values.
+pub(super) fn credentials_sent(found: &Found) -> String {
     let source = found.credential.as_ref().map(|(_, source)| format!("with the credentials from {source}"));
     let parts = std::iter::once(source.unwrap_or_else(|| "without credentials".to_owned())).chain(found.notes.iter().cloned());
     parts.collect::<Vec<_>>().join("; ")
@@ -138,7 +138,7 @@ fn fetch(http: &Http, realm: &Target, service: Option<&str>, wanted: &TokenReque
     if !response.status().is_success() {
         let mut fault = Fault::of(response);
         if let Fault::Status(answer) = &mut fault {
-            answer.shown = Some(shown(found));
+            answer.credentials = Some(credentials_sent(found));
         }
         return Err(fault);
     }

@@ -1,8 +1,8 @@
 use std::fmt::{self, Write as _};
 
-/// A path of the host, as it is shown: relative to the recipe's root where it is inside, else absolute.
+/// A path of the host, as messages name it: relative to the recipe's root where it is inside, else absolute.
 ///
-/// Names need not be UTF-8. Bytes that no terminal should see are escaped when shown.
+/// Names need not be UTF-8. [`std::fmt::Display`] escapes bytes that no terminal should see.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostPath(Box<[u8]>);
 
