@@ -35,7 +35,7 @@ pub struct BaseLayer {
     pub descriptor: Descriptor,
     /// How it is compressed.
     pub compression: Compression,
-    /// The digest of the uncompressed tar, by the config. Whoever reads the layer checks it.
+    /// The digest of the uncompressed tar, by the config. It is checked when the layer is read.
     pub diff_id: Digest,
 }
 

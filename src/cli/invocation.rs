@@ -17,7 +17,7 @@ use crate::ops::{Failure, Observer, Tools};
 use crate::store::Location;
 use crate::store::registry::Registry;
 
-/// What came in through the door: settings, the environment, and the screen.
+/// One invocation of the program: its global arguments, the environment, and its output.
 pub(super) struct Invocation {
     global: Global,
     pub(super) environment: Environment,
@@ -34,7 +34,7 @@ impl Invocation {
         &self.bars
     }
 
-    /// Writes a result for programs, when these were asked for; else for people.
+    /// Renders a result by `--format`: as JSON, or as the text.
     pub(super) fn render<T: serde::Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> Result<String, Failure> {
         match self.global.format {
             Format::Text => Ok(text()),
@@ -110,13 +110,13 @@ impl Invocation {
     }
 }
 
-/// Writes a value as JSON. What could speak to a terminal is written as `\u…`, which is the same text to every reader of JSON.
+/// Writes a value as JSON. Control characters and the like are written as `\u…`, which is the same text to every reader of JSON.
 pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<String, Failure> {
     let failed = |error| StoreError::new(StoreFault::Disk, "could not write the result as JSON").caused_by(error);
     let text = serde_json::to_string_pretty(value).map_err(failed)?;
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
-        // All of these are within sixteen bits.
+        // All hostile characters are within 16 bits.
         match character {
             '\n' => escaped.push('\n'),
             hostile if is_hostile(hostile) => escaped.extend(format!("\\u{:04x}", u32::from(hostile)).chars()),

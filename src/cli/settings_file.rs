@@ -11,7 +11,7 @@ use crate::ops::Failure;
 /// The largest settings file in bytes.
 const LIMIT: u64 = 1 << 20;
 
-/// What the user's own settings file says, beside flags and environment: `hardened/settings.toml` in `XDG_CONFIG_HOME` or `~/.config`.
+/// The user's settings file, which is read beside arguments and environment variables: `hardened/settings.toml` in `XDG_CONFIG_HOME` or `~/.config`.
 #[derive(Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct SettingsFile {
@@ -26,7 +26,7 @@ pub(super) struct SettingsFile {
 }
 
 impl SettingsFile {
-    /// Reads the file; one that is not there says nothing.
+    /// Reads the file; a missing one has no settings.
     pub(super) fn read(environment: &Environment) -> Result<Self, Failure> {
         let absolute = |path: &PathBuf| path.is_absolute();
         let home = || environment.path("HOME").filter(absolute).map(|home| home.join(".config"));

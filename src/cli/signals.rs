@@ -7,7 +7,7 @@ use crate::host::abandon;
 
 /// Ends the program within a moment of SIGINT, SIGTERM or SIGHUP, with the code that shells expect: 128 and the signal's number.
 ///
-/// What is not finished has no final name, and is removed; what a kill leaves, the next run sweeps.
+/// Unfinished files are removed first; those that SIGKILL leaves behind are removed by the next run.
 pub(super) fn watch() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM, SIGHUP]) else { return };
     thread::spawn(move || {

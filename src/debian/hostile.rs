@@ -1,4 +1,5 @@
-//! Whatever the bytes are, there is a value or a fault: no panic, no endless loop. Inputs are good ones with changes, and nothing like them.
+//! Property tests of all readers: any bytes give a value or a fault, without a panic or an endless loop. Inputs are valid ones with changes,
+//! and random ones.
 
 use std::sync::LazyLock;
 

@@ -1,11 +1,11 @@
 //! Debian's archives as bytes and values: signatures, indexes, versions, relations, which packages an image needs, and ready-made choices of them.
 //!
-//! The way of an archive: [`TrustedKeys`] → [`Release::verify`] (signed, of the right suite, neither too old nor from the future) →
+//! From archive to packages: [`TrustedKeys`] → [`Release::verify`] (signed, of the right suite, neither too old nor from the future) →
 //! [`Release::packages`] (which index, with its digest) → [`Index::read`] → [`resolve`] → [`Resolution`] (what is in, what was left out, and why).
 //!
 //! **Invariants.** Nothing here does input or output, and none of it reads a clock: bytes and the time come in as arguments. Equal inputs give
-//! equal values, in a stated order. Only signed bytes are parsed, and one reading of them is possible, or they are refused. Limits are stated
-//! and tested. The resolver never goes back on a choice, and records each one.
+//! equal values, in a stated order. Only signed bytes are parsed; bytes that could be read in two ways are refused. Limits are stated
+//! and tested. The resolver never backtracks, and records each choice.
 //!
 //! **To change what a distroless image never holds**: `exclude.toml`. **To add an archive key**: `keys/README.md`. **To add a flavour**: a file in
 //! `flavours/` and its line in `flavour.rs`.

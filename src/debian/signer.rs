@@ -138,7 +138,7 @@ pub(super) fn signers(certificate: &SignedPublicKey) -> Result<(Vec<Signer>, Key
     let times = KeyTimes {
         created,
         expires: lifetime.and_then(|signature| expiry(created, signature)),
-        // A revocation counts whoever made it: those of designated revokers can't be verified without their keys, and a key file is the
+        // A revocation counts no matter who made it: those of designated revokers can't be verified without their keys, and a key file is the
         // user's own, so that nobody else can have put one there.
         is_revoked: !certificate.details.revocation_signatures.is_empty(),
     };

@@ -1,6 +1,6 @@
-//! Faults in what the user wrote: where it stands, what is wrong, and what to write instead.
+//! Faults in the user's input: the location, what is wrong, and what to write instead.
 //!
-//! **Invariants.** A [`Diagnostic`] is a value, and never ends a run by itself: whoever checks goes on and reports all of them at once.
+//! **Invariants.** A [`Diagnostic`] is a value, and does not end a run by itself: checks go on, and all faults are reported at once.
 //! Nothing here prints; `cli/screen` renders.
 
 use std::ops::Range;
@@ -104,8 +104,8 @@ pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> O
         .map(|(name, _)| name)
 }
 
-/// Says whether a character moves the cursor, ends a line, or turns the direction of writing: none that a foreign file or server
-/// names may reach the terminal.
+/// Says whether a character moves the cursor, ends a line, or turns the direction of writing: none from a
+/// foreign file or server may reach the terminal.
 pub fn is_hostile(character: char) -> bool {
     let turns = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     character.is_control() || turns

@@ -165,8 +165,8 @@ fn origin_in_files(git: &Path) -> Option<String> {
 }
 
 fn read(path: &Path) -> Option<String> {
-    // What cannot be read is as good as absent: these files are the last of three ways. A project may come from anywhere,
-    // and a FIFO or a link to a device in place of one of them must not keep us.
+    // What cannot be read counts as absent: these files are the last of three ways. A project may come from anywhere,
+    // and a FIFO or a link to a device in place of one of them must not block.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = fs::File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
     let size = file.metadata().ok().filter(fs::Metadata::is_file).map(|found| found.len())?;

@@ -1,6 +1,6 @@
 //! This machine: its environment, clock, files and the few programs that we start.
 //!
-//! **Invariants.** The environment and the clock are read here and nowhere else, once, at the door, and then handed down as values.
+//! **Invariants.** The environment and the clock are read here and nowhere else, once, when the program starts, and then passed on as values.
 //! Only `program` starts programs: `git` for placeholders, and credential helpers that the user configured.
 
 pub mod cache;

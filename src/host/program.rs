@@ -17,7 +17,7 @@ pub struct Program {
     timeout: Duration,
 }
 
-/// What a program said.
+/// The answer of a program.
 #[derive(Debug)]
 pub struct ProgramOutput {
     /// How it ended.

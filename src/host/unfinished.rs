@@ -11,15 +11,15 @@ use tempfile::NamedTempFile;
 /// What the names of unfinished files beside finished ones begin with.
 pub const UNFINISHED: &str = ".hardened-new-";
 
-/// How often a file is made anew that was taken for litter.
+/// How often a file is made again that another process removed as a leftover.
 const TRIES: usize = 16;
 
-/// All that goes when this process is ended: files, and folders with all that is in them.
+/// All paths that are removed when this process is ended by a signal: files, and folders with their contents.
 static LIVE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// A file that is being written, under a name of its own until it is whole. Dropped before, it is removed.
+/// A file that is being written, under a temporary name until it is whole. It is removed when it is dropped before that.
 ///
-/// It is locked as long as it is open, so that others can tell what a living process writes from what a dead one left.
+/// It is locked as long as it is open, so that other processes can tell it from a file that a dead process left.
 #[derive(Debug)]
 pub struct Unfinished {
     file: NamedTempFile,
@@ -35,18 +35,18 @@ impl Unfinished {
         for _ in 0..TRIES {
             let permissions = PermissionsExt::from_mode(0o644);
             let (file, live) = {
-                // A signal that comes between the making and the noting waits for this lock, and then finds the file.
+                // A signal that arrives before the file is noted waits for this lock, and then finds the file.
                 let mut all = live();
                 let file = tempfile::Builder::new().prefix(prefix).permissions(permissions).tempfile_in(folder)?;
                 all.insert(file.path().to_owned());
                 let live = Live(file.path().to_owned());
                 (file, live)
             };
-            // Between its making and its locking, another process may have taken it for litter.
+            // Between its making and its locking, another process may have removed it as a leftover.
             let mine = match file.as_file().try_lock() {
                 Ok(()) => is_at(file.as_file(), file.path()),
                 Err(TryLockError::WouldBlock) => false,
-                // Where there are no locks, nobody sweeps either.
+                // On a file system without locks no process removes leftovers either.
                 Err(TryLockError::Error(_)) => true,
             };
             if mine {
@@ -92,7 +92,7 @@ impl Unfinished {
     }
 }
 
-/// A path that goes with the process.
+/// A path that is removed when the process is ended by a signal.
 #[derive(Debug)]
 pub(super) struct Live(PathBuf);
 
@@ -113,13 +113,13 @@ fn live() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     LIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes all that is unfinished, before the process is ended by a signal. Nothing new can be begun or finished after it.
+/// Removes all unfinished files, before the process is ended by a signal. Nothing new can be begun or finished after it.
 pub fn abandon() {
     let live = live();
     for path in live.iter() {
         let _ = fs::remove_file(path).or_else(|_| fs::remove_dir_all(path));
     }
-    // Whoever wants to begin another waits for ever, which is not long.
+    // The lock is never released: a thread that would begin another file blocks until the process ends.
     std::mem::forget(live);
 }
 

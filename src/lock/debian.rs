@@ -350,7 +350,7 @@ mod tests {
         }
     }
 
-    /// Whoever changes what a table says raises [`TABLES`] with the digest.
+    /// A change of what a table says needs a raised [`TABLES`], and the new digest here.
     #[test]
     fn the_version_is_that_of_these_tables() {
         let mut found = BTreeMap::new();

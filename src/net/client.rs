@@ -10,14 +10,14 @@ use reqwest::{Certificate, Client, ClientBuilder, Proxy};
 use super::proxy::Proxies;
 use super::{HttpFault, Nearness, Settings};
 
-/// A name whose addresses are all nearer than its asker may go.
+/// The error for a name whose addresses are all closer to this machine than the request may go.
 #[derive(Debug, thiserror::Error)]
 #[error("its addresses belong to a private network or to this machine")]
 pub(crate) struct Fenced;
 
-/// Resolves names, and leaves out the addresses that are nearer than a server may send us.
+/// Resolves names, and leaves out the addresses that are closer to this machine than the request may go.
 ///
-/// The check sits here, and not before the request, because a name can have another address at the second look.
+/// The check sits here, and not before the request, because a name can have another address when it is resolved again (DNS rebinding).
 struct FencedResolver {
     reach: Nearness,
     proxies: Proxies,
@@ -41,12 +41,12 @@ impl Resolve for FencedResolver {
     }
 }
 
-/// Makes the client for hosts as near as `reach`. Each reach has its own, so that no kept connection gets around the rule.
+/// Makes the client for hosts as near as `reach`. Each reach has a client of its own, so that no pooled connection bypasses the rule.
 pub(crate) fn client(settings: &Settings, proxies: &Proxies, reach: Nearness) -> Result<Client, HttpFault> {
     let setup = |error: reqwest::Error| HttpFault::of(error, "");
     let own = certificates(&settings.certificate_files)?;
     let start = || builder(settings).dns_resolver(Arc::new(FencedResolver { reach, proxies: proxies.clone() })).proxy(via(proxies.clone()));
-    // Without any authority on this machine (an empty image, a bare runner) making the client fails, and Mozilla's list steps in.
+    // Where this machine has no certificate authorities (an empty image), making the client fails, and Mozilla's list is used.
     match start().build() {
         Ok(client) if own.is_empty() => Ok(client),
         Ok(_) => start().tls_certs_merge(own).build().map_err(setup),

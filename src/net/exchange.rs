@@ -123,7 +123,7 @@ impl Feed<'_> {
             return outcome;
         }
         if let Err(error) = produced {
-            // Without a word, a body of unknown length would seem to have ended well.
+            // Without an error, a body of unknown length would seem complete.
             let cut = async { timeout(Duration::from_secs(1), async { sender?.send(Err(io::Error::other("cut"))).await.ok() }).await };
             // The request is given up anyway.
             let _ = self.exchange.runtime.block_on(cut);

@@ -40,7 +40,7 @@ pub enum HttpFault {
         /// Which problem it is.
         problem: TlsProblem,
     },
-    /// There was no sign of life for too long.
+    /// No bytes moved for too long.
     #[error("`{host}` {what} for {} seconds", waited.as_secs())]
     Silent {
         /// The host.
@@ -50,7 +50,7 @@ pub enum HttpFault {
         /// How long was waited.
         waited: Duration,
     },
-    /// It never answered anything: nobody may be there who could.
+    /// The host has not answered any request of this run: it may not exist.
     #[error("`{host}` takes connections, and did not answer for {} seconds", waited.as_secs())]
     Unanswered {
         /// The host.
@@ -93,13 +93,13 @@ pub enum HttpFault {
 /// What is wrong with a host's TLS.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsProblem {
-    /// Nobody we trust signed the certificate.
+    /// No authority that this machine trusts signed the certificate.
     #[error("its certificate is signed by nobody that this machine trusts")]
     UnknownIssuer,
-    /// The certificate is too old.
+    /// The certificate has expired.
     #[error("its certificate has expired, or this machine's clock is wrong")]
     Expired,
-    /// The certificate is too new.
+    /// The certificate is not valid yet.
     #[error("its certificate is not valid yet, or this machine's clock is wrong")]
     NotYet,
     /// The certificate is for another name.
@@ -108,7 +108,7 @@ pub enum TlsProblem {
     /// The host speaks no TLS at that port.
     #[error("it speaks plain HTTP there, not HTTPS")]
     NoTls,
-    /// The host wants to see a certificate of ours.
+    /// The host asks for a client certificate.
     #[error("it wants a client certificate")]
     ClientCertificate,
     /// Anything else.
@@ -173,7 +173,7 @@ impl HttpFault {
         }
     }
 
-    /// Sorts a failure of the HTTP library, whose own words may hold a whole URL.
+    /// Sorts a failure of the HTTP library, whose messages may hold a whole URL.
     pub(crate) fn of(error: reqwest::Error, host: &str) -> Self {
         let error = error.without_url();
         let host = host.to_owned();
@@ -215,7 +215,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)
     causes
 }
 
-// The types of the TLS library are not ours to name, so its words decide; a test over real words keeps them.
+// The TLS library's error types are not reachable from here, so its messages are matched; a test holds them against real ones.
 fn tls_problem(text: &str) -> Option<TlsProblem> {
     if text.contains("InvalidContentType") {
         return Some(TlsProblem::NoTls);

@@ -11,9 +11,9 @@ use super::retry::Pauses;
 use super::secrets_sent::SecretsSent;
 use super::{HttpFault, Nearness, Network, Patience, RetryPolicy, Secret, Settings};
 
-/// The one way to the network. Clones share everything.
+/// The HTTP client of the whole program. Clones share all state.
 ///
-/// It blocks its callers, who may be many threads; what is asynchronous stays inside.
+/// It blocks its callers, who may be many threads; nothing asynchronous is visible outside.
 #[derive(Clone)]
 pub struct Http(pub(super) Arc<Inner>);
 
@@ -86,12 +86,12 @@ impl Http {
         })
     }
 
-    /// Notes a secret that is sent otherwise than as a header.
+    /// Notes a secret that is sent in a body or URL.
     pub(crate) fn note_secret(&self, secret: &Secret) {
         self.0.sent.note(secret.reveal());
     }
 
-    /// Returns a foreign text without the secrets that were sent: servers and proxies show requests in what they say about them.
+    /// Returns a foreign text without the secrets that were sent: servers and proxies quote requests in error messages.
     pub(crate) fn hide(&self, text: &str) -> String {
         self.0.sent.hide(text)
     }
@@ -118,7 +118,7 @@ impl Http {
 
     pub(super) fn client(&self, reach: Nearness) -> Result<&Client, HttpFault> {
         let proxies = self.proxies()?;
-        // Making a client needs the runtime's presence.
+        // reqwest makes clients inside a runtime only.
         let runtime = self.runtime()?;
         let slot = match reach {
             Nearness::Public => &self.0.clients[0],

@@ -1,11 +1,11 @@
-//! HTTP: limits, patience, retries, proxies, credentials, and what may be followed where.
+//! HTTP: limits, timeouts, retries, proxies, credentials, and which redirects are followed.
 //!
 //! Everything above this room is synchronous; [`Http`] keeps one small runtime inside and blocks its callers, who may be many threads.
 //!
-//! **Invariants.** Credentials are bound to scheme, host and port, and after a hop to another origin they never come back. From HTTPS
-//! nothing goes on to HTTP. No server sends us nearer to this machine than it is itself ([`Response::hop`]). Without TLS only
-//! this machine and the hosts that the user named are asked. Every body has a limit or is streamed; no transfer has a total time limit,
-//! and each ends when nothing moves. Nothing secret and no control character reaches a message.
+//! **Invariants.** Credentials are bound to scheme, host and port, and after a redirect to another origin they are never sent again. No redirect
+//! leads from HTTPS to HTTP, or to an address that is closer to this machine than the server itself ([`Response::hop`]). Requests without TLS
+//! go to this machine and to hosts that the user named, or carry no credentials and ask for signed content. Every body has a limit or is
+//! streamed; no transfer has a total time limit, and each fails when no bytes arrive for too long. Nothing secret and no control character reaches a message.
 
 mod client;
 pub mod credentials;

@@ -31,8 +31,7 @@ pub(crate) fn host_of(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// How close to this machine an address is. The order is the one in which a server may send us on:
-/// to what is as close as itself, or farther away.
+/// How close to this machine an address is, the farthest first. A server may redirect to addresses as close as its own, or farther away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Nearness {
     /// Anywhere on the internet.
@@ -41,12 +40,12 @@ pub enum Nearness {
     Private,
     /// This machine.
     Loopback,
-    /// Link-local, unspecified, multicast and reserved addresses, where the metadata of clouds lives; nobody is sent there.
+    /// Link-local, unspecified, multicast and reserved addresses, where the metadata of clouds lives; no redirect goes there.
     Never,
 }
 
 impl Nearness {
-    /// Returns how near an address is.
+    /// Returns how close an address is.
     pub fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => of_v4(address),

@@ -3,11 +3,11 @@ use super::target::{Carries, Target};
 use super::{Http, HttpFault, Nearness, Origin, redact};
 
 impl Http {
-    /// Returns where a `Location` leads in the answer to what was `asked`, by a server that is as near as `nearness`, when it may be followed.
+    /// Returns the target of a `Location`, in the answer to the request `asked` by a server that is as close as `nearness`, when it may be followed.
     ///
-    /// To the same origin everything goes along as before. To another one no credentials go, then or later; never
-    /// from HTTPS to HTTP; and never nearer to this machine than the answer's own address is, so that a registry on
-    /// the internet cannot make us ask a private network. Hosts that the user named as insecure are free of the last rule.
+    /// Within the same origin, credentials are kept. To another origin none are sent, then or later. It may not lead
+    /// from HTTPS to HTTP, nor closer to this machine than the answer's own address, so that a registry on the
+    /// internet cannot direct requests into a private network. Hosts that the user named as insecure are free of the last rule.
     /// Where a proxy resolves names, only literal addresses can be judged here.
     ///
     /// # Errors

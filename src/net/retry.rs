@@ -8,7 +8,7 @@ use jiff::fmt::rfc2822;
 use super::Again;
 use crate::host;
 
-/// How often and how patiently things are tried again.
+/// How often a failed step is tried again, and how long it waits in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// How often a step is tried at most, without any progress in between.
@@ -51,7 +51,7 @@ impl Again {
     }
 }
 
-/// A failure of which it is known whether trying again may help.
+/// A failure that says whether trying again may help.
 pub trait Retry {
     /// Says whether trying again may help.
     fn again(&self) -> Again;
@@ -81,7 +81,7 @@ pub struct Tries {
     started: Instant,
     /// When the try that is under way began.
     began: Instant,
-    /// When the first of the tries began that found nobody, one after the other up to now.
+    /// When the first of the latest consecutive tries began that could not reach the host.
     unreached_since: Option<Instant>,
     without_progress: u32,
     all: u32,
@@ -148,7 +148,7 @@ fn full_jitter(base: Duration, cap: Duration, step: u32) -> Duration {
     most.mul_f64(f64::from(u32::try_from(random).unwrap_or(0)) / 65536.0)
 }
 
-/// The hosts that asked for a pause. All threads keep it together.
+/// The hosts that asked for a pause (`Retry-After`). All threads wait for it.
 #[derive(Debug, Default)]
 pub(crate) struct Pauses(Mutex<BTreeMap<String, Instant>>);
 

@@ -6,10 +6,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::Secret;
 
-/// A text that is shorter than this is also an ordinary word, and nobody's password.
+/// The shortest text that is hidden, in bytes: a shorter one may be an ordinary word.
 const SHORTEST: usize = 4;
 
-/// The secrets that were sent, in all forms in which a server may show them again.
+/// The secrets that were sent, in all forms in which a server may quote them.
 #[derive(Default)]
 pub(crate) struct SecretsSent(Mutex<BTreeSet<String>>);
 

@@ -19,7 +19,7 @@ pub struct Settings {
     pub token_realms: Vec<(String, String)>,
     /// How often and how patiently things are tried again.
     pub retry: RetryPolicy,
-    /// How long is waited for a sign of life.
+    /// The timeouts of a connection.
     pub patience: Patience,
 }
 
@@ -47,7 +47,7 @@ pub enum Network {
     Offline,
 }
 
-/// How long is waited for a sign of life. Nothing limits the whole of a transfer that moves.
+/// The timeouts of a connection. A transfer that makes progress may last as long as it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
     /// For a connection, the name's resolution and TLS included; also the budget for trying an unreachable host again.
@@ -56,7 +56,7 @@ pub struct Patience {
     pub answer: Duration,
     /// For the next bytes of a body, in either direction.
     pub stall: Duration,
-    /// In so much time that is waited for a body, so many of its bytes must come.
+    /// The slowest transfer: so many bytes must arrive in so much time of waiting.
     pub floor: (Duration, u64),
 }
 

@@ -62,10 +62,10 @@ const ROOTFS: &[&str] = &["type", "diff_ids"];
 const HISTORY: &[&str] = &["created", "author", "created_by", "comment", "empty_layer"];
 const HEALTHCHECK: &[&str] = &["Test", "Interval", "Timeout", "StartPeriod", "StartInterval", "Retries"];
 
-/// Refuses an object with a key that is a known one in other letters.
+/// Refuses an object with a key that differs from a known one in the case of its letters only.
 ///
 /// Readers written in Go match keys without case, and of two keys that match one field the last in the document wins: beside
-/// our `User` they would obey a `user` that we took for a field of somebody's own.
+/// `User` they would obey a `user` that is an unknown field here.
 ///
 /// # Errors
 /// Names the key.
@@ -108,7 +108,7 @@ fn check_below(object: &Map<String, Value>, key: &str, known: &[&str]) -> Result
     object.get(key).and_then(Value::as_object).map_or(Ok(()), |below| check(below, known))
 }
 
-/// Says whether a reader without case takes a key for this one, whose letters are ASCII (Unicode's simple case folding).
+/// Says whether a reader that ignores case takes a key for this one, whose letters are ASCII (Unicode's simple case folding).
 pub(super) fn is_alike(name: &str, key: &str) -> bool {
     let folded = |character: char| match character {
         '\u{17f}' => 's',

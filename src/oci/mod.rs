@@ -1,4 +1,4 @@
-//! What the OCI specifications define: digests, descriptors, manifests, indexes, configs, references, and the store they live in.
+//! What the OCI specifications define: digests, descriptors, manifests, indexes, configs, references, and the interface of a store.
 //!
 //! **Invariants.** A [`Digest`] is always well formed. A [`Parsed`] view always belongs to the bytes beside it: it is made by
 //! reading bytes or by canonical writing, and nobody can change the view and keep the bytes. A [`Verified`] reader never

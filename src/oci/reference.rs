@@ -191,7 +191,7 @@ fn split_name(name: &str) -> Result<ImageName, &'static str> {
 fn is_host(host: &str) -> bool {
     let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     if let Some((address, after)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        // Its groups are judged where it becomes a URL; a zone (`%eth0`) names a card of this machine, and does not belong in a name.
+        // Its groups are judged where it becomes a URL; a zone (`%eth0`) names a network interface of this machine, and does not belong in a name.
         let is_address = address.contains(':') && address.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'));
         return is_address && (after.is_empty() || after.strip_prefix(':').is_some_and(is_port));
     }
@@ -235,7 +235,7 @@ impl fmt::Display for ImageReference {
 mod tests {
     use super::*;
 
-    /// What another reader makes of the same text.
+    /// How another reader reads the same text.
     fn by_oci_spec(text: &str) -> Option<String> {
         let typed: oci_spec::distribution::Reference = text.parse().ok()?;
         // It takes a host without a dot for a part of the repository, also where that cannot be.

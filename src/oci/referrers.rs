@@ -84,7 +84,7 @@ impl ReferrerList {
         }
         match list.get("manifests") {
             Some(Value::Array(_)) => {}
-            // Go writes an empty list so, when it was never made.
+            // Go encodes a nil slice as `null`.
             Some(Value::Null) => drop(list.insert("manifests".to_owned(), json!([]))),
             _ => return Err(form("`manifests` is no list")),
         }

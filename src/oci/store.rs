@@ -77,7 +77,7 @@ impl BlobSource for Vec<u8> {
     }
 }
 
-/// What writing a blob came to.
+/// How a blob came to be in a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Written {
     /// The store had it.
@@ -88,7 +88,7 @@ pub enum Written {
     Uploaded,
 }
 
-/// Is told how far a transfer has come.
+/// Receives the progress of a transfer.
 pub trait Progress: Send + Sync {
     /// Some bytes more were moved.
     fn advance(&self, bytes: u64);
@@ -97,16 +97,16 @@ pub trait Progress: Send + Sync {
     fn restart(&self) {}
 }
 
-/// Tells nobody.
+/// Ignores progress.
 pub struct Silent;
 
 impl Progress for Silent {
     fn advance(&self, _: u64) {}
 }
 
-/// Where images live: a repository of a registry, a layout on disk, an archive.
+/// A store of images: a repository of a registry, a layout on disk, an archive.
 ///
-/// A nil error from a write means that the content is stored at its digest, not that this call stored it.
+/// A write that succeeds means that the content is stored under its digest, not that this call stored it.
 pub trait Store: Send + Sync {
     /// Returns the store's name for messages: `registry.example.no/shop/api`, `oci:dir`.
     fn name(&self) -> String;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::diagnostic::Diagnostic;
 use crate::oci::Progress;
 
-/// Is told what happens while a verb runs. Whoever shows it decides how; a verb never waits for it.
+/// Is told what happens while a verb runs. How it is displayed is up to the observer; a verb never waits for it.
 pub trait Observer: Send + Sync {
     /// Something begins that takes a while; `total` is its size in bytes, when it is known.
     fn begin(&self, kind: TaskKind, name: &str, total: Option<u64>) -> Arc<dyn Task>;

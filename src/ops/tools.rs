@@ -6,7 +6,7 @@ use crate::host::cache::Cache;
 use crate::store::Location;
 use crate::store::registry::Registry;
 
-/// What the verbs work with: the cache, the network, and what was read of this machine at the door.
+/// What the verbs work with: the cache, the network, and what was read of this machine when the program started.
 pub struct Tools {
     /// The environment.
     pub environment: Environment,

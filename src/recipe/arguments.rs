@@ -1,4 +1,4 @@
-//! What the command line says about the recipe: `--set`, `-t`, `--platform`, `--label`.
+//! Arguments of the command line that change the recipe: `--set`, `-t`, `--platform`, `--label`.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -3,7 +3,7 @@ use crate::oci::Compression;
 /// A version of how an image's bytes are made from what is in it: headers, the order and cut points of layers, the defaults of the
 /// config, and the compressors. Equal formats and equal contents mean equal bytes, across releases, threads and machines.
 ///
-/// Whoever changes one of these adds a row to [`Format::carried`] with the next number; the last two stay. What an image contains is
+/// A change of one of these needs a row in [`Format::carried`] with the next number; the last two stay. What an image contains is
 /// not part of it: tables and lists have data versions of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Format {

@@ -1,4 +1,4 @@
-//! Holds the recipe against its JSON Schema: unknown keys, wrong types, unknown words.
+//! Checks the recipe against its JSON Schema: unknown keys, wrong types, unknown words.
 
 use serde_json::{Map, Value};
 

@@ -193,7 +193,7 @@ impl TarFiles {
     }
 }
 
-/// Reads a file; contents are read through rather than sought over, so that an end that comes early is noticed.
+/// Reads a file; contents are read through rather than sought over, so that a file that ends early is noticed.
 struct Skipping(File);
 
 impl Read for Skipping {

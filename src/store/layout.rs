@@ -13,7 +13,7 @@ use crate::oci::{
     StoreError, StoreFault, Tag, Verified, Written, canonical_json,
 };
 
-/// The content of the file that marks a layout.
+/// The content of `oci-layout`.
 pub(super) const MARK: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// How many names of a layout a message lists.
@@ -51,7 +51,7 @@ impl Layout {
         if folder.join("oci-layout").exists() {
             return Self::open(folder);
         }
-        // What a build leaves that was killed while it made the layout is no foreign file.
+        // A build that was killed while it made the layout has left files too: they are not foreign.
         let own = |name: &str| matches!(name, "blobs" | "index.json") || name.starts_with(UNFINISHED);
         if fs::read_dir(folder)
             .is_ok_and(|mut entries| entries.any(|entry| !entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(own))))
@@ -65,7 +65,7 @@ impl Layout {
         Ok(layout)
     }
 
-    /// Makes the folder for blobs if there is none. What makes it a layout comes with the first name.
+    /// Makes the folder for blobs if there is none. `oci-layout` and `index.json` come with the first name.
     fn make_folder(&self) -> Result<(), StoreError> {
         fs::create_dir_all(self.folder.join("blobs/sha256")).map_err(|error| disk("make", &self.folder, error))
     }
@@ -187,7 +187,7 @@ impl Layout {
         if self.folder.join("oci-layout").exists() {
             return Ok(());
         }
-        // The mark comes last: a folder with it is a layout.
+        // `oci-layout` is written last: a folder that has it is a layout.
         self.write_file(Path::new("oci-layout"), MARK.as_bytes())
     }
 }
@@ -238,7 +238,7 @@ impl Store for Layout {
     }
 
     fn write_blob(&self, descriptor: &Descriptor, source: &dyn BlobSource, progress: &dyn Progress) -> Result<Written, StoreError> {
-        // A file of the right size under a digest's name was written whole, by a rename; whoever reads it checks it anyway.
+        // A file of the right size under a digest's name was written whole, by a rename; every reader checks it anyway.
         if self.has_blob(descriptor)? {
             return Ok(Written::Present);
         }

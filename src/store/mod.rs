@@ -1,10 +1,10 @@
 //! Where images are kept: registries, layouts on disk, archives; and bringing an image from one to another.
 //!
 //! **Invariants.** A blob is checked against its digest wherever it is read. Blobs go before the manifests that name them, these before
-//! their index, and tags last, one by one, once every destination of the image has shown that it is whole ([`publish`]). A file under
+//! their index, and tags last, one by one, once every destination was verified to hold the whole image ([`publish`]). A file under
 //! its final name is whole.
 //!
-//! **To add a store**: its file here with [`crate::oci::Store`] for it, a line in [`Location`], and where images go to it a constructor
+//! **To add a store**: a file here that implements [`crate::oci::Store`], a line in [`Location`], and, if images can be written to it, a constructor
 //! of [`publish::Destination`], which `ops/destinations.rs` calls.
 
 pub mod archive;

@@ -225,7 +225,7 @@ fn an_excluded_library_that_is_needed_is_missed_at_build_time() {
     assert!(!project.path("other").exists());
 }
 
-/// What a lock means in bytes. Whoever changes it raises `lock::TABLES`, or adds a `recipe::Format` when it is the layers that changed.
+/// What a lock means in bytes. A change needs a raised `lock::TABLES`, or a new `recipe::Format` when it is the layers that changed.
 #[test]
 fn equal_tables_mean_equal_bytes() {
     let library = elf::Elf { machine: 62, soname: Some("libone.so.1"), ..elf::Elf::default() }.write();

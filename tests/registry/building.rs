@@ -147,7 +147,7 @@ const GOLDEN: [(u32, Compression, &str, &str, &str); 2] = [
     ),
 ];
 
-/// Equal `format` numbers in a lock mean equal bytes, across releases. Whoever changes a digest or a compressor adds a format instead.
+/// Equal `format` numbers in a lock mean equal bytes, across releases. A change of a digest or a compressor needs a new format instead.
 #[test]
 fn the_bytes_of_a_format_never_change() {
     for format in Format::carried() {

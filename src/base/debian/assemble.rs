@@ -31,7 +31,7 @@ pub struct Assembled {
     pub left_out: Vec<FilterUse>,
     /// What was made because packages need it: each a reason.
     pub needs: Vec<String>,
-    /// Scripts of packages that nothing stands in for.
+    /// Maintainer scripts with effects that no need reproduces.
     pub unexplained: Vec<UnexplainedScript>,
     /// The paths of the packages' own files.
     pub package_files: Vec<ImagePath>,
@@ -39,7 +39,7 @@ pub struct Assembled {
     pub optional: Vec<OptionalLibrary>,
 }
 
-/// A maintainer script that does something which nothing here stands in for.
+/// A maintainer script with effects that no need reproduces.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct UnexplainedScript {
     /// The package.
@@ -76,7 +76,7 @@ pub enum AssemblyFault {
     /// Something could not be made of the packages' files.
     #[error(transparent)]
     Make(#[from] MakeFault),
-    /// A file of this program is wrong.
+    /// A table of this program is wrong.
     #[error("a rule of this program is broken: {0}")]
     Rule(String),
 }
@@ -123,7 +123,7 @@ fn environment(request: &AssemblyRequest<'_>) -> Vec<(String, String)> {
     usual.chain(own).collect()
 }
 
-/// A base on its way.
+/// A base that is being assembled.
 pub(super) struct Assembly<'a> {
     pub(super) request: &'a AssemblyRequest<'a>,
     pub(super) files: ImageFiles,
@@ -182,7 +182,7 @@ impl Assembly<'_> {
             DebKind::Symlink(target) => EntryKind::Symlink(self.target(&entry.path, &target.0)),
             DebKind::HardLink(target) => EntryKind::HardLink(self.canonical(target).unwrap_or_else(|| target.clone())),
         };
-        // Nobody gains rights in an image by executing a file.
+        // No file of an image is set-user-ID or set-group-ID.
         let mode = if entry.kind == DebKind::Directory { entry.mode } else { entry.mode & !SET_ID };
         Entry { kind, mode, owner: entry.owner() }
     }
@@ -292,7 +292,7 @@ impl Assembly<'_> {
         Ok(())
     }
 
-    /// Writes down every package where scanners look: its control file as it is, and the digests of its files.
+    /// Records every package where scanners look: its control file as it is, and the digests of its files.
     fn status(&mut self) {
         for (number, package) in self.request.packages.iter().enumerate() {
             let mut files: Vec<(String, Vec<u8>)> = vec![(package.name.to_owned(), status_stanza(&package.facts.control).into_bytes())];

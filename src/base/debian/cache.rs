@@ -9,11 +9,11 @@ const ENTRY: usize = 24;
 const LITTLE: u8 = 2;
 /// Marks an entry of a `glibc-hwcaps` folder; the lowest bits say which.
 const HWCAPS: u64 = 1 << 62;
-/// What the extensions begin with.
+/// The first bytes of the extensions.
 const EXTENSIONS: u32 = 0xeaa4_2174;
 const GENERATOR_SECTION: u32 = 0;
 const HWCAPS_SECTION: u32 = 1;
-/// Who made the file, as `ldconfig -p` prints it.
+/// The program that made the file, as `ldconfig -p` prints it.
 const GENERATOR: &[u8] = b"hardened";
 
 /// One library that programs find by name.
@@ -102,7 +102,7 @@ impl LibraryAbi {
 }
 
 /// Writes `/etc/ld.so.cache` in the format that glibc 2.2 and later read and `ldconfig` of glibc 2.33 and later writes alone:
-/// byte for byte the same but for who made it. Of libraries with one name, interface and folder the first is found.
+/// the same bytes but for the name of the program. Of libraries with one name, interface and folder the first is found.
 pub fn ld_so_cache(libraries: &[CachedLibrary]) -> Vec<u8> {
     let mut sorted: Vec<&CachedLibrary> = libraries.iter().collect();
     sorted.sort_by(|one, other| order(one, other));
@@ -184,7 +184,7 @@ fn leading_number(text: &mut &[u8]) -> i32 {
     digits.iter().fold(0_i32, |number, digit| number.wrapping_mul(10).wrapping_add(i32::from(digit - b'0')))
 }
 
-/// The names and paths, each once, where one that ends another lies inside of it.
+/// The string table: each name and path once; a text that is the end of another shares its bytes.
 struct Strings<'a> {
     bytes: Vec<u8>,
     offsets: BTreeMap<&'a str, usize>,
@@ -202,7 +202,7 @@ impl<'a> Strings<'a> {
                 bytes.extend_from_slice(text.as_bytes());
                 bytes.push(0);
             }
-            // Whatever it lies in was written last.
+            // The text that it is the end of was written last.
             offsets.insert(text, start + bytes.len() - 1 - text.len());
             previous = text;
         }

@@ -129,8 +129,8 @@ const BIT_STRING: u8 = 0x03;
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;
 
-/// Says whether bytes have the outer form of a certificate (RFC 5280, section 4.1), to the last byte. Whether it is any good is for those to
-/// say who trust it.
+/// Says whether bytes have the outer form of a certificate (RFC 5280, section 4.1), to the last byte. Its signature
+/// is not checked.
 fn is_certificate(der: &[u8]) -> bool {
     let Some((SEQUENCE, content, [])) = element(der) else { return false };
     let Some((SEQUENCE, signed, rest)) = element(content) else { return false };

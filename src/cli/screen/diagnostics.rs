@@ -38,7 +38,7 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
         Severity::Warning => Level::WARNING,
     };
     if diagnostic.location.is_none() && diagnostic.also.is_none() {
-        // Without a source there is nothing for a hint to hang on: it stands on a line of its own, as below other failures.
+        // Without a source text each hint is a line of its own, as below other failures.
         let titles = std::iter::once(level.primary_title(escaped(&diagnostic.message)))
             .chain(diagnostic.hints.iter().map(|text| Level::HELP.with_name("hint").primary_title(escaped(text))));
         let lines: Vec<String> = titles.map(|title| renderer.render(&[Group::with_title(title)])).collect();
@@ -94,7 +94,7 @@ fn escaped(text: &str) -> String {
     })
 }
 
-/// Returns a source text with the same lines, and nothing in them that speaks to the terminal.
+/// Returns a source text with the same lines, each tab as a space, and other control characters escaped.
 fn single_spaced(text: &str) -> String {
     text.chars().filter(|character| *character != '\r').fold(String::with_capacity(text.len()), |mut line, character| {
         match character {

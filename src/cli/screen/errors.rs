@@ -47,7 +47,7 @@ fn format_line(screen: Screen, word: &str, message: &str) -> String {
     format!("{} {}\n", screen.styled(Style::new().bold(), word), indented(message))
 }
 
-/// Escapes a message that may hold foreign text. Its further lines are indented, so that none can pass for a message of ours.
+/// Escapes a message that may hold foreign text. Its further lines are indented, so that none can be mistaken for a message of this program.
 fn indented(text: &str) -> String {
     printable(&hidden(text)).replace('\n', "\n  ")
 }

@@ -1,6 +1,6 @@
-//! All that people see: lines on standard error, progress, faults; and the result on standard output.
+//! Output: messages, progress and faults on standard error, and the result on standard output.
 //!
-//! **Invariants.** Nothing else writes to the terminal. What a foreign file or registry said is escaped before it comes here.
+//! **Invariants.** Nothing else writes to the terminal. Text from files and registries is escaped before it comes here.
 
 mod diagnostics;
 mod errors;
@@ -19,14 +19,14 @@ pub use diagnostics::{Colors, render};
 pub(super) use errors::exit_code;
 pub(super) use progress::Bars;
 
-/// How much is said, and in which colours.
+/// The output: how verbose it is, and whether it has colours.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Screen {
     volume: Volume,
     color: ColorChoice,
 }
 
-/// How much is said.
+/// How verbose the output is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Volume {
     /// Only what is wrong.
@@ -57,17 +57,17 @@ impl Screen {
         self.draw(&printable(&passwords::hidden(text)));
     }
 
-    /// Writes what was rendered here: escaped already, and perhaps in colours.
+    /// Writes text that was rendered here: it is escaped already, and may have colours.
     fn draw(self, text: &str) {
         if self.volume != Volume::Quiet {
             self.alarm(text);
         }
     }
 
-    /// Writes what was rendered here, even when little is to be said.
+    /// Writes text that was rendered here, with `--quiet` too.
     #[expect(clippy::unused_self, reason = "only who holds the screen may write to it")]
     pub(super) fn alarm(self, text: &str) {
-        // When nobody can be told, there is nobody to tell that either.
+        // Where standard error cannot be written, that cannot be reported either.
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
@@ -98,9 +98,9 @@ impl Screen {
     }
 }
 
-/// Escapes what could speak to the terminal or turn the direction of writing; lines and tabs stay.
+/// Escapes control characters and those that change the direction of writing; line breaks and tabs stay.
 ///
-/// Every maker of messages escapes what is foreign in them, with line breaks. This is the wall behind them.
+/// Messages have their foreign text escaped already, line breaks included. This is a second check.
 fn printable(text: &str) -> Cow<'_, str> {
     let hostile = |character: char| is_hostile(character) && !matches!(character, '\n' | '\t');
     if !text.contains(hostile) {
@@ -117,7 +117,7 @@ fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Says whether a text may be written as it is: nothing in it speaks to the terminal, and nothing looks like a password.
+/// Says whether a text may be written as it is: there is nothing to escape in it, and nothing that looks like a password.
 pub(super) fn is_plain(text: &str) -> bool {
     *printable(&passwords::hidden(text)) == *text
 }

@@ -1,6 +1,6 @@
 /// Returns a text in which passwords (`user:password@host`) are stars, byte for byte, so that every offset in it stays the same.
 ///
-/// A password that was written where none belongs, and that a message repeats, would end in logs.
+/// A message may repeat an argument in which a password was written by mistake, and messages end in logs.
 pub(super) fn hidden(text: &str) -> String {
     let mut hidden = text.to_owned();
     let mut word = 0;

@@ -39,7 +39,7 @@ pub(in crate::cli) fn run(arguments: &Build, invocation: &Invocation) -> Result<
     invocation.render(&built, || built.references.first().unwrap_or(&built.digest).clone())
 }
 
-/// Says before anything is built or pushed that a file for the result could not be written.
+/// Reports before anything is built or pushed that a file for the result could not be written.
 fn check_writable(file: &Path) -> Result<(), Failure> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     if folder.is_none_or(Path::is_dir) && !file.is_dir() {

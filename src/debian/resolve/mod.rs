@@ -1,7 +1,7 @@
 //! Which packages an image needs: a closure over `Pre-Depends` and `Depends`.
 //!
-//! **Invariants.** Equal inputs give equal resolutions, whatever the order of the wanted list. A choice is never taken back, and each one that was
-//! open is written down. A group is satisfied by what is already chosen, else by its first alternative that can be had and is not excluded.
+//! **Invariants.** Equal inputs give equal resolutions, whatever the order of the wanted list. There is no backtracking, and each choice between
+//! several packages is recorded. A group is satisfied by what is already chosen, else by its first alternative that can be had and is not excluded.
 //! Nothing is added because it is essential: only what is wanted by name comes in. The newest version of all indexes is taken, or the exact
 //! one that the recipe names; a package named by the recipe comes in also when a rule excludes it.
 
@@ -28,7 +28,7 @@ pub struct Request<'a> {
     pub exclude: Vec<Pattern>,
     /// What comes in although a rule excludes it.
     pub keep: Vec<Pattern>,
-    /// Other indexes, named as messages name them, that are only looked at to say where a package is that is not here.
+    /// Other indexes with their names for messages, searched only to say where a missing package exists.
     pub elsewhere: Vec<(&'a str, &'a Index)>,
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::{Cache, FACTS, KINDS, PACKAGES, RECORDS};
 use crate::oci::{Digest, Hasher};
 
-/// How old a file must be before it is pruned: a build that began just now may count on it.
+/// How old a file must be before it is pruned: a build that has just begun may rely on it.
 const GRACE: Duration = Duration::from_mins(1);
 
 /// How large the cache is.
@@ -16,9 +16,9 @@ pub struct CacheStatistics {
     pub blobs: u64,
     /// The bytes in them.
     pub bytes: u64,
-    /// Foreign layers and packages of which something is known.
+    /// Layers of base images, and packages, whose contents are recorded.
     pub facts: u64,
-    /// Layers of our own that are remembered.
+    /// Layers of earlier builds that are recorded.
     pub layers: u64,
 }
 
@@ -67,7 +67,7 @@ impl Cache {
         Ok(CacheStatistics { layers, blobs: blobs.len() as u64, bytes: blobs.iter().map(|blob| blob.size).sum(), facts })
     }
 
-    /// Reads everything, and removes what is not what its name says.
+    /// Reads everything, and removes files whose content does not have the digest in their name.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -85,7 +85,7 @@ impl Cache {
         Ok(found)
     }
 
-    /// Removes what the rule names. It waits for no build: what a running one may count on stays.
+    /// Removes what the rule names. It does not wait for running builds: files that they may rely on stay.
     ///
     /// # Errors
     /// When the cache cannot be read, or a build is using it and everything was to go.

@@ -6,16 +6,16 @@ use rustix::io::{Errno, pread, retry_on_intr};
 use crate::host;
 use crate::rootfs::Stat;
 
-/// How everything is opened: a FIFO that takes a file's place never blocks, and a terminal never becomes ours.
+/// The flags of every open: a FIFO in place of a file does not block, and a terminal does not become the controlling one.
 const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
-// Passing through a folder needs no right to list it, and on Linux no handle that could.
+// Passing through a folder needs no permission to list it; `O_PATH` of Linux asks for none.
 #[cfg(target_os = "linux")]
 const STEP: OFlags = OFlags::PATH.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::DIRECTORY);
 #[cfg(not(target_os = "linux"))]
 const STEP: OFlags = FLAGS.union(OFlags::DIRECTORY);
 
-/// What one look at a file of the host tells.
+/// The metadata of a file of the host.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {
     pub(super) kind: FileType,
@@ -36,13 +36,13 @@ pub(super) fn open_folder(folder: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd
     open(folder, path, FLAGS.union(OFlags::DIRECTORY))
 }
 
-/// Looks at an open file.
+/// Returns the metadata of an open file.
 pub(super) fn facts(file: BorrowedFd<'_>) -> Result<Facts, Errno> {
     let now = host::nanoseconds();
     retry_on_intr(|| fstat(file)).map(|stat| Facts::of(&stat, now))
 }
 
-/// Looks at a name in a folder, and not through it.
+/// Returns the metadata of a name in a folder; a symbolic link is not followed.
 pub(super) fn facts_at(folder: BorrowedFd<'_>, name: &[u8]) -> Result<Facts, Errno> {
     let now = host::nanoseconds();
     retry_on_intr(|| statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)).map(|stat| Facts::of(&stat, now))
@@ -90,7 +90,7 @@ fn open(folder: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, E
         use rustix::fs::{ResolveFlags, openat2};
         let resolve = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
         match retry_on_intr(|| openat2(folder, path, flags, Mode::empty(), resolve)) {
-            // Kernels before 5.6 don't have it, sandboxes may forbid it, and a rename in the neighbourhood may disturb it.
+            // Kernels before 5.6 don't have it, sandboxes may forbid it, and a rename on the way makes it fail with EAGAIN (openat2(2)).
             Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN) => {}
             result => return result,
         }
@@ -114,7 +114,7 @@ fn open_by_steps(folder: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<O
 }
 
 impl Facts {
-    /// `now` is the time just before the look.
+    /// `now` is the time just before the metadata was read.
     fn of(stat: &rustix::fs::Stat, now: i128) -> Self {
         let state = Stat { size: u64::try_from(stat.st_size).unwrap_or(0), stamp: stamp(stat) };
         Self {
@@ -127,7 +127,7 @@ impl Facts {
     }
 }
 
-/// Says whether the file could change once more without its times showing it. A file from the future is young, too.
+/// Says whether the file could change again and keep its times. A file with a time in the future counts as young too.
 fn is_young(stat: &rustix::fs::Stat, now: i128) -> bool {
     let nanoseconds = |seconds: i64, rest: i128| i128::from(seconds) * 1_000_000_000 + rest;
     let times = [nanoseconds(stat.st_mtime, i128::from(stat.st_mtime_nsec)), nanoseconds(stat.st_ctime, i128::from(stat.st_ctime_nsec))];

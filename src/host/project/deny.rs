@@ -103,7 +103,7 @@ mod tests {
         }
     }
 
-    /// Whoever changes what a rule takes raises [`DENY_LIST_VERSION`] with the digest.
+    /// A change of what a rule takes needs a raised [`DENY_LIST_VERSION`], and the new digest here.
     #[test]
     fn the_version_is_that_of_these_rules() {
         let rules: Vec<_> = DENY_RULES.iter().map(|rule| (rule.name, rule.patterns, rule.except)).collect();

@@ -140,13 +140,13 @@ impl Walk<'_> {
         let any = !more.is_empty();
         queue.tasks.extend(more);
         drop(queue);
-        // Who was working takes one of them itself.
+        // The thread that found them takes one of them itself.
         if ended || (any && !few) {
             self.ready.notify_all();
         }
     }
 
-    /// Returns a path below the request's folder as the user knows it.
+    /// Returns a path below the request's folder as messages name it.
     fn host_path(&self, path: &[u8]) -> HostPath {
         HostPath::new(&joined(&self.folder.written, path))
     }
@@ -233,7 +233,7 @@ impl<'a> Worker<'a> {
     fn file(&mut self, here: &mut Here<'_>, name: &[u8], path: &[u8]) -> Result<(), Errno> {
         let facts = facts_at(here.handle, name)?;
         if facts.kind != FileType::RegularFile {
-            // Something else took its place.
+            // Another file has this name now.
             return self.take(here, name, path, facts.kind);
         }
         if !readable(here.handle, name, facts.bits) {
@@ -258,7 +258,7 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Takes what a link points to instead of the link.
+    /// Takes the target of a link instead of the link.
     fn follow(&mut self, here: &mut Here<'_>, name: &[u8], path: &[u8]) -> Result<(), Errno> {
         let Some(host) = self.walk.host else { return Ok(()) };
         let link_folder = match &here.task.followed {

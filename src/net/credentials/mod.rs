@@ -1,7 +1,7 @@
 //! Credentials for registries: from the environment, the auth files of podman and docker, and the helpers that these name.
 //!
 //! **Invariants.** A credential is found for exactly the host that is asked for. Its source may be named, its value never. What is
-//! wrong with a source is a note, shown when a registry then refuses us, so that a broken helper stops no public pull.
+//! wrong with a source is a note, which is reported when a registry then refuses the request: a broken helper stops no public pull.
 //!
 //! **To add a source**: one step in [`Credentials::find`].
 
@@ -19,7 +19,7 @@ use self::file::AuthFile;
 use super::Secret;
 use crate::host::Environment;
 
-/// What is shown to a registry or its token service.
+/// What authenticates us at a registry or its token service.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credential {
     /// A user and a password, or a personal token in its place.

@@ -199,7 +199,7 @@ fn read_index(file: &PackagesFile, suite: &OpenSuite, tools: &Tools) -> Result<I
         }
     };
     let index = index.map_err(|fault| broken(fault.into()))?;
-    // The digest is checked at the end of the file, whoever stopped reading before.
+    // The digest is checked at the end of the file, also when its reader stopped before.
     std::io::copy(&mut rest, &mut std::io::sink()).map_err(|error| broken(error.into()))?;
     Ok(index)
 }

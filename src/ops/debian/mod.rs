@@ -50,7 +50,7 @@ pub struct DebianOutcome {
     pub filters: Vec<FilterUse>,
     /// What was made because packages need it, instead of running their scripts.
     pub made: Vec<String>,
-    /// Scripts of packages that nothing stands in for.
+    /// Maintainer scripts with effects that no need reproduces.
     pub unexplained_scripts: Vec<UnexplainedScript>,
 }
 

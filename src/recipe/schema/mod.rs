@@ -1,6 +1,6 @@
 //! Every key of `hardened.toml`. The doc lines here are the reference: `hardened schema` prints them, and editors show them.
 //!
-//! All keys are optional for serde: what is missing or senseless is said by `check`, together with everything else.
+//! All keys are optional for serde: missing and invalid values are reported by `check`, together with all other faults.
 
 mod debian;
 mod files;

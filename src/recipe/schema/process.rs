@@ -10,7 +10,7 @@ pub(in crate::recipe) struct ProcessKeys {
     /// The program and its fixed arguments, as a list: there is no shell that could split a line.
     #[schemars(example = ["/usr/bin/node", "/app/server.js"])]
     pub(in crate::recipe) entrypoint: Option<Vec<String>>,
-    /// Further arguments, which whoever runs the image may replace.
+    /// Further arguments, which can be replaced when a container is started.
     #[schemars(example = ["--port", "8080"])]
     pub(in crate::recipe) command: Option<Vec<String>>,
     /// Environment variables, added to those of the base. Never credentials: everybody who has the image can read them.

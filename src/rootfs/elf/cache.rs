@@ -59,7 +59,7 @@ pub(in crate::rootfs) fn loader_cache(source: &Source<'_>) -> Result<Option<Vec<
 }
 
 /// Finds the folders that a loader of glibc looks into by itself: one text behind the other, each with a slash at both ends.
-/// Which these are is up to whoever built it: `/lib/x86_64-linux-gnu` at Debian, `/lib64` at Fedora.
+/// They depend on how it was built: `/lib/x86_64-linux-gnu` at Debian, `/lib64` at Fedora.
 pub(super) fn loader_folders(source: &Source<'_>) -> Result<Vec<Box<str>>, Stop> {
     if source.size() > FILE {
         return Err(Gap::Limit.into());

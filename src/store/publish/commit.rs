@@ -10,7 +10,7 @@ use crate::store::publication::Publication;
 /// Every engine, archive and tag has the image.
 #[derive(Debug)]
 pub struct Committed {
-    /// What came of each blob at each store, by destination and digest.
+    /// What was done with each blob at each store, by destination and digest.
     pub sent: Vec<Sent>,
 }
 
@@ -72,7 +72,7 @@ fn load(engine: &Engine, publication: &Publication, done: Box<dyn FnOnce(&str)>)
     Ok(())
 }
 
-/// Says what a step that failed leaves behind: `names` are those of all steps, and `number` is the one that failed.
+/// Describes the state after a step that failed: `names` are those of all steps, and `number` is the one that failed.
 fn partial(error: StoreError, names: &[String], number: usize, digest: &Digest) -> StoreError {
     let (changed, others) = names.split_at(number);
     let [failed, unchanged @ ..] = others else { return error };

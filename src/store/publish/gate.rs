@@ -22,14 +22,14 @@ pub trait Gates: Sync {
     /// When the image may not be published.
     fn image(&self, publication: &Publication) -> Result<(), Refusal>;
 
-    /// Asked once every destination has shown that it holds what it was sent, before the first name changes.
+    /// Asked once every destination was verified to hold what it was sent, before the first name changes.
     ///
     /// # Errors
     /// When no name may change.
     fn commit(&self, publication: &Publication) -> Result<(), Refusal>;
 }
 
-/// Gates without a rule.
+/// Gates that refuse nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct AcceptAll;
 

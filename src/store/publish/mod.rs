@@ -3,7 +3,7 @@
 //! Each phase is a type, and only the phase before makes it:
 //! 1. [`Staging`]: blobs are sent while layers are made, then archives are written into unfinished files ([`staging`]).
 //! 2. [`Staged`]: manifests and indexes are stored by digest, no tag names them, and referrers are attached ([`staged`]).
-//! 3. [`Verified`]: every destination was asked for what it was sent ([`verified`]).
+//! 3. [`Verified`]: what every destination holds was read back ([`verified`]).
 //! 4. [`Committed`]: engines have loaded the image, archives have their names, tags are moved ([`commit`]).
 //!
 //! [`gate`] holds what is asked before a layer is sent, before the manifests are, and before the commit.
@@ -33,7 +33,7 @@ use self::gate::Gates;
 use super::publication::Publication;
 use crate::oci::{Descriptor, Digest, Progress, Written};
 
-/// Shows how a publication goes.
+/// Is told of the progress of a publication.
 pub trait Watch: Sync {
     /// A blob is on its way to a destination.
     fn begin(&self, destination: &str, descriptor: &Descriptor) -> Box<dyn Transfer>;
@@ -49,20 +49,20 @@ pub trait Watch: Sync {
     fn committed(&self, destination: &str, digest: &Digest);
 }
 
-/// Shows how one transfer goes.
+/// Is told of the progress of one transfer.
 pub trait Transfer: Progress {
     /// The blob has arrived.
     fn arrived(&self, written: Written);
 }
 
-/// One publication: where it goes, what may stop it, and who watches.
+/// One publication: its destinations, its gates, and its observer.
 #[derive(Clone, Copy)]
 pub struct Transaction<'a> {
     /// Where the image goes.
     pub destinations: &'a [Destination],
-    /// What may stop it.
+    /// The gates that may refuse it.
     pub gates: &'a dyn Gates,
-    /// Is told how it goes.
+    /// Is told of its progress.
     pub watch: &'a dyn Watch,
 }
 

@@ -59,7 +59,7 @@ pub(super) fn at_all_stores(
         let step = &step;
         let running: Vec<_> =
             open.filter_map(|(number, destination)| destination.store().map(|named| scope.spawn(move || step(number, named)))).collect();
-        // All are waited for, so that none goes on writing after the failure was told.
+        // All are waited for, so that none goes on writing after the failure was reported.
         let outcomes: Vec<_> = running.into_iter().map(|running| running.join().unwrap_or_else(|panic| resume_unwind(panic))).collect();
         outcomes.into_iter().collect()
     })

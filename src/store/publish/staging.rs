@@ -12,7 +12,7 @@ use crate::host::Unfinished;
 use crate::oci::{BlobSource, Descriptor, Digest, ImageName, Written};
 use crate::store::publication::Publication;
 
-/// What came of one blob at one destination.
+/// What was done with one blob at one destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
     /// The destination, by its position in the list.
@@ -62,7 +62,7 @@ impl Queue<'_> {
             return;
         }
         for sender in &self.senders {
-            // A destination whose lanes have all ended has failed, and `stage_blobs` says how.
+            // A destination whose workers have all ended has failed, and `stage_blobs` says how.
             let _ = sender.send((descriptor.clone(), Arc::clone(source)));
         }
     }
@@ -119,7 +119,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Runs `make` with lanes to all stores.
+    /// Runs `make`, with workers that send its blobs to all stores.
     fn make<T, E>(&self, make: impl FnOnce(&Queue<'_>) -> Result<T, E>) -> Result<T, E> {
         let destinations = self.transaction.destinations;
         let lender = |number: usize| destinations[..number].iter().position(|earlier| earlier.lends_to(&destinations[number]));
@@ -139,7 +139,7 @@ impl Run<'_> {
                     });
                 }
             }
-            // A borrower's channel closes with the last lane of its lender, and a lender's with the queue.
+            // A repository that mounts from another gets its blobs from that one's workers, and its channel closes with the last of them.
             let first = senders.into_iter().enumerate().filter(|(number, _)| lender(*number).is_none());
             let queue = Queue { run: self, senders: first.map(|(_, sender)| sender).collect(), known: Mutex::default() };
             let outcome = make(&queue);
@@ -150,7 +150,7 @@ impl Run<'_> {
         })
     }
 
-    /// Brings a blob to a store, and hands it on to those that can mount it there.
+    /// Stores a blob, and hands it on to the repositories that can mount it from there.
     fn carry(&self, number: usize, named: &NamedStore, (descriptor, source): Blob, borrowers: &[Sender<Blob>]) {
         let written = if self.complete[number].load(Ordering::Relaxed) {
             Ok(Written::Present)

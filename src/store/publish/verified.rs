@@ -4,12 +4,12 @@ use super::staged::{Staged, at_all_stores};
 use super::{Committed, PublishFault, Sent, commit};
 use crate::oci::{Descriptor, RawManifest, Selector, StoreError, StoreFault, Written};
 
-/// All destinations hold the whole publication, and have shown it.
+/// All destinations were verified to hold the whole publication.
 pub struct Verified<'a> {
     pub(super) staged: Staged<'a>,
 }
 
-/// One thing that a store is asked for.
+/// One check of a store.
 enum Question<'a> {
     Manifest(&'a RawManifest),
     Blob(&'a Descriptor),

@@ -94,12 +94,12 @@ impl Registry {
                 continue;
             }
             let response = answer?;
-            // A host that we were sent to has no say about credentials.
+            // A host that was reached by a redirect cannot ask for credentials.
             let own = Origin::of(response.target().url()) == Origin::of(target.url());
             if response.status() != StatusCode::UNAUTHORIZED || !own || !call.target.carries_credentials() {
                 return Ok(response);
             }
-            // At most: as nobody, with a token that the registry no longer knows, with a fresh one.
+            // At most three times: anonymously, with a token that the registry no longer accepts, and with a fresh one.
             asked += 1;
             let found = find(&self.0.credentials, &token_request)?;
             let may_work = match self.learn(registry, &response)? {
@@ -118,7 +118,7 @@ impl Registry {
         }
     }
 
-    /// Notes how the registry wants to be asked; `None` when in no way that we know.
+    /// Records the authentication scheme that the registry asks for; `None` when it names no known one.
     fn learn(&self, registry: &str, response: &Response) -> Result<Option<Scheme>, Fault> {
         let offered = challenges(&response.headers("www-authenticate"));
         let bearer = offered.iter().filter(|challenge| challenge.scheme == "bearer").find_map(|challenge| {

@@ -1,7 +1,7 @@
 use std::hash::{BuildHasher, Hasher};
 use std::time::{Duration, Instant};
 
-/// Measures time and waits, so that a test of writers that meet need not last as long as they wait.
+/// Measures time and waits. Tests of concurrent writers replace it, so that they need not wait as long.
 pub trait Clock: Send + Sync {
     /// Returns the time since some moment that stays the same.
     fn now(&self) -> Duration;
@@ -9,7 +9,7 @@ pub trait Clock: Send + Sync {
     /// Waits at least so long.
     fn wait(&self, time: Duration);
 
-    /// Returns a random time below `most`, so that writers that met once do not meet again.
+    /// Returns a random time below `most`, so that writers that collided do not collide again.
     fn jitter(&self, most: Duration) -> Duration {
         // Each state of the standard library's hasher has fresh keys: randomness enough to spread waits.
         let random = std::hash::RandomState::new().build_hasher().finish() & 0xffff;

@@ -3,18 +3,18 @@ use serde_json::Value;
 use crate::net::{Again, HttpFault, Peer, Response, Retry, StatusCode, redact};
 use crate::oci::{StoreError, StoreFault};
 
-/// Why a step at a registry did not work, before it is told what it was for.
+/// Why a step at a registry failed, before the step is named.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// There was no usable answer.
     Http(HttpFault),
-    /// The answer was no.
+    /// The registry answered with an error status.
     Status(Answer),
-    /// Something of ours stops it, or the registry keeps refusing.
+    /// This program refuses to go on, or the registry keeps refusing.
     Refused { fault: StoreFault, message: String, hints: Vec<String> },
 }
 
-/// An answer that says no.
+/// An answer with an error status.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) host: String,
@@ -44,7 +44,7 @@ impl Retry for Fault {
 }
 
 impl Fault {
-    /// Returns the fault that an answer is.
+    /// Returns the fault for an answer with an error status.
     pub(super) fn of(response: Response) -> Self {
         let status = response.status();
         let url = response.target().url();

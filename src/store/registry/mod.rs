@@ -2,7 +2,7 @@
 //!
 //! **Invariants.** What was asked for by digest has that digest: bodies are hashed, headers are not believed. A blob that the
 //! registry has is not sent; one that it can mount is mounted; one that breaks is continued where it broke. Every step is tried again
-//! while that may help, and each try opens its source anew. Credentials are shown only when a registry asks for them, and only to it
+//! while that may help, and each try opens its source anew. Credentials are sent only when a registry asks for them, and only to it
 //! and to the token service that belongs to it. A layer's foreign `urls` are never followed.
 
 mod call;
@@ -43,11 +43,11 @@ struct Inner {
     tokens: Tokens,
     schemes: Mutex<BTreeMap<String, Scheme>>,
     bases: Mutex<BTreeMap<String, Url>>,
-    /// Registries of this machine that are taken to speak without TLS, as long as nothing says otherwise.
+    /// Registries of this machine that are assumed to speak plain HTTP, until their first answer.
     assumed: Mutex<BTreeSet<String>>,
-    /// Repositories that this process wrote to: there, what is missing may only be late.
+    /// Repositories that this process wrote to: what is missing there may only not be visible yet.
     written: Mutex<BTreeSet<ImageName>>,
-    /// What waits before a list of referrers is looked at again.
+    /// The clock for the wait before a list of referrers is read again.
     clock: Arc<dyn Clock>,
 }
 
@@ -71,12 +71,12 @@ impl Registry {
         }))
     }
 
-    /// Returns a repository. Nothing is asked yet.
+    /// Returns a repository. No request is sent yet.
     pub fn repository(&self, name: &ImageName) -> Repository {
         Repository { registry: self.clone(), name: name.clone() }
     }
 
-    /// Asks a registry whether it lets us in (distribution-spec, "Determining Support").
+    /// Checks that a registry accepts the credentials (distribution-spec, "Determining Support").
     ///
     /// # Errors
     /// When it cannot be reached, or refuses our credentials.
@@ -107,7 +107,7 @@ impl Registry {
         base.join(path).map_err(|_| Fault::corrupt(format!("`{registry}` and `{path}` make no URL")))
     }
 
-    /// Finds out how a registry is spoken to. Only this machine and the hosts that the user named can be without TLS.
+    /// Returns the base URL of a registry. Only this machine and hosts that the user named are reached without TLS.
     fn base(&self, registry: &str) -> Result<Url, Fault> {
         let host = if registry == "docker.io" { "registry-1.docker.io" } else { registry };
         let url = |scheme: &str| {
@@ -117,7 +117,7 @@ impl Registry {
         let (secure, plain) = (url("https")?, url("http")?);
         let ask = |url: &Url| self.0.http.send(Request::new(Method::GET, Target::named(url.clone())));
         let base = if is_loopback(split_port(host).0) {
-            // The first answer will tell, so that nothing is asked for that alone.
+            // The first answer tells whether this is right, so that no request is sent for that alone.
             self.0.assumed.lock().unwrap_or_else(PoisonError::into_inner).insert(registry.to_owned());
             plain
         } else if self.0.http.is_insecure(&secure) || self.0.http.is_insecure(&plain) {
@@ -140,7 +140,7 @@ impl Registry {
 }
 
 impl Registry {
-    /// Looks at the first answer of a registry that was taken to speak without TLS. Where it speaks TLS, returns where to ask then.
+    /// Checks the first answer of a registry that was assumed to speak plain HTTP. Where it speaks TLS, returns the target to use instead.
     fn corrected(&self, registry: &str, target: &Target, answer: &Result<Response, HttpFault>) -> Option<Target> {
         let assumed = || self.0.assumed.lock().unwrap_or_else(PoisonError::into_inner);
         if target.url().scheme() != "http" || !assumed().contains(registry) {

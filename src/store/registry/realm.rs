@@ -81,7 +81,7 @@ const SHARED: &[&str] = &[
 
 /// Decides whether a registry may send us to a token service with its credentials, and how the service is reached.
 ///
-/// `WWW-Authenticate` is written by whoever answers, so a realm is followed only to the registry's own host or domain, to
+/// Anyone who answers can write `WWW-Authenticate`, so a realm is followed only to the registry's own host or domain, to
 /// the one known foreign pair, and to what the user listed (CVE-2026-33540 and its siblings).
 pub(super) fn target(http: &Http, registry: &str, response: &Response, realm: &str) -> Result<Target, Fault> {
     let refuse = |message: String| Fault::Refused { fault: StoreFault::Refused, message, hints: Vec::new() };
@@ -108,8 +108,8 @@ pub(super) fn target(http: &Http, registry: &str, response: &Response, realm: &s
     Ok(target.with_credentials())
 }
 
-/// Decides whether an upload may go on where a registry says (`Location`): to its own hosts, and to those that the user listed. The
-/// content of an image is nobody else's business, and what asks for it elsewhere may not be the registry (CVE-2026-50151).
+/// Decides whether an upload may go on where a registry says (`Location`): to its own hosts, and to those that the user listed. An
+/// image is sent nowhere else: the answer that asks for it may not be from the registry (CVE-2026-50151).
 pub(super) fn check_upload(http: &Http, registry: &str, api: &Url, next: &Url) -> Result<(), Fault> {
     if belongs(api, next) || is_listed(http, registry, next) {
         return Ok(());
@@ -138,8 +138,8 @@ fn names(listed: &str, url: &Url) -> bool {
     url.host_str().is_some_and(|name| name.eq_ignore_ascii_case(host)) && port.is_none_or(|port| Some(port) == url.port_or_known_default())
 }
 
-/// Says whether a URL belongs to whom the registry belongs: it is of the same origin, or of a domain that is registered once. An address
-/// or a name without a domain, `localhost` among them, stands for nobody: behind another port there may be somebody else.
+/// Says whether a URL has the same owner as the registry: the same origin, or the same registered domain. For an address, or a name without
+/// a domain such as `localhost`, only the origin counts: another port may be another service.
 pub(super) fn belongs(api: &Url, other: &Url) -> bool {
     if Origin::of(api) == Origin::of(other) {
         return true;
@@ -151,7 +151,7 @@ pub(super) fn belongs(api: &Url, other: &Url) -> bool {
     matches!((domain(registry), domain(host)), (Some(left), Some(right)) if left == right)
 }
 
-/// Returns the domain that somebody registered, or `None` when there is none.
+/// Returns the registered domain of a host, or `None` when it has none.
 fn domain(host: &str) -> Option<String> {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let labels: Vec<&str> = host.split('.').collect();
@@ -163,7 +163,7 @@ fn domain(host: &str) -> Option<String> {
     if SHARED.contains(&last.as_str()) {
         return (labels.len() > 2).then_some(host);
     }
-    // `co.uk`, `com.au`, `or.jp`: under a country's name, a short second level is mostly not somebody's own.
+    // `co.uk`, `com.au`, `or.jp`: under a country's name, a short second level is mostly shared.
     // Alibaba's registries and their token services share a region.
     let regional = last == "aliyuncs.com";
     if regional || top.len() == 2 && second.len() <= 3 && !OWN.contains(&last.as_str()) {

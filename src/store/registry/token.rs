@@ -103,7 +103,7 @@ fn basic(user: &str, password: &Secret) -> Secret {
     Secret::new(format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.reveal()))))
 }
 
-/// Gets a token: by GET with user and password or as nobody, or by POST with a refresh token (the token documents of distribution).
+/// Gets a token: by GET with user and password or anonymously, or by POST with a refresh token (the token documents of distribution).
 fn fetch(http: &Http, realm: &Target, service: Option<&str>, wanted: &TokenRequest<'_>, found: &Found) -> Result<Token, Fault> {
     let started = Instant::now();
     let credential = found.credential.as_ref().map(|(credential, _)| credential);
