@@ -271,13 +271,13 @@ impl Store for Layout {
         tag.map_or(Ok(()), |tag| self.name_manifest(descriptor, tag))
     }
 
-    /// Reads what `index.json` lists, and the index under the fallback tag: oras-go (`content/oci`) writes the former, regclient
-    /// (`scheme/ocidir`) the latter.
+    /// Reads what `index.json` lists, and the index under the fallback tag: oras-go lists every manifest in `index.json` (`content/oci`, `saveIndex`),
+    /// regclient keeps an index under the fallback tag (`scheme/ocidir`, `ReferrerPut`).
     fn referrers(&self, subject: &Digest, artifact_type: Option<&str>) -> Result<Vec<Descriptor>, StoreError> {
         referrers_among(&self.entries()?, subject, artifact_type, |entry| self.manifest_of(entry))
     }
 
-    /// Lists the artifacts in `index.json` under their own descriptors, without a name, as oras-go does (`content/oci`).
+    /// Lists the artifacts in `index.json` under their own descriptors, without a name, as oras-go does (`content/oci`, `saveIndex`).
     fn attach(&self, artifacts: &[RawManifest]) -> Result<(), StoreError> {
         let found: Vec<Descriptor> = artifacts.iter().map(|raw| Ok(referrer(raw)?.descriptor)).collect::<Result<_, StoreError>>()?;
         for artifact in artifacts {

@@ -98,7 +98,7 @@ impl AuthFile {
         for (key, value) in fitting {
             match credential(value) {
                 Ok(Some(credential)) => return Some(credential),
-                // Docker leaves an empty entry where a helper holds the password.
+                // `docker login` leaves an empty entry where a helper keeps the password (spotify/docker-client#1143).
                 Ok(None) => {}
                 Err(()) => notes.push(format!("the entry for `{}` in `{}` cannot be read", key.escape_debug(), self.path.display())),
             }

@@ -24,7 +24,7 @@ pub(super) struct Call<'c> {
     pub(super) target: Target,
     pub(super) headers: Vec<(HeaderName, String)>,
     pub(super) action: Action,
-    /// The repository that a blob is mounted from, which has to be read too.
+    /// The repository that a blob is mounted from: the token needs `pull` for it too (oras-project/rust-oci-client#235, for docker.io).
     pub(super) from: Option<&'c str>,
     pub(super) body: Option<&'c MakeBody<'c>>,
 }

@@ -65,7 +65,7 @@ impl Download {
     }
 
     fn rest(&mut self) -> Result<Body, Fault> {
-        // Some registries know only ranges that have an end (crane's).
+        // The range has an end, since go-containerregistry's registry answers 416 to one without (anchore/stereoscope#695).
         let range =
             (self.offset > 0 && !self.whole_only).then(|| (format!("bytes={}-{}", self.offset, self.size - 1), self.tag.as_deref()));
         let response = ask(&self.repository, &self.digest, range)?;
@@ -81,7 +81,7 @@ impl Download {
                 let passed = io::copy(&mut body.by_ref().take(self.offset), &mut io::sink()).map_err(reading)?;
                 if passed < self.offset { Err(early()) } else { Ok(body) }
             }
-            // Either the blob ends before there, or the registry does not understand ranges; the whole will tell.
+            // Either the blob is shorter, or the registry does not understand the range; a request for the whole tells.
             416 if !self.whole_only => {
                 self.whole_only = true;
                 self.rest()

@@ -6,7 +6,8 @@ use super::fault::Fault;
 use crate::net::{Again, Method, RequestBody, Retry, Tries, header};
 use crate::oci::{Digest, MANIFEST_LIMIT, MediaType, RawManifest, Selector};
 
-/// How often something is asked for again that this process has just written, and a registry does not see yet.
+/// How often a registry is asked again for what this process has just written, and what is not visible there yet: some storage is
+/// eventually consistent (openshift/image-registry#220).
 pub(super) const LATE: u32 = 6;
 
 const ACCEPTED: [MediaType; 4] = [MediaType::Index, MediaType::Manifest, MediaType::DockerList, MediaType::DockerManifest];
@@ -56,7 +57,8 @@ impl Repository {
 
     /// Writes a manifest under its digest or a tag.
     ///
-    /// A tag that is already right is left alone: some registries have tags that never change, and refuse to write even the same.
+    /// A tag that is already right is left alone: registries with immutable tags refuse to write the same manifest again
+    /// (moby/buildkit#3776, aws/containers-roadmap#2179).
     pub(super) fn put_manifest(&self, manifest: &RawManifest, selector: &Selector) -> Result<(), Fault> {
         let digest = Digest::of(&manifest.bytes);
         if matches!(selector, Selector::Tag(_)) && self.retried(|| self.points_to(selector, digest))? {
@@ -75,7 +77,7 @@ impl Repository {
             }
             let fault = Fault::of(response);
             let late = fault.is_unknown_part() && self.was_written() && tries.failed() < LATE;
-            // The first answer may have been lost on the way.
+            // The answer to an earlier try may have been lost.
             if !late && matches!(selector, Selector::Tag(_)) && self.points_to(selector, digest).unwrap_or(false) {
                 return Ok(());
             }
@@ -89,7 +91,7 @@ impl Repository {
         let claimed = response.header("docker-content-digest").and_then(|text| text.parse::<Digest>().ok());
         match response.status().as_u16() {
             200..=299 if claimed.is_none_or(|claimed| claimed == digest) => {}
-            // Registries hide what is not there behind 401 and 403 too; writing will tell.
+            // 401 and 403 may stand for a tag that does not exist; writing it tells.
             _ => return Ok(false),
         }
         Ok(self.get_once(selector, Action::Push).is_ok_and(|manifest| Digest::of(&manifest.bytes) == digest))

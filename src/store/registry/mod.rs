@@ -147,7 +147,7 @@ impl Registry {
             return None;
         }
         match answer {
-            // Go's servers say 400 to plain HTTP at a TLS port.
+            // Go servers answer 400 to plain HTTP at a TLS port (golang/go#23689).
             Ok(response) if response.status() != 400 => {
                 assumed().remove(registry);
                 return None;
@@ -231,11 +231,11 @@ impl Repository {
         let response = self.call(&Call::new(Method::HEAD, target.clone(), action))?;
         let hopped = response.target().url().host_str() != target.url().host_str();
         match response.status().as_u16() {
-            // A proxy can leave the length out, but one that says another is not talking about this blob.
+            // A proxy may drop the length; another length means another content.
             200 => Ok(response.length().is_none_or(|length| length == size)),
             201..=299 => Ok(true),
             404 => Ok(false),
-            // A signed address may be good for GET only.
+            // A presigned URL of S3 is valid for GET only (ghcr.io in containerd/stargz-snapshotter#167, pulp/pulp_container#579).
             400..=499 if hopped => {
                 let call = Call::new(Method::GET, target, action).header(crate::net::header::RANGE, "bytes=0-0");
                 let response = self.call(&call)?;

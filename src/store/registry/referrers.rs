@@ -28,7 +28,7 @@ const JITTER: Duration = Duration::from_secs(2);
 const LOOKS: u32 = 5;
 /// How often a list is read anew, before one look, because it got too old before it could be put.
 const STALE: u32 = 5;
-/// How many pages a list of the API may have, and how many bytes all of them together.
+/// How many pages a list of the API may have, and how many bytes all of them together: links may never end (oras-project/oras-go#1215).
 const PAGES: (usize, u64) = (100, 16 << 20);
 
 /// One page of the API's answer.
@@ -69,7 +69,7 @@ impl Repository {
         }
         for (subject, wanted) in subjects {
             let step = || format!("could not list what refers to `{}@{subject}`", self.name);
-            // The answer to the PUT does not say it: ECR has sent `OCI-Subject` without the API (sigstore-js#1183).
+            // The answer to the PUT does not say it: ECR has sent `OCI-Subject` without the API (sigstore/sigstore-js#1183).
             let listed = self.listed_by_api(&subject, None, Action::Push).map_err(|fault| self.error(fault, &step()))?;
             if listed.is_none() {
                 self.list_under_tag(&subject, &wanted)?;
@@ -78,8 +78,8 @@ impl Repository {
         Ok(())
     }
 
-    /// Asks the referrers API; `None` when the registry has none: what it answers is no OCI index. GitLab's has answered HTML with
-    /// 200 (gitlab#592700).
+    /// Asks the referrers API; `None` when the registry has none, and its answer is no OCI index: also with 200 (sigstore/sigstore-js#1187;
+    /// HTML from GitLab, gitlab#592700).
     fn listed_by_api(&self, subject: &Digest, artifact_type: Option<&str>, action: Action) -> Result<Option<Vec<Descriptor>>, Fault> {
         let mut target = self.target(&format!("referrers/{subject}"))?;
         if let Some(artifact_type) = artifact_type {
@@ -114,7 +114,7 @@ impl Repository {
         match response.status().as_u16() {
             200 => {}
             401 | 403 => return Err(Fault::of(response)),
-            // A busy registry has not said that it has no API. 500 is what some answer to a path that they do not know.
+            // A busy registry may have the API. 500 counts as none: a server may fail so at a path that it has no route for.
             status if status != 500 && Again::after_status(status) == Again::Soon => return Err(Fault::of(response)),
             _ => return Ok(None),
         }

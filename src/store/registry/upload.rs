@@ -71,7 +71,7 @@ impl<'u> Upload<'u> {
 
     fn attempt(&self, session: &mut Option<Target>, begun: &mut bool, most: &mut u64, tries: &mut Tries) -> Result<(), Fault> {
         if *begun {
-            // The bytes may have arrived, and only the answer was lost.
+            // The bytes may have arrived, and only the answer was lost (GoogleContainerTools/jib#4301).
             if self.repository.has(&self.descriptor.digest, self.descriptor.size, Action::Push)? {
                 return Ok(());
             }
@@ -204,7 +204,7 @@ impl<'u> Upload<'u> {
             match response.status().as_u16() {
                 200..=299 => {}
                 416 => return Err(Fault::of(response)),
-                // Not every registry takes the rest of what was sent whole; then all is sent again.
+                // A registry that refuses the rest of a PUT as a PATCH gets everything again.
                 400..=499 if Again::after_status(response.status().as_u16()) == Again::Never => return Ok(Resumed::Lost),
                 _ => return Err(Fault::of(response)),
             }
@@ -231,8 +231,9 @@ fn completed(response: Response) -> Result<(), Fault> {
     if response.status().is_success() { Ok(()) } else { Err(Fault::of(response)) }
 }
 
-/// Reads how many bytes a session has: `0-9` are ten. Registries write `0-0` for none; where it does mean one, the registry refuses the
-/// whole that is sent after it, and the session is replaced.
+/// Reads how many bytes a session has: `0-9` are ten. Registries write `0-0` for none (distribution/distribution#2363,
+/// opencontainers/distribution-spec#578); where it does mean one, the registry refuses the whole that is sent after it, and the session is
+/// replaced.
 pub fn received(range: Option<&str>) -> Option<u64> {
     let (start, end) = range?.trim().trim_start_matches("bytes=").split_once('-')?;
     let end: u64 = end.trim().parse().ok()?;
