@@ -27,7 +27,7 @@ pub(in crate::cli) fn run(arguments: &Cache, invocation: &Invocation) -> Result<
             let outcome = serde_json::json!({ "folder": folder, "blobs": found.blobs, "bytes": found.bytes, "facts": found.facts, "layers": found.layers });
             invocation.render(&outcome, || {
                 format!(
-                    "{folder}\n{} blobs, {}; facts about {} foreign layers, {} of our own",
+                    "{folder}\n{} blobs, {}; facts about {} base layers and packages, {} built layers",
                     found.blobs,
                     bytes(found.bytes),
                     found.facts,
