@@ -15,7 +15,7 @@ pub const TABLES: u32 = 1;
 /// What wants a package that the recipe names, and leaves out one that it excludes, where else the name of a package or rule stands.
 pub const RECIPE: &str = "the recipe";
 
-/// Debian packages, chosen: what was asked for, where it was found, and every package by digest.
+/// The locked packages of Debian: the request, the archives, and every package by digest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LockedDebian {
     /// What the recipe asked for.
@@ -70,7 +70,7 @@ pub struct LockedPackages {
     pub left_out: Vec<LeftOutPackage>,
 }
 
-/// A package, chosen.
+/// A locked package.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LockedPackage {
@@ -164,7 +164,7 @@ impl LockedDebian {
 }
 
 impl LockedPackage {
-    /// One line a package: what an update changes is seen at a glance.
+    /// One line for each package, so that a diff shows what an update changes.
     fn write(&self, text: &mut String) -> std::fmt::Result {
         write!(text, "    {{ ")?;
         for (key, word) in [

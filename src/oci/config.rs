@@ -5,7 +5,7 @@ use super::{Digest, Document, DocumentFault, MediaType, Platform, keys};
 /// An image config (image-spec, `config.md`), kept as the JSON object that it is.
 ///
 /// A typed view would drop what it does not know: `Healthcheck`, `Shell` and `OnBuild` of a Docker base, and fields of
-/// tools that come after us (oci-spec drops them). So the object is kept, and edited by key.
+/// later tools (oci-spec drops them). So the object is kept, and edited by key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     object: Map<String, Value>,

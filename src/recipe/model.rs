@@ -24,7 +24,7 @@ impl<T> Deref for Spanned<T> {
     }
 }
 
-/// What the user wants: everything valid, nothing looked up yet.
+/// A recipe whose values are all valid. Nothing was looked up yet.
 #[derive(Debug, Clone)]
 pub struct Recipe {
     /// The folder that files are taken from, relative to the recipe's own; empty for that one.
@@ -337,7 +337,7 @@ pub struct Process {
     pub stop_signal: Option<String>,
     /// Folders that the runtime mounts a volume over.
     pub volumes: Vec<Spanned<ImagePath>>,
-    /// How to ask it whether it is well.
+    /// The health check.
     pub healthcheck: Option<Healthcheck>,
 }
 
@@ -357,7 +357,7 @@ impl std::fmt::Display for Port {
     }
 }
 
-/// How to ask the process whether it is well. `None` is the runtime's default.
+/// The health check (Docker's `Healthcheck`). `None` is the runtime's default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Healthcheck {
     /// The program and its arguments, at least one.

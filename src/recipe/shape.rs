@@ -35,7 +35,7 @@ pub(super) fn keys(root: &mut Node, faults: &mut Vec<Diagnostic>) -> RecipeKeys 
     match serde_json::from_value(value) {
         Ok(keys) => keys,
         Err(error) => {
-            // The walk let something through that the types refuse: our mistake, yet no reason to end.
+            // The walk accepted something that the types refuse: a fault of this program, which is reported like one of the recipe.
             faults.push(Diagnostic::error(format!("the recipe does not have the form of its schema: {error}")));
             RecipeKeys::default()
         }

@@ -13,7 +13,7 @@ const NEEDS: &[(&str, &str)] = &[
     ("python", include_str!("needs/python.toml")),
     ("tzdata", include_str!("needs/tzdata.toml")),
     ("upgrades", include_str!("needs/upgrades.toml")),
-    // What the others brought goes first.
+    // Last, since it does not replace what another need has made.
     ("names", include_str!("needs/names.toml")),
 ];
 
@@ -37,13 +37,13 @@ pub(super) struct Need {
     /// Folders that are made.
     #[serde(default, rename = "folder")]
     pub(super) folders: Vec<Folder>,
-    /// Links that are made where nothing is.
+    /// Links that are made where no package has a file.
     #[serde(default, rename = "link")]
     pub(super) links: Vec<Link>,
-    /// Files that are made where nothing is.
+    /// Files that are made where no package has one.
     #[serde(default, rename = "file")]
     pub(super) files: Vec<Text>,
-    /// Files that are made where a link of a package ends at nothing.
+    /// Files that are made at the missing targets of links of packages.
     #[serde(default, rename = "end")]
     pub(super) ends: Vec<End>,
     /// Files that are made with the content of a package's file.

@@ -30,7 +30,7 @@ pub(super) enum Missing {
     No,
 }
 
-/// Checks all of the recipe. The recipe is there unless a fault left a hole in it.
+/// Checks all of the recipe. It is `None` when a fault left a value out.
 pub(super) fn check(
     root: &Node,
     keys: &RecipeKeys,
@@ -50,7 +50,7 @@ struct Check<'a> {
     inputs: BTreeMap<String, String>,
     /// The platform whose placeholders may be used; `None` where a value is the same for all.
     platform: Option<Platform>,
-    /// The beginning of the recipe, for what stands nowhere.
+    /// The beginning of the recipe, as the location of what is missing.
     start: &'a Span,
 }
 

@@ -100,7 +100,7 @@ impl Check<'_> {
         let level = match keys.level.map(u8::try_from) {
             None => default,
             Some(Ok(level)) if (1..=largest).contains(&level) => level,
-            // Of a format that is none, nobody knows the levels.
+            // The levels of an unknown format cannot be checked.
             Some(_) if keys.compression.is_none() && at.key("compression").is_written() => default,
             Some(_) => {
                 let message = format!("{name} has no level {}", keys.level.unwrap_or_default());

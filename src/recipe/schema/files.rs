@@ -11,8 +11,8 @@ pub(in crate::recipe) struct FilesKeys {
     /// The text of one file, instead of `from`, taken as it stands: it has no placeholders.
     #[schemars(example = &"listen = \"0.0.0.0:8080\"\n")]
     pub(in crate::recipe) text: Option<String>,
-    /// Where it lands, an absolute path. A folder's content lands in it. A file lands at it, or below it when it ends with `/`.
-    /// What a glob matches lands in it, with its path below the glob's fixed part.
+    /// The destination, an absolute path. The content of a folder is put into it. A file gets this path, or is put into it when it ends with
+    /// `/`. What a glob matches is put into it, with its path below the glob's fixed part.
     #[schemars(example = &"/app")]
     pub(in crate::recipe) to: Option<String>,
     /// What of `from` is left out, in the patterns of `.gitignore`, relative to it.

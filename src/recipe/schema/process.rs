@@ -31,7 +31,7 @@ pub(in crate::recipe) struct ProcessKeys {
     /// Folders that the runtime mounts a volume over.
     #[schemars(example = ["/data"])]
     pub(in crate::recipe) volumes: Option<Vec<String>>,
-    /// How to ask the process whether it is well.
+    /// The health check of the container.
     #[schemars(example = serde_json::json!({"command": ["/app/server", "--check"], "interval": "30s"}))]
     pub(in crate::recipe) healthcheck: Option<HealthcheckKeys>,
 }
@@ -46,11 +46,11 @@ pub(in crate::recipe) enum PortKey {
     Text(String),
 }
 
-/// How to ask the process whether it is well.
+/// The health check of the container.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(in crate::recipe) struct HealthcheckKeys {
-    /// The program and its arguments, as a list. It says by its exit code that all is well: 0.
+    /// The program and its arguments, as a list. Its exit code 0 means that the container is healthy.
     #[schemars(example = ["/app/server", "--check"])]
     pub(in crate::recipe) command: Option<Vec<String>>,
     /// The time between two checks: a number and `ms`, `s`, `m` or `h`.
@@ -67,7 +67,7 @@ pub(in crate::recipe) struct HealthcheckKeys {
     pub(in crate::recipe) retries: Option<i64>,
 }
 
-/// Something that need not be in the image, because somebody knows better.
+/// Something that programs or libraries may miss, which the proof before a build would refuse.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(in crate::recipe) struct UnprovedKeys {
@@ -77,7 +77,7 @@ pub(in crate::recipe) struct UnprovedKeys {
     /// What they may miss, or a glob of it: a library (`libcuda.so.*`), a version (`GLIBC_2.38`) or an interpreter (`/bin/sh`).
     #[schemars(example = &"libcuda.so.*")]
     pub(in crate::recipe) needs: Option<String>,
-    /// Why that is right. The build reports it.
+    /// Why it may be missing. The build reports it.
     #[schemars(example = &"the host's driver is mounted there")]
     pub(in crate::recipe) reason: Option<String>,
 }
