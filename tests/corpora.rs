@@ -101,28 +101,28 @@ impl Numbers {
         if self.below(2) == 0 { TELLING[self.below(TELLING.len())] } else { u8::try_from(self.below(256)).unwrap() }
     }
 
-    /// Changes an input in one to four places.
+    /// Changes an input at one to four positions.
     fn changed(&mut self, seed: &[u8], other: &[u8]) -> Vec<u8> {
         let mut bytes = seed.to_vec();
         for _ in 0..=self.below(4) {
-            let place = self.below(bytes.len() + 1);
-            let length = self.below(64).min(bytes.len() - place);
+            let offset = self.below(bytes.len() + 1);
+            let length = self.below(64).min(bytes.len() - offset);
             match self.below(7) {
-                0 => bytes.truncate(place),
-                1 => drop(bytes.drain(place..place + length)),
-                2 => bytes.insert(place, self.byte()),
+                0 => bytes.truncate(offset),
+                1 => drop(bytes.drain(offset..offset + length)),
+                2 => bytes.insert(offset, self.byte()),
                 3 => {
-                    let again = bytes[place..place + length].to_vec();
-                    bytes.splice(place..place, again);
+                    let again = bytes[offset..offset + length].to_vec();
+                    bytes.splice(offset..offset, again);
                 }
                 4 if !other.is_empty() => {
                     let from = self.below(other.len());
                     let piece = other[from..(from + 1 + self.below(512)).min(other.len())].to_vec();
-                    bytes.splice(place..place + length, piece);
+                    bytes.splice(offset..offset + length, piece);
                 }
-                5 => bytes.iter_mut().skip(place).take(8).for_each(|byte| *byte = if *byte == 0xff { 0 } else { 0xff }),
+                5 => bytes.iter_mut().skip(offset).take(8).for_each(|byte| *byte = if *byte == 0xff { 0 } else { 0xff }),
                 _ => {
-                    if let Some(byte) = bytes.get_mut(place) {
+                    if let Some(byte) = bytes.get_mut(offset) {
                         *byte = self.byte();
                     }
                 }

@@ -11,7 +11,7 @@ use crate::feed::{Feed, Place};
 use crate::host::Environment;
 use crate::host::cache::{Cache, CacheFault};
 use crate::net::credentials::Credentials;
-use crate::net::{Http, Network, Patience, RetryPolicy, Settings};
+use crate::net::{Http, Network, RetryPolicy, Settings, Timeouts};
 use crate::oci::{StoreError, StoreFault};
 use crate::ops::{Failure, Observer, Tools};
 use crate::store::Location;
@@ -58,7 +58,7 @@ impl Invocation {
             insecure: self.global.insecure.iter().chain(&file.insecure).cloned().collect(),
             certificate_files: self.global.ca_file.iter().chain(&file.ca_files).cloned().collect(),
             token_realms: token_realms.into_iter().chain(file.token_realms.clone()).collect(),
-            patience: Patience { stall: Duration::from_secs(self.global.stall_timeout), ..Patience::default() },
+            timeouts: Timeouts { stall: Duration::from_secs(self.global.stall_timeout), ..Timeouts::default() },
             retry: RetryPolicy { deadline: self.global.retry_for.map(Duration::from_secs), ..RetryPolicy::default() },
             environment: self.environment.clone(),
         }))

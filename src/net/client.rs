@@ -13,17 +13,17 @@ use super::{HttpFault, Nearness, Settings};
 /// The error for a name whose addresses are all closer to this machine than the request may go.
 #[derive(Debug, thiserror::Error)]
 #[error("its addresses belong to a private network or to this machine")]
-pub(crate) struct Fenced;
+pub(crate) struct ForbiddenAddress;
 
 /// Resolves names, and leaves out the addresses that are closer to this machine than the request may go.
 ///
 /// The check sits here, and not before the request, because a name can have another address when it is resolved again (DNS rebinding).
-struct FencedResolver {
+struct FilteringResolver {
     reach: Nearness,
     proxies: Proxies,
 }
 
-impl Resolve for FencedResolver {
+impl Resolve for FilteringResolver {
     fn resolve(&self, name: Name) -> Resolving {
         // The proxy is the user's choice, wherever it is.
         let reach = if self.proxies.holds(name.as_str()) { Nearness::Never } else { self.reach };
@@ -34,7 +34,7 @@ impl Resolve for FencedResolver {
             }
             let allowed: Vec<_> = found.into_iter().filter(|address| Nearness::of(address.ip()) <= reach).collect();
             if allowed.is_empty() {
-                return Err(Box::new(Fenced) as Box<dyn Error + Send + Sync>);
+                return Err(Box::new(ForbiddenAddress) as Box<dyn Error + Send + Sync>);
             }
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
@@ -45,7 +45,8 @@ impl Resolve for FencedResolver {
 pub(crate) fn client(settings: &Settings, proxies: &Proxies, reach: Nearness) -> Result<Client, HttpFault> {
     let setup = |error: reqwest::Error| HttpFault::of(error, "");
     let own = certificates(&settings.certificate_files)?;
-    let start = || builder(settings).dns_resolver(Arc::new(FencedResolver { reach, proxies: proxies.clone() })).proxy(via(proxies.clone()));
+    let start =
+        || builder(settings).dns_resolver(Arc::new(FilteringResolver { reach, proxies: proxies.clone() })).proxy(via(proxies.clone()));
     // Where this machine has no certificate authorities (an empty image), making the client fails, and Mozilla's list is used.
     match start().build() {
         Ok(client) if own.is_empty() => Ok(client),
@@ -64,7 +65,7 @@ pub(crate) fn builder(settings: &Settings) -> ClientBuilder {
         .redirect(Policy::none())
         .referer(false)
         .retry(reqwest::retry::never())
-        .connect_timeout(settings.patience.connect)
+        .connect_timeout(settings.timeouts.connect)
         .pool_idle_timeout(std::time::Duration::from_secs(20))
         .http2_adaptive_window(true)
         .no_proxy()

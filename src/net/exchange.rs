@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{HttpFault, Patience};
+use super::{HttpFault, Timeouts};
 
 /// How many pieces of a body wait between the thread that reads it and the connection.
 const WAITING: usize = 2;
@@ -20,7 +20,7 @@ const WAITING: usize = 2;
 pub(crate) struct Exchange<'a> {
     pub(crate) runtime: &'a Handle,
     pub(crate) client: &'a Client,
-    pub(crate) patience: Patience,
+    pub(crate) timeouts: Timeouts,
     pub(crate) host: &'a str,
 }
 
@@ -55,9 +55,9 @@ impl Exchange<'_> {
     }
 
     fn wait(&self, task: &mut JoinHandle<Answer>) -> Answer {
-        let limit = self.patience.answer + self.patience.connect;
+        let limit = self.timeouts.answer + self.timeouts.connect;
         self.runtime.block_on(async { timeout(limit, task).await }).map_or_else(
-            |_| Err(self.silent("did not answer", self.patience.answer)),
+            |_| Err(self.silent("did not answer", self.timeouts.answer)),
             |joined| joined.unwrap_or_else(|_| Err(self.broken("the request was given up"))),
         )
     }
@@ -88,9 +88,9 @@ impl Feed<'_> {
     pub(crate) fn push(&mut self, piece: Bytes) -> io::Result<()> {
         let over = || io::Error::from(io::ErrorKind::BrokenPipe);
         let sender = self.sender.clone().ok_or_else(over)?;
-        let patience = self.exchange.patience;
+        let timeouts = self.exchange.timeouts;
         // Before the first piece is taken, the connection is made.
-        let limit = if self.pushed > WAITING { patience.stall } else { patience.stall + patience.connect };
+        let limit = if self.pushed > WAITING { timeouts.stall } else { timeouts.stall + timeouts.connect };
         self.pushed += 1;
         let task = &mut self.task;
         let step = async {

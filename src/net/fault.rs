@@ -182,7 +182,7 @@ impl HttpFault {
         if let Some(problem) = tls_problem(&all) {
             return Self::Tls { host, problem };
         }
-        if causes(&error).iter().any(|cause| cause.is::<super::client::Fenced>()) {
+        if causes(&error).iter().any(|cause| cause.is::<super::client::ForbiddenAddress>()) {
             return Self::Forbidden(format!("`{host}`, where an answer sends us, is in a private network or on this machine"));
         }
         let detail = redact::escaped(texts.last().map_or("", String::as_str));

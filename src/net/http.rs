@@ -9,7 +9,7 @@ use super::origin::split_port;
 use super::proxy::Proxies;
 use super::retry::Pauses;
 use super::secrets_sent::SecretsSent;
-use super::{HttpFault, Nearness, Network, Patience, RetryPolicy, Secret, Settings};
+use super::{HttpFault, Nearness, Network, RetryPolicy, Secret, Settings, Timeouts};
 
 /// The HTTP client of the whole program. Clones share all state.
 ///
@@ -27,7 +27,7 @@ pub(super) struct Inner {
     pub(super) hosts: Mutex<BTreeSet<String>>,
     pub(super) sent: SecretsSent,
     /// The hosts that have answered anything.
-    pub(super) heard: Mutex<BTreeSet<String>>,
+    pub(super) answered: Mutex<BTreeSet<String>>,
 }
 
 impl Drop for Inner {
@@ -53,7 +53,7 @@ impl Http {
             pauses: Pauses::default(),
             hosts: Mutex::default(),
             sent,
-            heard: Mutex::default(),
+            answered: Mutex::default(),
         }))
     }
 
@@ -69,7 +69,7 @@ impl Http {
 
     /// Returns how things are tried again.
     pub fn retry_policy(&self) -> RetryPolicy {
-        RetryPolicy { unreached: self.0.settings.retry.unreached.min(self.patience().connect), ..self.0.settings.retry }
+        RetryPolicy { unreached: self.0.settings.retry.unreached.min(self.timeouts().connect), ..self.0.settings.retry }
     }
 
     /// Returns every host that was contacted, with its port if it is not the usual one.
@@ -100,8 +100,8 @@ impl Http {
         self.0.proxies.as_ref().is_ok_and(|proxies| proxies.holds(host))
     }
 
-    pub(crate) fn patience(&self) -> Patience {
-        self.0.settings.patience
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        self.0.settings.timeouts
     }
 
     pub(crate) fn runtime(&self) -> Result<Handle, HttpFault> {

@@ -35,5 +35,5 @@ pub use reqwest::{Method, StatusCode, Url, header};
 pub use response::{Body, Response};
 pub use retry::{Retry, RetryPolicy, Tries, retried, retry_after};
 pub use secret::Secret;
-pub use settings::{Network, Patience, Settings};
+pub use settings::{Network, Settings, Timeouts};
 pub use target::Target;

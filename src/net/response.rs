@@ -107,7 +107,7 @@ pub struct Body {
 
 impl Body {
     fn piece(&mut self) -> Result<Option<Bytes>, HttpFault> {
-        let (stall, floor) = (self.http.patience().stall, self.http.patience().floor);
+        let (stall, floor) = (self.http.timeouts().stall, self.http.timeouts().floor);
         let started = Instant::now();
         let inner = &mut self.inner;
         let read = self.http.runtime()?.block_on(async { timeout(stall, inner.chunk()).await });

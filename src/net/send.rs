@@ -68,7 +68,7 @@ impl Http {
         }
         self.0.pauses.keep(&host);
         self.0.hosts.lock().unwrap_or_else(PoisonError::into_inner).insert(host.clone());
-        let exchange = Exchange { runtime: &self.runtime()?, client, patience: self.patience(), host: &host };
+        let exchange = Exchange { runtime: &self.runtime()?, client, timeouts: self.timeouts(), host: &host };
         let sent = match body {
             RequestBody::Empty => {
                 if matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
@@ -87,13 +87,13 @@ impl Http {
                 exchange.send_streamed(request, |feed| pour(reader.as_mut(), length, progress, feed))
             }
         };
-        let heard = || self.0.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let answered = || self.0.answered.lock().unwrap_or_else(PoisonError::into_inner);
         match sent {
             Ok(answer) => {
-                heard().insert(host.clone());
+                answered().insert(host.clone());
                 self.received(answer, method, target, host)
             }
-            Err(HttpFault::Silent { host, waited, .. }) if !heard().contains(&host) => Err(HttpFault::Unanswered { host, waited }),
+            Err(HttpFault::Silent { host, waited, .. }) if !answered().contains(&host) => Err(HttpFault::Unanswered { host, waited }),
             Err(HttpFault::Connect { host, detail }) => match self.proxies()?.of(&target.url) {
                 // The proxy's address may hold a password: only its host and port are shown.
                 Some(proxy) => Err(HttpFault::Connect { detail: format!("through the proxy `{}`: {detail}", host_of(proxy)), host }),

@@ -20,7 +20,7 @@ pub struct Settings {
     /// How often and how patiently things are tried again.
     pub retry: RetryPolicy,
     /// The timeouts of a connection.
-    pub patience: Patience,
+    pub timeouts: Timeouts,
 }
 
 impl Settings {
@@ -33,7 +33,7 @@ impl Settings {
             certificate_files: Vec::new(),
             token_realms: Vec::new(),
             retry: RetryPolicy::default(),
-            patience: Patience::default(),
+            timeouts: Timeouts::default(),
         }
     }
 }
@@ -49,7 +49,7 @@ pub enum Network {
 
 /// The timeouts of a connection. A transfer that makes progress may last as long as it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct Timeouts {
     /// For a connection, the name's resolution and TLS included; also the budget for trying an unreachable host again.
     pub connect: Duration,
     /// For the answer, after the request was sent.
@@ -60,7 +60,7 @@ pub struct Patience {
     pub floor: (Duration, u64),
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         // 1 KiB a second, over a minute.
         let floor = (Duration::from_mins(1), 60 << 10);

@@ -44,9 +44,9 @@ pub(crate) fn repository(test: &TestRegistry) -> Repository {
     with(settings(), nobody(), test.host())
 }
 
-/// Bytes that differ from place to place.
+/// Bytes without a short period.
 pub(crate) fn bytes(size: usize) -> Vec<u8> {
-    (0..size).map(|place| u8::try_from((place * 7 + place / 253) % 251).unwrap()).collect()
+    (0..size).map(|offset| u8::try_from((offset * 7 + offset / 253) % 251).unwrap()).collect()
 }
 
 pub(crate) fn layer(content: &[u8]) -> Descriptor {

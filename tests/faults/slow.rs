@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hardened::net::{Patience, RetryPolicy, Settings};
+use hardened::net::{RetryPolicy, Settings, Timeouts};
 use hardened::oci::{Digest, Selector, Store, StoreFault};
 use hardened::store::registry::Repository;
 
@@ -13,14 +13,14 @@ use crate::sandbox::Sandbox;
 /// A client that waits for a moment only, and tries three times.
 fn hasty(test: &TestRegistry) -> Repository {
     let moment = Duration::from_millis(300);
-    let patience = Patience { connect: moment, answer: moment, stall: moment, floor: (Duration::from_millis(600), 1000) };
+    let timeouts = Timeouts { connect: moment, answer: moment, stall: moment, floor: (Duration::from_millis(600), 1000) };
     let retry = RetryPolicy { attempts: 3, ..settings().retry };
-    with(Settings { patience, retry, ..settings() }, nobody(), test.host())
+    with(Settings { timeouts, retry, ..settings() }, nobody(), test.host())
 }
 
 #[test]
 fn f10_a_body_that_stalls_is_given_up_and_continued() {
-    let real = Patience::default();
+    let real = Timeouts::default();
     assert_eq!((real.stall, real.floor), (Duration::from_secs(30), (Duration::from_mins(1), 60 << 10)));
     let content = bytes(200_000);
     let test = TestRegistry::with(Guard::Open, |seen, before| (is_blob_get(seen) && before < 2).then_some(Fault::Stall(50_000)));

@@ -28,7 +28,7 @@ fn drain(source: impl Read, compression: Compression, limits: Limits) -> (u64, R
 /// The same bytes again and again, so many of them, and how many were taken.
 struct Repeated<'a> {
     piece: &'a [u8],
-    place: usize,
+    offset: usize,
     left: u64,
     taken: &'a std::cell::Cell<u64>,
 }
@@ -37,8 +37,8 @@ impl Read for Repeated<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let room = buffer.len().min(usize::try_from(self.left).unwrap());
         for byte in &mut buffer[..room] {
-            *byte = self.piece[self.place];
-            self.place = (self.place + 1) % self.piece.len();
+            *byte = self.piece[self.offset];
+            self.offset = (self.offset + 1) % self.piece.len();
         }
         self.left -= room as u64;
         self.taken.set(self.taken.get() + room as u64);
@@ -64,7 +64,7 @@ fn bombs() {
     // The real limits hold as well: a megabyte of gzip is a gigabyte of zeros.
     let taken = std::cell::Cell::new(0);
     let member = gzip(&vec![0; 64 << 20]);
-    let source = Repeated { piece: &member, place: 0, left: 64 * member.len() as u64, taken: &taken };
+    let source = Repeated { piece: &member, offset: 0, left: 64 * member.len() as u64, taken: &taken };
     let (produced, end) = drain(source, Compression::Gzip, Limits::default());
     assert!(end.is_err() && produced < 600 << 20, "{produced}");
     // As a tar: one file of zeros, and the reader says what it is.
@@ -76,7 +76,7 @@ fn bombs() {
 #[test]
 fn layers_that_are_larger_than_anything() {
     let taken = std::cell::Cell::new(0);
-    let source = Repeated { piece: &[1], place: 0, left: 1 << 40, taken: &taken };
+    let source = Repeated { piece: &[1], offset: 0, left: 1 << 40, taken: &taken };
     let (produced, end) = drain(source, Compression::None, Limits { bytes: 4 << 20, ..Limits::default() });
     assert!(end.is_err() && produced <= (4 << 20) + (64 << 10) && taken.get() < 5 << 20, "{produced}");
 }
@@ -97,7 +97,7 @@ fn streams_that_never_come_to_anything() {
         ("empty frames", zstd::encode_all(&b""[..], 3).unwrap(), Compression::Zstd),
     ] {
         let taken = std::cell::Cell::new(0);
-        let source = Repeated { piece: &piece, place: 0, left: 1 << 40, taken: &taken };
+        let source = Repeated { piece: &piece, offset: 0, left: 1 << 40, taken: &taken };
         let (produced, end) = drain(source, compression, Limits { idle: 1 << 20, ..Limits::default() });
         assert!(end.as_ref().is_err_and(|message| message.contains("hold hardly anything")), "{name}: {end:?}");
         assert!(produced == 0 && taken.get() < 2 << 20, "{name}: {} taken", taken.get());
@@ -132,12 +132,12 @@ fn frames_that_are_broken_anywhere() {
         for cut in (0..blob.len()).step_by(997).skip(1) {
             assert!(drain(&blob[..cut], compression, Limits::default()).1.is_err(), "{compression:?} cut at {cut}");
         }
-        for place in (0..blob.len()).step_by(997) {
+        for offset in (0..blob.len()).step_by(997) {
             let mut broken = blob.clone();
-            broken[place] ^= 0x10;
+            broken[offset] ^= 0x10;
             let (_, end) = drain(&broken[..], compression, Limits::default());
             // The time and the system in a gzip header mean nothing.
-            assert!(end.is_err() || place < 10, "{compression:?} broken at {place}");
+            assert!(end.is_err() || offset < 10, "{compression:?} broken at {offset}");
         }
         for behind in [&b"rubbish"[..], &[0], &[0x1f, 0x8b]] {
             assert!(drain(&[&blob, behind].concat()[..], compression, Limits::default()).1.is_err(), "{compression:?} {behind:?}");

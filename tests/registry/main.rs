@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use hardened::host::Environment;
 use hardened::net::credentials::{Credential, Credentials};
-use hardened::net::{Http, Network, Patience, RetryPolicy, Secret, Settings};
+use hardened::net::{Http, Network, RetryPolicy, Secret, Settings, Timeouts};
 use hardened::oci::{
     BlobSource, Compression, Descriptor, Digest, ImageName, MediaType, RawManifest, Selector, Silent, Store, StoreError, StoreFault, Tag,
     Written,
@@ -63,9 +63,9 @@ fn repository(test: &TestRegistry) -> Repository {
     nobody().repository(&name(test.host(), "shop/api"))
 }
 
-/// Bytes that differ from place to place.
+/// Bytes without a short period.
 fn bytes(size: usize) -> Vec<u8> {
-    (0..size).map(|place| u8::try_from((place * 7 + place / 253) % 251).unwrap()).collect()
+    (0..size).map(|offset| u8::try_from((offset * 7 + offset / 253) % 251).unwrap()).collect()
 }
 
 fn layer(content: &[u8]) -> Descriptor {
@@ -373,8 +373,8 @@ fn a_host_that_takes_connections_and_never_answers_is_given_up() {
     // Nobody accepts: the system takes the connections, and they stay without a word.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let (connect, answer) = (Duration::from_millis(50), Duration::from_millis(150));
-    let patience = Patience { connect, answer, ..Patience::default() };
-    let http = Http::new(Settings { patience, ..settings() });
+    let timeouts = Timeouts { connect, answer, ..Timeouts::default() };
+    let http = Http::new(Settings { timeouts, ..settings() });
     let at = name(&silent.local_addr().unwrap().to_string(), "a/b");
     let from = Registry::new(http, Credentials::new(Environment::default())).repository(&at);
     let error = from.read_manifest(&Selector::Tag(tag("1"))).unwrap_err();
