@@ -109,7 +109,7 @@ fn split(name: &[u8]) -> Option<usize> {
     if name.len() <= 100 {
         return Some(0);
     }
-    // The slash between them is not stored, and the name must not be empty: a folder's slash at the end is no place to cut.
+    // The slash between them is not stored, and the name must not be empty: a folder's slash at the end is not where to cut.
     let earliest = name.len() - 101;
     (earliest.max(1)..name.len() - 1).find(|cut| name[*cut] == b'/').filter(|cut| *cut <= 155)
 }

@@ -5,7 +5,7 @@ use crate::rootfs::ImagePath;
 
 /// What one path costs beside its bytes, in bytes.
 const OVERHEAD: u64 = 64;
-/// How deep a path may be without costing more: each folder above costs whoever walks it.
+/// How deep a path may be without costing more: each folder above is one more step of every walk.
 const DEPTH: usize = 64;
 /// What each folder beyond that counts for, in bytes.
 const DEEPER: u64 = 64;

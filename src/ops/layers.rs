@@ -39,10 +39,10 @@ pub(super) struct Remembered<'a> {
 }
 
 impl<'a> Remembered<'a> {
-    /// Looks up what is remembered of a layer; `place` tells it from others of the same name.
-    pub(super) fn new(planned: &'a PlannedLayer, place: &str, tools: &Tools) -> Self {
+    /// Looks up what is remembered of a layer; `project` tells it from those of other projects and platforms.
+    pub(super) fn new(planned: &'a PlannedLayer, project: &str, tools: &Tools) -> Self {
         let compressor = planned.compressor;
-        let key = Digest::of(&[place.as_bytes(), b"\0", planned.name.as_bytes(), b"\0", &compressor.identity()].concat());
+        let key = Digest::of(&[project.as_bytes(), b"\0", planned.name.as_bytes(), b"\0", &compressor.identity()].concat());
         let last = tools.cache.record(&key).and_then(|bytes| LayerRecord::from_bytes(&bytes, compressor));
         Self { planned, key, last }
     }
@@ -93,7 +93,7 @@ impl<'a> Remembered<'a> {
 /// How many layers are looked through for a block.
 const LOOKED_THROUGH: usize = 64;
 
-/// The blobs of the cache, as places to take blocks from.
+/// The blobs of the cache, which blocks are taken from.
 struct EarlierBlobs<'a> {
     cache: &'a Cache,
     compressor: Compressor,

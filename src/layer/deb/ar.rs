@@ -47,7 +47,7 @@ impl<R: Read> Ar<R> {
         self.ended
     }
 
-    /// Makes a fault at this place.
+    /// Makes a fault at this offset.
     pub(super) fn wrong(&self, reason: &str) -> DebFault {
         DebFault::Shape { offset: self.position, reason: reason.to_owned() }
     }
@@ -192,12 +192,12 @@ mod tests {
         let mut bad = header("data.tar", "1");
         bad[59] = b' ';
         assert!(member(&bad).is_err());
-        for place in [16, 28, 34, 40] {
+        for at in [16, 28, 34, 40] {
             let mut bad = header("data.tar", "1");
-            bad[place] = b'x';
-            assert!(member(&bad).is_err(), "{place}");
-            bad[place..place + 6].fill(b' ');
-            assert!(member(&bad).is_ok(), "{place}");
+            bad[at] = b'x';
+            assert!(member(&bad).is_err(), "{at}");
+            bad[at..at + 6].fill(b' ');
+            assert!(member(&bad).is_ok(), "{at}");
         }
     }
 }

@@ -193,11 +193,11 @@ fn packages_of_another_shape_are_refused() {
 fn sizes_that_lie_are_refused() {
     for suffix in ["", ".gz", ".xz", ".zst"] {
         let whole = deb(suffix);
-        let place = whole.windows(8).rposition(|bytes| bytes == b"data.tar").unwrap() + 48;
-        let size: u64 = std::str::from_utf8(&whole[place..place + 10]).unwrap().trim().parse().unwrap();
+        let at = whole.windows(8).rposition(|bytes| bytes == b"data.tar").unwrap() + 48;
+        let size: u64 = std::str::from_utf8(&whole[at..at + 10]).unwrap().trim().parse().unwrap();
         for wrong in [0, 1, size / 2, size - 512.min(size / 3), size - 1, size + 2, size + 512, 9_999_999_999] {
             let mut lying = whole.clone();
-            lying[place..place + 10].copy_from_slice(format!("{wrong:<10}").as_bytes());
+            lying[at..at + 10].copy_from_slice(format!("{wrong:<10}").as_bytes());
             assert!(read(&lying).is_err(), "{suffix}: {wrong} instead of {size}");
         }
     }
@@ -221,10 +221,10 @@ fn packages_cut_off_anywhere_are_refused() {
 fn changed_bytes_never_stop_the_reader() {
     for suffix in ["", ".gz", ".xz", ".zst"] {
         let whole = deb(suffix);
-        for place in (0..whole.len()).step_by(whole.len() / 700 + 1) {
+        for at in (0..whole.len()).step_by(whole.len() / 700 + 1) {
             for change in [0x01, 0x80, 0xff] {
                 let mut changed = whole.clone();
-                changed[place] ^= change;
+                changed[at] ^= change;
                 let mut spool = vec![];
                 // Whatever is read is the result or a fault; the digest tells a package from a changed one.
                 let _ = read_deb(&changed[..], &Limits::default(), &|_| true, &mut spool);
@@ -304,7 +304,7 @@ fn files_that_no_package_may_hold_are_refused() {
         (vec![entry("./s", b'2', 0o777, "x", b""), entry("./a", b'1', 0o644, "./s", b"")], "no earlier file"),
         (vec![entry("./s", b'2', 0o777, "../x", b"")], "leads out of the image"),
         (vec![entry("./s", b'2', 0o777, "/tmp", b""), file("./s/x", b"")], "lies below `/s`"),
-        (vec![file("./d/x", b""), entry("./d", b'2', 0o777, "/tmp", b"")], "takes the place of a folder"),
+        (vec![file("./d/x", b""), entry("./d", b'2', 0o777, "/tmp", b"")], "takes the at of a folder"),
         (vec![file("./a", b"1"), file("a", b"2")], "`/a`, which is there twice"),
         (vec![folder("./d/"), folder("d")], "`/d`, which is there twice"),
         (vec![file("./usr/.wh.bin", b"")], "would hide another file"),

@@ -414,7 +414,7 @@ fn check_header(header: &[u8; 512], offset: u64) -> Result<(), ArchiveFault> {
     if number(time).is_none() && !is_negative {
         return Err(ambiguous(offset, "a time that is no number"));
     }
-    let sum: u64 = header.iter().enumerate().map(|(place, byte)| if (148..156).contains(&place) { 32 } else { u64::from(*byte) }).sum();
+    let sum: u64 = header.iter().enumerate().map(|(index, byte)| if (148..156).contains(&index) { 32 } else { u64::from(*byte) }).sum();
     if number(&header[148..156]) == Some(sum) { Ok(()) } else { Err(ambiguous(offset, "a header with a wrong checksum")) }
 }
 

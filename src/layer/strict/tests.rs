@@ -147,9 +147,9 @@ proptest::proptest! {
     }
 
     #[test]
-    fn no_flipped_byte_panics(place in 0_usize..2560, byte in 0_u8..) {
+    fn no_flipped_byte_panics(offset in 0_usize..2560, byte in 0_u8..) {
         let mut bytes = [pax("path=x/y\nsize=3"), header("short", b'0', 3), data(b"abc"), END.to_vec()].concat();
-        if let Some(target) = bytes.get_mut(place) {
+        if let Some(target) = bytes.get_mut(offset) {
             *target = byte;
         }
         let mut tar = StrictTar::new(&bytes[..]);

@@ -263,7 +263,7 @@ impl Job {
         observer: &dyn Observer,
     ) -> Result<Vec<Layer>, LayerFailure> {
         let mut layers = Vec::new();
-        let place = format!("{}\0{}", project.root().display(), plan.platform);
+        let project_key = format!("{}\0{}", project.root().display(), plan.platform);
         let contents = Contents { project, packages: self.base.packages() };
         for planned in &plan.layers {
             if queue.has_failed() {
@@ -274,7 +274,7 @@ impl Job {
             let made = if let Some((_, made)) = known {
                 made.clone()
             } else {
-                let remembered = Remembered::new(planned, &place, tools);
+                let remembered = Remembered::new(planned, &project_key, tools);
                 if let Some(made) = remembered.unchanged(tools, observer) {
                     made
                 } else {
