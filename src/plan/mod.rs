@@ -6,6 +6,7 @@
 //! where `/bin` is a link, since some runtimes would replace the link by a folder.
 
 mod accounts;
+mod config;
 mod parents;
 mod placing;
 mod prove;
@@ -20,9 +21,11 @@ pub use request::{Fault, PlanRequest, Source};
 pub use settings::Settings;
 pub use split::Split;
 
+use std::collections::BTreeMap;
+
 use crate::base::BaseImage;
 use crate::layer::Compressor;
-use crate::oci::Platform;
+use crate::oci::{Config, Platform};
 use crate::rootfs::{Changeset, OpenContent, Rootfs};
 
 /// Everything that is decided for one platform.
@@ -34,8 +37,10 @@ pub struct Plan {
     pub base: BaseImage,
     /// The layers to add, bottom first.
     pub layers: Vec<PlannedLayer>,
-    /// What is set in the config.
-    pub settings: Settings,
+    /// The config, finished but for `diff_ids` and `history`, which are the base's until the layers are made.
+    pub config: Config,
+    /// The annotations of the manifest.
+    pub annotations: BTreeMap<String, String>,
     /// What was proved of it.
     pub proof: Proof,
 }
@@ -79,7 +84,8 @@ impl Plan {
         let groups = parents::complete(&below, groups);
         let mut layers: Vec<PlannedLayer> = written.iter().map(|layer| planned(&layer.name, layer.changeset.clone(), compressor)).collect();
         layers.extend(groups.into_iter().map(|(name, changeset)| planned(&name, changeset, compressor)));
-        let mut plan = Self { platform, base, layers, settings, proof: Proof::default() };
+        let (config, annotations) = (config::finish(&base.config, &settings), config::annotations(&base, &settings));
+        let mut plan = Self { platform, base, layers, config, annotations, proof: Proof::default() };
         let own = written.len();
         let view = plan.layers[own..].iter().fold(below.clone(), |mut view: Rootfs<'_>, layer| {
             view.push(&layer.changeset);

@@ -11,29 +11,20 @@ const INTERPRETERS: usize = 4;
 /// Checks that the image could start: the program exists, the user may execute it, and it is for the platform,
 /// and so on for the interpreter that its `#!` line or its ELF header names. Returns the programs that are started.
 pub(super) fn check(plan: &Plan, files: &Files<'_>, span: Option<&Span>, faults: &mut Vec<Fault>) -> Vec<Started> {
-    let Some(program) = program(plan) else {
+    let Some(program) = plan.config.arguments().first().copied() else {
         let diagnostic = Diagnostic::error("the image has nothing to start")
             .at(span, "no entrypoint")
             .hint("write `entrypoint = [\"/path/of/the/program\"]` in `[process]`");
         faults.push(Fault::Recipe(diagnostic));
         return Vec::new();
     };
-    let mut checker = Checker { plan, files, surroundings: Surroundings::of(plan), started: Vec::new() };
-    if let Err(Refusal { message, hint }) = checker.program(&program) {
+    let mut checker = Checker { plan, files, surroundings: Surroundings::of(&plan.config), started: Vec::new() };
+    if let Err(Refusal { message, hint }) = checker.program(program) {
         let mut diagnostic = Diagnostic::error(message).at(span, "could not start");
         diagnostic.hints.extend(hint);
         faults.push(Fault::Start(diagnostic));
     }
     checker.started
-}
-
-/// Returns what a runtime would execute: the first word of entrypoint and command.
-fn program(plan: &Plan) -> Option<String> {
-    let (settings, base) = (&plan.settings, &plan.base.config);
-    let entrypoint = settings.entrypoint.clone().unwrap_or_else(|| base.entrypoint().into_iter().map(str::to_owned).collect());
-    let inherited = if settings.entrypoint.is_some() { Vec::new() } else { base.command().into_iter().map(str::to_owned).collect() };
-    let command = settings.command.clone().unwrap_or(inherited);
-    entrypoint.into_iter().chain(command).next()
 }
 
 struct Refusal {

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::BuiltSkip;
 use super::outcome::skip;
 use crate::ops::gather::Gathered;
-use crate::plan::{Level, Plan, Proof};
+use crate::plan::{Level, Plan, Proof, Settings};
 
 /// What a build would do for one platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -62,8 +62,8 @@ pub struct ExplainedLayer {
 }
 
 impl Explained {
-    pub(super) fn new(plan: &Plan, gathered: &Gathered) -> Self {
-        let settings = &plan.settings;
+    /// `settings` are the recipe's: what the image takes from its base is not told again.
+    pub(super) fn new(plan: &Plan, settings: &Settings, gathered: &Gathered) -> Self {
         let base = plan.base.layers.iter().map(|layer| &layer.descriptor);
         Self {
             platform: plan.platform.to_string(),

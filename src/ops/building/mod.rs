@@ -95,7 +95,10 @@ pub fn build(request: &BuildRequest, tools: &Tools, observer: &dyn Observer) -> 
 /// As [`build`].
 pub fn explain(request: &RecipeRequest, how: LockUse, tools: &Tools, observer: &dyn Observer) -> Result<Vec<Explained>, Failure> {
     let job = Job::open(request, how, tools, observer)?;
-    let explained = |number| job.plan(number, tools, observer).map(|(plan, gathered, _)| Explained::new(&plan, &gathered));
+    let explained = |number: usize| {
+        let (plan, gathered, _) = job.plan(number, tools, observer)?;
+        Ok(Explained::new(&plan, &job.settings(&job.open.recipe.parts()[number]), &gathered))
+    };
     (0..job.open.recipe.parts().len()).map(explained).collect()
 }
 
@@ -189,7 +192,7 @@ impl Job {
                         work.skipped = gathered;
                     }
                     proof::tell(&plan.proof, observer);
-                    return self.assemble(number, &plan, &layers, queue, work, tools);
+                    return Self::assemble(&plan, &layers, queue, work, tools);
                 }
                 Err(LayerFailure::Failed(failure)) => return Err(failure),
                 Err(LayerFailure::Changed(path)) if tries < TRIES => {
@@ -292,24 +295,12 @@ impl Job {
         Ok(layers)
     }
 
-    fn assemble(
-        &self,
-        number: usize,
-        plan: &Plan,
-        layers: &[Layer],
-        queue: &Queue<'_>,
-        work: &mut Work,
-        tools: &Tools,
-    ) -> Result<(), Failure> {
-        let base = self.base.platforms[number].image();
+    fn assemble(plan: &Plan, layers: &[Layer], queue: &Queue<'_>, work: &mut Work, tools: &Tools) -> Result<(), Failure> {
         let own = layers.iter().zip(&plan.layers).map(|(layer, planned)| {
             let created_by = format!("hardened: {}", planned.name);
             (ImageLayer { descriptor: layer.descriptor.clone(), diff_id: layer.diff_id }, History { created_by })
         });
-        let mut annotations = plan.settings.annotations.clone();
-        annotations.extend(base.annotations.clone());
-        annotations.entry("org.opencontainers.image.created".to_owned()).or_insert_with(|| plan.settings.created.clone());
-        let image = assemble((&base.config, &base.layers), &own.collect::<Vec<_>>(), &plan.settings, annotations);
+        let image = assemble(&plan.config, &plan.base.layers, &own.collect::<Vec<_>>(), plan.annotations.clone());
         let image = image.map_err(|fault| ExternalError::new("could not assemble the image").caused_by(fault))?;
         let config = image.config();
         tools.cache.write_small(config.bytes());

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::plan::Plan;
+use crate::oci::Config;
 use crate::rootfs::{CachedLibrary, Dynamic, FactKind, Head, ImagePath, Resolved};
 
 use super::files::{Files, Looked};
@@ -37,15 +37,12 @@ pub(in crate::plan) struct Surroundings {
 }
 
 impl Surroundings {
-    pub(in crate::plan) fn of(plan: &Plan) -> Self {
-        let (settings, base) = (&plan.settings, &plan.base.config);
-        let variable = |name: &str| settings.environment.get(name).cloned().or_else(|| base.variable(name).map(str::to_owned));
-        let of_base = || base.working_directory().map(str::to_owned);
-        let directory = settings.working_directory.clone().or_else(of_base).unwrap_or_default();
+    pub(in crate::plan) fn of(config: &Config) -> Self {
+        let variable = |name: &str| config.variable(name).map(str::to_owned);
         Self {
             library_path: variable("LD_LIBRARY_PATH").filter(|path| !path.is_empty()),
             path: variable("PATH").unwrap_or_else(|| USUAL_PATH.to_owned()),
-            directory,
+            directory: config.working_directory().unwrap_or_default().to_owned(),
         }
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn prove(
     span: Option<&Span>,
     faults: &mut Vec<Fault>,
 ) -> Proof {
-    let surroundings = Surroundings::of(plan);
+    let surroundings = Surroundings::of(&plan.config);
     let mut prover =
         Prover { plan, files, surroundings: &surroundings, problems: Vec::new(), proof: Proof::default(), seen: BTreeSet::new() };
     let main = prover.started(started);

@@ -13,7 +13,7 @@ use super::loader::{Libc, Loader, Surroundings, from_directory};
 use super::process::{Depth, Object, Process};
 
 /// Raised when findings are made otherwise, so that older ones are not recalled.
-const FORMAT: &[u8] = b"others 1\0";
+const FORMAT: &[u8] = b"others 2\0";
 
 /// Files of the app that the entrypoint does not reach: add-ons that programs load by name, and programs that somebody may start.
 pub(super) struct Others<'a> {
@@ -54,19 +54,19 @@ impl Others<'_> {
     fn key(&self, changesets: &[&Changeset], seen: &BTreeSet<ImagePath>) -> Option<Digest> {
         let mut hasher = Hasher::default();
         hasher.update(FORMAT);
-        let settings = &self.plan.settings;
+        let config = &self.plan.config;
         let texts = format!(
             "{}\0{:?}\0{:?}\0{:?}\0{:?}\0{}",
             self.plan.platform,
             self.surroundings,
             self.files.owner,
-            settings.entrypoint,
-            settings.command,
+            config.entrypoint(),
+            config.command(),
             self.loader.is_some()
         );
         hasher.update(texts.as_bytes());
-        for layer in &self.plan.base.layers {
-            hasher.update(layer.diff_id.to_string().as_bytes());
+        for diff_id in config.diff_ids() {
+            hasher.update(diff_id.to_string().as_bytes());
         }
         for path in seen {
             hasher.update(path.as_bytes());
