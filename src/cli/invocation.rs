@@ -12,7 +12,7 @@ use crate::host::Environment;
 use crate::host::cache::{Cache, CacheFault};
 use crate::net::credentials::Credentials;
 use crate::net::{Http, Network, RetryPolicy, Settings, Timeouts};
-use crate::ops::{Failure, Observer, Tools};
+use crate::ops::{Failure, Observer, Run, Tools};
 use crate::store::Location;
 use crate::store::registry::Registry;
 
@@ -29,8 +29,14 @@ impl Invocation {
         Self { global, environment, screen, bars }
     }
 
+    /// Returns who is told what happens.
     pub(super) fn observer(&self) -> &dyn Observer {
         &self.bars
+    }
+
+    /// Returns a run of a verb with these tools.
+    pub(super) fn run<'a>(&'a self, tools: &'a Tools) -> Run<'a> {
+        Run { tools, observer: self.observer() }
     }
 
     /// Renders a result by `--format`: as JSON, or as the text.

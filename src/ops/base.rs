@@ -18,7 +18,7 @@ use super::debian::{self, DebianImage, Packages};
 use super::layer_facts::LayerReader;
 use super::opened;
 use super::recipe::OpenRecipe;
-use super::{Failure, Observer, Tools};
+use super::{Failure, Run, Tools};
 
 /// A base as the lock or the recipe chooses it.
 pub(super) enum ChosenBase {
@@ -88,7 +88,7 @@ impl Before<'_> {
 }
 
 /// Finds the base of a recipe: what the lock says, or else what its name means now. Packages are chosen, and not yet fetched.
-pub(super) fn find(open: &OpenRecipe, before: Before<'_>, tools: &Tools, observer: &dyn Observer) -> Result<ChosenBase, Failure> {
+pub(super) fn find(open: &OpenRecipe, before: Before<'_>, run: Run<'_>) -> Result<ChosenBase, Failure> {
     let recipe = &open.recipe;
     let span = recipe.base.span.as_ref();
     // A lock that lacks a platform still says which index it is of.
@@ -96,19 +96,19 @@ pub(super) fn find(open: &OpenRecipe, before: Before<'_>, tools: &Tools, observe
     match &recipe.base.value {
         Base::Static => Ok(static_base(recipe)),
         Base::Image(reference) => {
-            let source = match debian::vendored(tools)?.filter(|_| pin.is_some()) {
+            let source = match debian::vendored(run.tools)?.filter(|_| pin.is_some()) {
                 Some(store) => Source { store, name: None },
-                None => Source { store: Box::new(tools.registry.repository(&reference.name)), name: Some(reference.name.clone()) },
+                None => Source { store: Box::new(run.tools.registry.repository(&reference.name)), name: Some(reference.name.clone()) },
             };
             let root = match (pin, reference.digest) {
-                (Some(pin), _) => pinned(tools, &*source.store, pin)?,
+                (Some(pin), _) => pinned(run.tools, &*source.store, pin)?,
                 (None, Some(digest)) => source.store.read_manifest(&Selector::Digest(digest))?,
                 (None, None) => {
                     source.store.read_manifest(&Selector::Tag(reference.tag_or_latest().unwrap_or_else(crate::oci::Tag::latest)))?
                 }
             };
             let choice = |pin| LockedChoice::Image { reference: reference.clone(), pin };
-            open_base(recipe, source, &root, &named(reference), tools, span, choice)
+            open_base(recipe, source, &root, &named(reference), run.tools, span, choice)
         }
         Base::Layout(path) => {
             let layout = Layout::open(&open.folder.join(path))?;
@@ -120,12 +120,12 @@ pub(super) fn find(open: &OpenRecipe, before: Before<'_>, tools: &Tools, observe
             };
             let source = Source { store: Box::new(layout), name: None };
             let choice = |pin| LockedChoice::Layout { path: path.clone(), pin };
-            open_base(recipe, source, &root, &format!("oci:{path}"), tools, span, choice)
+            open_base(recipe, source, &root, &format!("oci:{path}"), run.tools, span, choice)
         }
         Base::Debian(base) => {
             let locked = match before.debian().filter(|_| before.holds && before.only.is_empty()) {
                 Some(locked) => locked.clone(),
-                None => debian::choose(open, base, before.debian(), before.only, tools, observer)?,
+                None => debian::choose(open, base, before.debian(), before.only, run)?,
             };
             Ok(ChosenBase::Packages { base: base.clone(), locked })
         }
@@ -255,11 +255,11 @@ impl ChosenBase {
     }
 
     /// Returns the base; one of packages is fetched and assembled.
-    pub(super) fn assembled(self, open: &OpenRecipe, tools: &Tools, observer: &dyn Observer) -> Result<FoundBase, Failure> {
+    pub(super) fn assembled(self, open: &OpenRecipe, run: Run<'_>) -> Result<FoundBase, Failure> {
         match self {
             Self::Image { base, .. } => Ok(base),
             Self::Packages { base, locked } => {
-                let (images, packages) = debian::images(open, &base, &locked, tools, observer)?;
+                let (images, packages) = debian::images(open, &base, &locked, run)?;
                 let platforms = images.into_iter().map(|image| PlatformBase::Debian(Box::new(image))).collect();
                 Ok(FoundBase { platforms, layers: LayerOrigin::Packages(packages) })
             }
@@ -289,9 +289,9 @@ impl FoundBase {
     }
 
     /// Returns the merged files of a base, and reads the layers of which nothing is known yet.
-    pub(super) fn files(&self, image: &BaseImage, tools: &Tools, observer: &dyn Observer) -> Result<Rootfs<'static>, Failure> {
-        let layers = image.layers.iter().zip(self.blobs(image, tools));
-        LayerReader { collectors: &STANDARD, image: "the base", tools, observer }.files(layers)
+    pub(super) fn files(&self, image: &BaseImage, run: Run<'_>) -> Result<Rootfs<'static>, Failure> {
+        let layers = image.layers.iter().zip(self.blobs(image, run.tools));
+        LayerReader { collectors: &STANDARD, image: "the base", run }.files(layers)
     }
 
     /// Returns the blobs of a base's layers, each fetched only when it is opened; none where the layers are written anew.

@@ -25,7 +25,7 @@ use super::layer_facts::{self, LayerReader};
 use super::layers::CachedSource;
 use super::opened::{self, Opened};
 use super::watched::Watched;
-use super::{Failure, Observer, TaskKind, Tools};
+use super::{Failure, Run, TaskKind};
 
 /// The type of the artifact.
 const ARTIFACT: &str = "application/vnd.hardened.cache.v1";
@@ -66,18 +66,17 @@ pub struct Carried {
 struct Copier<'a> {
     opened: &'a Opened,
     from: &'a Location,
-    tools: &'a Tools,
-    observer: &'a dyn Observer,
+    run: Run<'a>,
 }
 
 impl Copier<'_> {
     /// Copies a layer that the cache lacks, and returns how many bytes that took.
     fn copy(&self, layer: &Descriptor) -> Result<u64, Failure> {
-        let cache = &self.tools.cache;
+        let cache = &self.run.tools.cache;
         if cache.has(layer) {
             return Ok(0);
         }
-        let task = self.observer.begin(TaskKind::Fetch, &format!("layer {}", layer.digest.short()), Some(layer.size));
+        let task = self.run.observer.begin(TaskKind::Fetch, &format!("layer {}", layer.digest.short()), Some(layer.size));
         let mut blob = self.opened.store.open_blob(layer)?;
         let copied = cache.writer().and_then(|mut writer| {
             io::copy(&mut blob, &mut writer)?;
@@ -93,12 +92,12 @@ impl Copier<'_> {
 ///
 /// # Errors
 /// When the destination refuses it.
-pub fn export(to: &Location, tools: &Tools, observer: &dyn Observer) -> Result<Carried, Failure> {
+pub fn export(to: &Location, run: Run<'_>) -> Result<Carried, Failure> {
     let (mut memory, mut carried) = (Memory::default(), Carried { layers: 0, foreign: 0, bytes: 0, left_out: 0 });
     let mut blobs = Blobs::new();
-    for (key, bytes) in tools.cache.records() {
+    for (key, bytes) in run.tools.cache.records() {
         let known = LayerRecord::read(&bytes).map(|record| record.layer().descriptor.clone());
-        let found = known.and_then(|descriptor| CachedSource::find(&tools.cache, &descriptor).map(|source| (descriptor, source)));
+        let found = known.and_then(|descriptor| CachedSource::find(&run.tools.cache, &descriptor).map(|source| (descriptor, source)));
         let Some((descriptor, source)) = found else {
             carried.left_out += 1;
             continue;
@@ -109,9 +108,9 @@ pub fn export(to: &Location, tools: &Tools, observer: &dyn Observer) -> Result<C
             carried.bytes += descriptor.size;
         }
     }
-    for descriptor in layer_facts::known_layers(tools) {
+    for descriptor in layer_facts::known_layers(run.tools) {
         // What was known of a layer that is not here could not be proved elsewhere.
-        let Some(source) = CachedSource::find(&tools.cache, &descriptor) else { continue };
+        let Some(source) = CachedSource::find(&run.tools.cache, &descriptor) else { continue };
         if blobs.contains_key(&descriptor.digest) {
             continue;
         }
@@ -120,7 +119,7 @@ pub fn export(to: &Location, tools: &Tools, observer: &dyn Observer) -> Result<C
         memory.foreign.insert(descriptor.digest);
         blobs.insert(descriptor.digest, (descriptor, Arc::new(source)));
     }
-    let documents = tools.cache.documents(DOCUMENTS.0, DOCUMENTS.1);
+    let documents = run.tools.cache.documents(DOCUMENTS.0, DOCUMENTS.1);
     memory.documents = documents.iter().filter(|bytes| !blobs.contains_key(&Digest::of(bytes))).map(|bytes| BASE64.encode(bytes)).collect();
     let failed = |fault: Box<dyn std::error::Error + Send + Sync>| {
         Failure::from(ExternalError::new("could not describe what the cache holds").caused_by(fault))
@@ -132,14 +131,14 @@ pub fn export(to: &Location, tools: &Tools, observer: &dyn Observer) -> Result<C
     let root = RawManifest::from(&artifact.manifest().map_err(|fault| failed(fault.into()))?);
     blobs.insert(first.digest, (first, Arc::new(memory)));
     blobs.insert(Artifact::empty().digest, (Artifact::empty(), Arc::new(Artifact::EMPTY.to_vec())));
-    write(to, &Publication::single(root, blobs), tools, observer)?;
+    write(to, &Publication::single(root, blobs), run)?;
     Ok(carried)
 }
 
 /// Publishes an artifact.
-pub(super) fn write(to: &Location, artifact: &Publication, tools: &Tools, observer: &dyn Observer) -> Result<(), Failure> {
-    let destinations = [destinations::open(to, &Published::Artifact, tools)?];
-    Transaction { destinations: &destinations, gates: &AcceptAll, watch: &Watched(observer) }.publish(artifact)?;
+pub(super) fn write(to: &Location, artifact: &Publication, run: Run<'_>) -> Result<(), Failure> {
+    let destinations = [destinations::open(to, &Published::Artifact, run.tools)?];
+    Transaction { destinations: &destinations, gates: &AcceptAll, watch: &Watched(run.observer) }.publish(artifact)?;
     Ok(())
 }
 
@@ -148,8 +147,8 @@ pub(super) fn write(to: &Location, artifact: &Publication, tools: &Tools, observ
 ///
 /// # Errors
 /// When it cannot be read, or is no cache.
-pub fn import(from: &Location, tools: &Tools, observer: &dyn Observer) -> Result<Carried, Failure> {
-    let opened = opened::open(from, tools)?;
+pub fn import(from: &Location, run: Run<'_>) -> Result<Carried, Failure> {
+    let opened = opened::open(from, run.tools)?;
     let corrupt = |cause: Box<dyn std::error::Error + Send + Sync>| {
         Failure::from(ExternalError::new(format!("could not read a cache from `{from}`")).caused_by(cause))
     };
@@ -167,13 +166,13 @@ pub fn import(from: &Location, tools: &Tools, observer: &dyn Observer) -> Result
     let memory: Memory = serde_json::from_slice(&memory).map_err(|error| corrupt(error.into()))?;
     let mut carried = Carried { layers: 0, foreign: 0, bytes: 0, left_out: 0 };
     for bytes in memory.documents.iter().filter_map(|text| BASE64.decode(text).ok()) {
-        tools.cache.write_small(&bytes);
+        run.tools.cache.write_small(&bytes);
     }
-    let copier = Copier { opened: &opened, from, tools, observer };
-    let reader = LayerReader { collectors: &STANDARD, image: &format!("`{from}`"), tools, observer };
+    let copier = Copier { opened: &opened, from, run };
+    let reader = LayerReader { collectors: &STANDARD, image: &format!("`{from}`"), run };
     for layer in layers.iter().filter(|layer| memory.foreign.contains(&layer.digest)) {
         carried.bytes += copier.copy(layer)?;
-        let Some(source) = CachedSource::find(&tools.cache, layer) else {
+        let Some(source) = CachedSource::find(&run.tools.cache, layer) else {
             carried.left_out += 1;
             continue;
         };
@@ -192,12 +191,12 @@ pub fn import(from: &Location, tools: &Tools, observer: &dyn Observer) -> Result
         let descriptor = record.layer().descriptor.clone();
         carried.bytes += copier.copy(&descriptor)?;
         // A memory of this machine's own knows more.
-        let own = tools.cache.record(key).is_some();
-        let proved = CachedSource::find(&tools.cache, &descriptor)
+        let own = run.tools.cache.record(key).is_some();
+        let proved = CachedSource::find(&run.tools.cache, &descriptor)
             .and_then(|source| source.open().ok())
             .and_then(|mut blob| record.proved(&mut blob).ok());
         match proved {
-            Some(proved) if !own => tools.cache.write_record(key, &proved.to_bytes()),
+            Some(proved) if !own => run.tools.cache.write_record(key, &proved.to_bytes()),
             Some(_) => {}
             None => {
                 carried.left_out += 1;

@@ -8,7 +8,7 @@ use crate::recipe::Base;
 
 use super::lock::{self, LockUse};
 use super::recipe;
-use super::{Failure, Observer, RecipeRequest, Tools};
+use super::{Failure, RecipeRequest, Run};
 
 /// Why a package is in an image, or is not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -72,14 +72,14 @@ pub enum Verdict {
 ///
 /// # Errors
 /// When the recipe is wrong, or its base is none of Debian packages.
-pub fn package(name: &str, request: &RecipeRequest, tools: &Tools, observer: &dyn Observer) -> Result<PackageExplained, Failure> {
-    let open = recipe::open(request, &tools.environment, observer)?;
+pub fn package(name: &str, request: &RecipeRequest, run: Run<'_>) -> Result<PackageExplained, Failure> {
+    let open = recipe::open(request, &run.tools.environment, run.observer)?;
     if !matches!(open.recipe.base.value, Base::Debian(_)) {
         return Err(Failure::wrong("the recipe's base is none of Debian packages")
             .hint("write `[base]` with `debian = { flavour = \"base\" }` to have one"));
     }
     let path = lock_path(&request.file);
-    let found = lock::settle(&open, &request.file, LockUse::Look, &[], tools, observer)?;
+    let found = lock::settle(&open, &request.file, LockUse::Look, &[], run)?;
     let LockedChoice::Debian(locked) = found.choice else {
         return Err(Failure::wrong(format!("`{}` locks no Debian packages", path.display())));
     };

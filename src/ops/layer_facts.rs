@@ -8,7 +8,7 @@ use crate::layer::{LayerContents, Limits, read_layer};
 use crate::oci::{BlobSource, Descriptor, Digest, ImageLayer, MediaType};
 use crate::rootfs::{LayerFacts, Rootfs};
 
-use super::{Failure, Observer, Task, TaskKind, Tools};
+use super::{Failure, Run, Task, TaskKind, Tools};
 
 /// Raised when the form of [`KeptEntries`] or the meaning of [`LayerFacts`] changes, so that older ones are not read.
 const VERSION: u32 = 1;
@@ -30,8 +30,7 @@ pub(super) struct LayerReader<'a> {
     pub(super) collectors: &'a [&'a dyn Collector],
     /// What the image is called in messages: `the base`.
     pub(super) image: &'a str,
-    pub(super) tools: &'a Tools,
-    pub(super) observer: &'a dyn Observer,
+    pub(super) run: Run<'a>,
 }
 
 impl LayerReader<'_> {
@@ -78,12 +77,12 @@ impl LayerReader<'_> {
         collectors: &[&dyn Collector],
         collected: &mut Collected,
     ) -> Result<LayerFacts, Failure> {
-        let cache = &self.tools.cache;
+        let cache = &self.run.tools.cache;
         let compression = layer.media_type.layer_compression().ok_or_else(|| {
             let media_type = layer.media_type.as_str().escape_debug();
             ExternalError::new(format!("layer {} of {} is a `{media_type}`, which cannot be read", layer.digest, self.image))
         })?;
-        let task = self.observer.begin(TaskKind::Fetch, &format!("layer {} of {}", layer.digest.short(), self.image), Some(layer.size));
+        let task = self.run.observer.begin(TaskKind::Fetch, &format!("layer {} of {}", layer.digest.short(), self.image), Some(layer.size));
         let unreadable = |cause: Box<dyn std::error::Error + Send + Sync>| {
             corrupt(format!("could not read layer {} of {}", layer.digest, self.image), cause)
         };
@@ -105,13 +104,13 @@ impl LayerReader<'_> {
     }
 
     fn kept_entries(&self, layer: &Descriptor) -> Option<LayerFacts> {
-        let bytes = self.tools.cache.facts(&entries_key(layer))?;
+        let bytes = self.run.tools.cache.facts(&entries_key(layer))?;
         Some(serde_json::from_slice::<KeptEntries>(&bytes).ok()?.entries)
     }
 
     /// Adds what a collector found in an earlier run; false when nothing was kept.
     fn recall(&self, layer: &Descriptor, collector: &dyn Collector, collected: &mut Collected) -> bool {
-        let bytes = self.tools.cache.found(&found_key(layer, collector.name(), collector.version()));
+        let bytes = self.run.tools.cache.found(&found_key(layer, collector.name(), collector.version()));
         let found = bytes.and_then(|bytes| serde_json::from_slice::<Found>(&bytes).ok()).filter(|found| found.is_of(collector));
         found.map(|found| collected.add(found)).is_some()
     }

@@ -14,7 +14,7 @@ use crate::oci::{BlobSource, Descriptor, Digest};
 use crate::plan::PlannedLayer;
 use crate::rootfs::{ContentFault, ImagePath, OpenContent, Stat, TreeId};
 
-use super::{Failure, Observer, Task, TaskKind, Tools};
+use super::{Failure, Run, Task, TaskKind, Tools};
 
 /// Why a layer was not written.
 pub(super) enum LayerFailure {
@@ -48,26 +48,26 @@ impl<'a> Remembered<'a> {
     }
 
     /// Returns the layer if it is there and nothing about its files has changed.
-    pub(super) fn unchanged(&self, tools: &Tools, observer: &dyn Observer) -> Option<CachedLayer> {
+    pub(super) fn unchanged(&self, run: Run<'_>) -> Option<CachedLayer> {
         let layer = self.last.as_ref()?.still_holds(&self.planned.changeset)?.clone();
-        let source = CachedSource::find(&tools.cache, &layer.descriptor)?;
-        observer.detail(&format!("unchanged: {}", self.planned.name));
+        let source = CachedSource::find(&run.tools.cache, &layer.descriptor)?;
+        run.observer.detail(&format!("unchanged: {}", self.planned.name));
         Some(CachedLayer { layer, source: Arc::new(source) })
     }
 
     /// Makes the layer. Blocks that were compressed before are not compressed again.
-    pub(super) fn make(self, contents: &dyn OpenContent, tools: &Tools, observer: &dyn Observer) -> Result<CachedLayer, LayerFailure> {
+    pub(super) fn make(self, contents: &dyn OpenContent, run: Run<'_>) -> Result<CachedLayer, LayerFailure> {
         let Self { planned, key, last } = self;
-        let task = observer.begin(TaskKind::Layer, &planned.name, Some(planned.changeset.content_size()));
+        let task = run.observer.begin(TaskKind::Layer, &planned.name, Some(planned.changeset.content_size()));
         let counted = Counted { inner: contents, task: &*task };
-        let failed = |error: io::Error| LayerFailure::Failed(disk(tools, planned, error).into());
-        let mut writer = tools.cache.writer().map_err(failed)?;
-        let earlier = EarlierBlobs::new(&tools.cache, planned.compressor);
+        let failed = |error: io::Error| LayerFailure::Failed(disk(run.tools, planned, error).into());
+        let mut writer = run.tools.cache.writer().map_err(failed)?;
+        let earlier = EarlierBlobs::new(&run.tools.cache, planned.compressor);
         let request = LayerRequest {
             changeset: &planned.changeset,
             contents: &counted,
             compressor: planned.compressor,
-            threads: tools.threads,
+            threads: run.tools.threads,
             last: last.as_ref(),
             earlier: &earlier,
             collectors: &STANDARD,
@@ -82,10 +82,10 @@ impl<'a> Remembered<'a> {
         })?;
         let layer = record.layer().clone();
         let file = writer.finish_open(&layer.descriptor).map_err(failed)?;
-        tools.cache.write_record(&key, &record.to_bytes());
+        run.tools.cache.write_record(&key, &record.to_bytes());
         task.finish(&format!("{} bytes", layer.descriptor.size));
-        let fresh = Some(tools.cache.blob_path(&layer.descriptor.digest));
-        let source = CachedSource { cache: tools.cache.clone(), file: Arc::new(file), digest: layer.descriptor.digest, fresh };
+        let fresh = Some(run.tools.cache.blob_path(&layer.descriptor.digest));
+        let source = CachedSource { cache: run.tools.cache.clone(), file: Arc::new(file), digest: layer.descriptor.digest, fresh };
         Ok(CachedLayer { layer, source: Arc::new(source) })
     }
 }

@@ -14,7 +14,7 @@ use crate::recipe::Base;
 use super::base::{self, Before, ChosenBase};
 use super::debian::{self, PackageChange};
 use super::recipe::{self, OpenRecipe};
-use super::{Failure, Observer, RecipeRequest, Tools};
+use super::{Failure, RecipeRequest, Run};
 
 /// How the lock is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,13 +48,13 @@ pub struct Locked {
 ///
 /// # Errors
 /// When the recipe is wrong or the base cannot be found.
-pub fn lock(request: &RecipeRequest, how: LockUse, only: &[String], tools: &Tools, observer: &dyn Observer) -> Result<Locked, Failure> {
-    let open = recipe::open(request, &tools.environment, observer)?;
+pub fn lock(request: &RecipeRequest, how: LockUse, only: &[String], run: Run<'_>) -> Result<Locked, Failure> {
+    let open = recipe::open(request, &run.tools.environment, run.observer)?;
     if let Some(name) = only.first().filter(|_| !matches!(open.recipe.base.value, Base::Debian(_))) {
         let message = format!("the package `{}` cannot be updated: the base is none of Debian packages", name.escape_debug());
         return Err(Failure::wrong(message).hint("leave its name out: `hardened lock --update`"));
     }
-    settle(&open, &request.file, how, only, tools, observer).map(|settled| settled.locked)
+    settle(&open, &request.file, how, only, run).map(|settled| settled.locked)
 }
 
 /// A base, and the lock that pins it.
@@ -68,14 +68,7 @@ pub(super) struct Settled {
 }
 
 /// Finds the base by the lock, and brings the lock up to date.
-pub(super) fn settle(
-    open: &OpenRecipe,
-    file: &Path,
-    how: LockUse,
-    only: &[String],
-    tools: &Tools,
-    observer: &dyn Observer,
-) -> Result<Settled, Failure> {
+pub(super) fn settle(open: &OpenRecipe, file: &Path, how: LockUse, only: &[String], run: Run<'_>) -> Result<Settled, Failure> {
     let path = lock_path(file);
     let before = read(&path)?;
     let platforms = open.recipe.platforms.iter().map(|platform| &platform.value);
@@ -99,7 +92,7 @@ pub(super) fn settle(
     }
     let holds = how != LockUse::Update && stale.is_none();
     let known = before.as_ref().map(|(_, lock)| &lock.base);
-    let found = base::find(open, Before { locked: known, holds, only }, tools, observer)?;
+    let found = base::find(open, Before { locked: known, holds, only }, run)?;
     let mut choice = found.choice();
     keep_platforms(&mut choice, before.as_ref().map(|(_, lock)| &lock.base));
     let lock = Lock { terms, base: choice };
@@ -113,11 +106,11 @@ pub(super) fn settle(
             .map_err(|error| Failure::from(ExternalError::new(format!("could not write `{}`", path.display())).caused_by(error)))?;
     }
     if changed && holds && !renewed.is_empty() {
-        observer.note(&format!("`{}` is renewed, and all its pins stay: {}", path.display(), renewed.join("; ")));
+        run.observer.note(&format!("`{}` is renewed, and all its pins stay: {}", path.display(), renewed.join("; ")));
     }
     let packages = match (known, &lock.base) {
         (Some(LockedChoice::Debian(old)), LockedChoice::Debian(new)) if changed && how == LockUse::Update => {
-            debian::changes(Some(old), new, tools, observer)
+            debian::changes(Some(old), new, run)
         }
         _ => Vec::new(),
     };

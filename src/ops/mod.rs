@@ -29,4 +29,4 @@ mod watched;
 pub use failure::Failure;
 pub use observer::{Observer, Quiet, Task, TaskKind};
 pub use recipe::RecipeRequest;
-pub use tools::Tools;
+pub use tools::{Run, Tools};

@@ -15,7 +15,7 @@ use crate::store::layout::Layout;
 use crate::store::{Blobs, Location, Publication};
 
 use super::layer_facts::LayerReader;
-use super::{Failure, Observer, Tools};
+use super::{Failure, Run, Tools};
 
 /// How many bytes all manifests of one image may have, for all platforms together.
 const CHILDREN: u64 = 64 << 20;
@@ -103,16 +103,10 @@ impl Opened {
     }
 
     /// Returns the merged files of an image.
-    pub(super) fn files(
-        &self,
-        image: &Image,
-        collectors: &[&dyn Collector],
-        tools: &Tools,
-        observer: &dyn Observer,
-    ) -> Result<Rootfs<'static>, Failure> {
+    pub(super) fn files(&self, image: &Image, collectors: &[&dyn Collector], run: Run<'_>) -> Result<Rootfs<'static>, Failure> {
         let name = format!("`{}`", self.name);
         let layers = image.layers().iter().map(|layer| (layer, self.blob(&layer.descriptor)));
-        LayerReader { collectors, image: &name, tools, observer }.files(layers)
+        LayerReader { collectors, image: &name, run }.files(layers)
     }
 
     /// Reads all manifests, and finds the blobs: what is published when it is copied. An artifact that is no image is copied alike.

@@ -6,6 +6,8 @@ use crate::host::cache::Cache;
 use crate::store::Location;
 use crate::store::registry::Registry;
 
+use super::{Observer, Quiet};
+
 /// What the verbs work with: the cache, the network, and what was read of this machine when the program started.
 pub struct Tools {
     /// The environment.
@@ -22,4 +24,21 @@ pub struct Tools {
     pub vendored: Option<Location>,
     /// How many threads compress.
     pub threads: NonZeroUsize,
+}
+
+/// One run of a verb: what it works with, and who is told what happens.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// What it works with.
+    pub tools: &'a Tools,
+    /// Who is told.
+    pub observer: &'a dyn Observer,
+}
+
+impl<'a> Run<'a> {
+    /// Returns the same run, of which nobody is told.
+    #[must_use]
+    pub fn quiet(self) -> Run<'a> {
+        Run { observer: &Quiet, ..self }
+    }
 }

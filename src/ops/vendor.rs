@@ -16,7 +16,7 @@ use crate::store::{Blobs, Location, Publication};
 use super::debian::{PACKAGE_TYPE, descriptor, fetch};
 use super::layers::CachedSource;
 use super::lock::{self, LockUse};
-use super::{Failure, Observer, RecipeRequest, Tools, carry, push, recipe};
+use super::{Failure, RecipeRequest, Run, carry, push, recipe};
 
 /// The type of the artifact.
 const ARTIFACT: &str = "application/vnd.hardened.vendored.v1";
@@ -41,10 +41,10 @@ pub struct Vendored {
 ///
 /// # Errors
 /// When something cannot be had, or the destination refuses it.
-pub fn vendor(to: &Location, request: &RecipeRequest, tools: &Tools, observer: &dyn Observer) -> Result<Vendored, Failure> {
-    let open = recipe::open(request, &tools.environment, observer)?;
+pub fn vendor(to: &Location, request: &RecipeRequest, run: Run<'_>) -> Result<Vendored, Failure> {
+    let open = recipe::open(request, &run.tools.environment, run.observer)?;
     let how = if lock_path(&request.file).exists() { LockUse::Require } else { LockUse::Keep };
-    let found = lock::settle(&open, &request.file, how, &[], tools, observer)?;
+    let found = lock::settle(&open, &request.file, how, &[], run)?;
     match &found.choice {
         LockedChoice::Static { .. } => {
             Err(Failure::wrong("the base is part of this program: there is nothing to copy")
@@ -52,23 +52,23 @@ pub fn vendor(to: &Location, request: &RecipeRequest, tools: &Tools, observer: &
         }
         LockedChoice::Image { reference, pin } => {
             let from = Location::Registry(reference.name.at(pin.digest));
-            let pushed = push::push(&from, std::slice::from_ref(to), tools, observer)?;
+            let pushed = push::push(&from, std::slice::from_ref(to), run)?;
             Ok(Vendored { location: to.to_string(), packages: 0, bytes: 0, image: Some(pushed.digest) })
         }
         LockedChoice::Layout { path, .. } => {
             let from = Location::Layout(open.folder.join(path), None);
-            let pushed = push::push(&from, std::slice::from_ref(to), tools, observer)?;
+            let pushed = push::push(&from, std::slice::from_ref(to), run)?;
             Ok(Vendored { location: to.to_string(), packages: 0, bytes: 0, image: Some(pushed.digest) })
         }
         LockedChoice::Debian(locked) => {
             let packages: Vec<&LockedPackage> = locked.all_packages().into_values().collect();
-            fetch(&packages, tools, observer)?;
-            write(to, &packages, tools, observer)
+            fetch(&packages, run)?;
+            write(to, &packages, run)
         }
     }
 }
 
-fn write(to: &Location, packages: &[&LockedPackage], tools: &Tools, observer: &dyn Observer) -> Result<Vendored, Failure> {
+fn write(to: &Location, packages: &[&LockedPackage], run: Run<'_>) -> Result<Vendored, Failure> {
     let failed = |fault: Box<dyn std::error::Error + Send + Sync>| {
         Failure::from(ExternalError::new("could not describe the packages").caused_by(fault))
     };
@@ -76,7 +76,7 @@ fn write(to: &Location, packages: &[&LockedPackage], tools: &Tools, observer: &d
     let mut layers = Vec::new();
     for package in packages {
         let blob = descriptor(package);
-        let source = CachedSource::find(&tools.cache, &blob).ok_or_else(|| failed("the cache lost a package".into()))?;
+        let source = CachedSource::find(&run.tools.cache, &blob).ok_or_else(|| failed("the cache lost a package".into()))?;
         let file = package.path.rsplit('/').next().unwrap_or(&package.path).to_owned();
         let annotations = BTreeMap::from([(TITLE.to_owned(), file)]);
         layers.push(Descriptor { annotations, ..Descriptor::new(MediaType::from(PACKAGE_TYPE), package.digest, package.size) });
@@ -86,6 +86,6 @@ fn write(to: &Location, packages: &[&LockedPackage], tools: &Tools, observer: &d
     let artifact = Artifact { artifact_type: ARTIFACT.to_owned(), layers, subject: None, annotations: BTreeMap::new() };
     let root = RawManifest::from(&artifact.manifest().map_err(|fault| failed(fault.into()))?);
     blobs.insert(Artifact::empty().digest, (Artifact::empty(), Arc::new(Artifact::EMPTY.to_vec())));
-    carry::write(to, &Publication::single(root, blobs), tools, observer)?;
+    carry::write(to, &Publication::single(root, blobs), run)?;
     Ok(Vendored { location: to.to_string(), packages: packages.len(), bytes, image: None })
 }

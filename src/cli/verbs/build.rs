@@ -18,7 +18,7 @@ pub(in crate::cli) fn run(arguments: &Build, invocation: &Invocation) -> Result<
         _ => LockUse::Keep,
     };
     if arguments.dry_run {
-        let explained = building::explain(&recipe, lock, &tools, invocation.observer())?;
+        let explained = building::explain(&recipe, lock, invocation.run(&tools))?;
         return invocation.render(&explained, || explained.iter().map(ToString::to_string).collect());
     }
     for file in arguments.digest_file.iter().chain(&arguments.metadata_file) {
@@ -26,7 +26,7 @@ pub(in crate::cli) fn run(arguments: &Build, invocation: &Invocation) -> Result<
     }
     let outputs = arguments.output.iter().map(|output| location(output)).collect::<Result<Vec<_>, _>>()?;
     let push = if arguments.push { Push::Yes } else { Push::No };
-    let built = building::build(&BuildRequest { recipe, lock, outputs, push }, &tools, invocation.observer())?;
+    let built = building::build(&BuildRequest { recipe, lock, outputs, push }, invocation.run(&tools))?;
     tell(&built, arguments, invocation);
     if let Some(file) = &arguments.digest_file {
         write_file(file, built.digest.as_bytes())?;

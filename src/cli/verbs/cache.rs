@@ -46,11 +46,11 @@ pub(in crate::cli) fn run(arguments: &Cache, invocation: &Invocation) -> Result<
             Err(Failure::No(vec![Diagnostic::error(message).hint("build again: what is missing is made or fetched anew")]))
         }
         CacheVerb::Export { destination } => {
-            let carried = carry::export(&at(destination)?, &invocation.tools(None)?, invocation.observer())?;
+            let carried = carry::export(&at(destination)?, invocation.run(&invocation.tools(None)?))?;
             invocation.render(&carried, || told("exported", &carried))
         }
         CacheVerb::Import { source } => {
-            let carried = carry::import(&at(source)?, &invocation.tools(None)?, invocation.observer())?;
+            let carried = carry::import(&at(source)?, invocation.run(&invocation.tools(None)?))?;
             invocation.render(&carried, || told("imported", &carried))
         }
         CacheVerb::Prune { older_than, keep } => {

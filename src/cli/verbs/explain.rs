@@ -7,7 +7,7 @@ use crate::ops::explain::{self, PackageExplained, Verdict};
 pub(in crate::cli) fn run(arguments: &Explain, invocation: &Invocation) -> Result<String, Failure> {
     let ExplainSubject::Package { name, recipe: arguments } = &arguments.subject;
     let tools = invocation.tools(None)?;
-    let explained = explain::package(name, &recipe(arguments), &tools, invocation.observer())?;
+    let explained = explain::package(name, &recipe(arguments), invocation.run(&tools))?;
     invocation.render(&explained, || text(&explained))
 }
 

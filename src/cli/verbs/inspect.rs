@@ -20,7 +20,7 @@ pub(in crate::cli) fn run(arguments: &Inspect, invocation: &Invocation) -> Resul
         .map_err(|fault| Failure::wrong(format!("`--platform`: {fault}")).hint("write for example `linux/amd64`"))?;
     let tools = invocation.tools(None)?;
     let depth = if arguments.files { Depth::Files } else { Depth::Documents };
-    let inspected = inspect(&location(&arguments.image)?, platform.as_ref(), depth, &tools, invocation.observer())?;
+    let inspected = inspect(&location(&arguments.image)?, platform.as_ref(), depth, invocation.run(&tools))?;
     invocation.render(&inspected, || text(&inspected))
 }
 

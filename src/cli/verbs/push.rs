@@ -8,7 +8,7 @@ pub(in crate::cli) fn run(arguments: &Push, invocation: &Invocation) -> Result<S
     let from = location(&arguments.from)?;
     let to = arguments.to.iter().map(|target| location(target)).collect::<Result<Vec<_>, _>>()?;
     let tools = invocation.tools(None)?;
-    let pushed = crate::ops::push::push(&from, &to, &tools, invocation.observer())?;
+    let pushed = crate::ops::push::push(&from, &to, invocation.run(&tools))?;
     let sent: u64 =
         pushed.uploads.iter().filter(|upload| upload.status == "uploaded").fold(0, |sent, upload| sent.saturating_add(upload.size));
     invocation.screen.say(&format!("pushed {} ({} sent)", arguments.to.join(", "), bytes(sent)));

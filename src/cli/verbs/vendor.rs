@@ -8,7 +8,7 @@ use crate::ops::vendor;
 pub(in crate::cli) fn run(arguments: &Vendor, invocation: &Invocation) -> Result<String, Failure> {
     let destination = vendored_location(&arguments.destination)?;
     let tools = invocation.tools(None)?;
-    let vendored = vendor::vendor(&destination, &recipe(&arguments.recipe), &tools, invocation.observer())?;
+    let vendored = vendor::vendor(&destination, &recipe(&arguments.recipe), invocation.run(&tools))?;
     match &vendored.image {
         Some(digest) => invocation.screen.say(&format!("copied the base image {digest}")),
         None => invocation.screen.say(&format!("copied {} packages ({})", vendored.packages, bytes(vendored.bytes))),

@@ -24,7 +24,7 @@ use super::layers::{CachedLayer, LayerFailure, Remembered};
 use super::lock::{self, LockUse};
 use super::recipe::{self, OpenRecipe};
 use super::watched::Watched;
-use super::{Failure, Observer, RecipeRequest, Tools};
+use super::{Failure, RecipeRequest, Run, Tools};
 
 pub use super::destinations::Push;
 pub use explained::{Explained, ExplainedBase, ExplainedLayer};
@@ -56,30 +56,30 @@ pub struct BuildRequest {
 /// # Errors
 /// When the recipe is wrong, the image could not start, or something outside of the program fails. Every tag, archive and layout is then
 /// as it was, and no engine has the image, unless the error names those that have it.
-pub fn build(request: &BuildRequest, tools: &Tools, observer: &dyn Observer) -> Result<Built, Failure> {
+pub fn build(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
     let begun = Instant::now();
-    let job = Job::open(&request.recipe, request.lock, tools, observer)?;
-    let destinations = destinations::of_build(&request.outputs, request.push, &job.open.recipe, tools)?;
-    let transaction = Transaction { destinations: &destinations, gates: &AcceptAll, watch: &Watched(observer) };
+    let job = Job::open(&request.recipe, request.lock, run)?;
+    let destinations = destinations::of_build(&request.outputs, request.push, &job.open.recipe, run.tools)?;
+    let transaction = Transaction { destinations: &destinations, gates: &AcceptAll, watch: &Watched(run.observer) };
     let base_done = begun.elapsed();
     let fill = |queue: &Queue<'_>| {
-        let mut work = job.build_all(queue, tools, observer)?;
+        let mut work = job.build_all(queue, run)?;
         if work.held.is_some() {
-            queue.skip_complete(&job.publication(&work, tools)?);
+            queue.skip_complete(&job.publication(&work, run.tools)?);
             work.release(queue);
         }
         Ok::<_, Failure>(work)
     };
     let (work, staging) = match transaction.stage_blobs(fill) {
         Err(failure) if failure.damaged_blob().is_some() => {
-            observer.note("a file of the cache was damaged; all of it is checked, and what is missing is made again");
-            tools.cache.check().map_err(|error| ExternalError::new("could not check the cache").caused_by(error))?;
+            run.observer.note("a file of the cache was damaged; all of it is checked, and what is missing is made again");
+            run.tools.cache.check().map_err(|error| ExternalError::new("could not check the cache").caused_by(error))?;
             transaction.stage_blobs(fill)?
         }
         outcome => outcome?,
     };
     let layers_done = begun.elapsed();
-    let publication = job.publication(&work, tools)?;
+    let publication = job.publication(&work, run.tools)?;
     let committed = staging.stage(&publication)?.verify()?.commit()?;
     let times = Times {
         base: base_done.as_secs_f64(),
@@ -93,10 +93,10 @@ pub fn build(request: &BuildRequest, tools: &Tools, observer: &dyn Observer) -> 
 ///
 /// # Errors
 /// As [`build`].
-pub fn explain(request: &RecipeRequest, how: LockUse, tools: &Tools, observer: &dyn Observer) -> Result<Vec<Explained>, Failure> {
-    let job = Job::open(request, how, tools, observer)?;
+pub fn explain(request: &RecipeRequest, how: LockUse, run: Run<'_>) -> Result<Vec<Explained>, Failure> {
+    let job = Job::open(request, how, run)?;
     let explained = |number: usize| {
-        let (plan, gathered, _) = job.plan(number, tools, observer)?;
+        let (plan, gathered, _) = job.plan(number, run)?;
         Ok(Explained::new(&plan, &job.settings(&job.open.recipe.parts()[number]), &gathered))
     };
     (0..job.open.recipe.parts().len()).map(explained).collect()
@@ -148,55 +148,55 @@ impl Work {
 }
 
 impl Job {
-    fn open(request: &RecipeRequest, how: LockUse, tools: &Tools, observer: &dyn Observer) -> Result<Self, Failure> {
-        let open = recipe::open(request, &tools.environment, observer)?;
-        let created = created(&open.recipe, tools)?;
-        let lock::Settled { base, locked, .. } = lock::settle(&open, &request.file, how, &[], tools, observer)?;
-        let base = base.assembled(&open, tools, observer)?;
+    fn open(request: &RecipeRequest, how: LockUse, run: Run<'_>) -> Result<Self, Failure> {
+        let open = recipe::open(request, &run.tools.environment, run.observer)?;
+        let created = created(&open.recipe, run.tools)?;
+        let lock::Settled { base, locked, .. } = lock::settle(&open, &request.file, how, &[], run)?;
+        let base = base.assembled(&open, run)?;
         if locked.changed {
-            observer.detail(&format!("wrote {}", locked.path.display()));
+            run.observer.detail(&format!("wrote {}", locked.path.display()));
         }
         let project = Project::open(&open.root).map_err(|fault| unopened(&open, &fault))?;
         Ok(Self { open, base, project, created })
     }
 
-    fn build_all(&self, queue: &Queue<'_>, tools: &Tools, observer: &dyn Observer) -> Result<Work, Failure> {
+    fn build_all(&self, queue: &Queue<'_>, run: Run<'_>) -> Result<Work, Failure> {
         let mut work = Work { held: Some(Vec::new()), ..Work::default() };
         let platforms = self.open.recipe.parts().len();
         if platforms > 1 {
             // What the last platform is refused for must be known before anything of the first is written.
-            (0..platforms).try_for_each(|number| self.plan(number, tools, &super::Quiet).map(drop))?;
+            (0..platforms).try_for_each(|number| self.plan(number, run.quiet()).map(drop))?;
         }
         for base in &self.base.platforms {
-            for blob in self.base.blobs(base.image(), tools) {
+            for blob in self.base.blobs(base.image(), run.tools) {
                 let descriptor = blob.descriptor.clone();
                 let source: Arc<dyn BlobSource> = Arc::new(blob);
                 work.add(queue, &descriptor, &source);
             }
         }
         for number in 0..self.open.recipe.parts().len() {
-            self.build_one(number, queue, &mut work, tools, observer)?;
+            self.build_one(number, queue, &mut work, run)?;
         }
         Ok(work)
     }
 
     /// Builds the image of one platform. When a file changes meanwhile, everything is found and decided again.
-    fn build_one(&self, number: usize, queue: &Queue<'_>, work: &mut Work, tools: &Tools, observer: &dyn Observer) -> Result<(), Failure> {
+    fn build_one(&self, number: usize, queue: &Queue<'_>, work: &mut Work, run: Run<'_>) -> Result<(), Failure> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let (plan, gathered, project) = self.plan(number, tools, observer)?;
-            match self.write(&plan, project, queue, work, tools, observer) {
+            let (plan, gathered, project) = self.plan(number, run)?;
+            match self.write(&plan, project, queue, work, run) {
                 Ok(layers) => {
                     if number == 0 {
                         work.skipped = gathered;
                     }
-                    proof::tell(&plan.proof, observer);
-                    return Self::assemble(&plan, &layers, queue, work, tools);
+                    proof::tell(&plan.proof, run.observer);
+                    return Self::assemble(&plan, &layers, queue, work, run.tools);
                 }
                 Err(LayerFailure::Failed(failure)) => return Err(failure),
                 Err(LayerFailure::Changed(path)) if tries < TRIES => {
-                    observer.note(&format!("the file for `{path}` changed while it was read; all files are looked at again"));
+                    run.observer.note(&format!("the file for `{path}` changed while it was read; all files are looked at again"));
                 }
                 Err(LayerFailure::Changed(path)) => {
                     let message = format!("the file for `{path}` changed while it was read, {TRIES} times in a row");
@@ -206,14 +206,14 @@ impl Job {
         }
     }
 
-    fn plan(&self, number: usize, tools: &Tools, observer: &dyn Observer) -> Result<(Plan, Gathered, &Project), Failure> {
+    fn plan(&self, number: usize, run: Run<'_>) -> Result<(Plan, Gathered, &Project), Failure> {
         let (part, platform) = (&self.open.recipe.parts()[number], &self.base.platforms[number]);
         let base = platform.image();
-        let base_files = self.base.files(base, tools, observer)?;
-        let mut gathered = gather::gather(part, &self.project, observer)?;
-        let memory = proof::Remembering(&tools.cache);
+        let base_files = self.base.files(base, run)?;
+        let mut gathered = gather::gather(part, &self.project, run.observer)?;
+        let memory = proof::Remembering(&run.tools.cache);
         let packaged = platform.debian().map(|debian| &debian.proof);
-        let names = DebianNames::new(packaged, tools);
+        let names = DebianNames::new(packaged, run.tools);
         let request = PlanRequest {
             platform: part.platform.clone(),
             base: base.clone(),
@@ -256,15 +256,7 @@ impl Job {
         }
     }
 
-    fn write(
-        &self,
-        plan: &Plan,
-        project: &Project,
-        queue: &Queue<'_>,
-        work: &mut Work,
-        tools: &Tools,
-        observer: &dyn Observer,
-    ) -> Result<Vec<Layer>, LayerFailure> {
+    fn write(&self, plan: &Plan, project: &Project, queue: &Queue<'_>, work: &mut Work, run: Run<'_>) -> Result<Vec<Layer>, LayerFailure> {
         let mut layers = Vec::new();
         let project_key = format!("{}\0{}", project.root().display(), plan.platform);
         let contents = Contents { project, packages: self.base.packages() };
@@ -277,12 +269,12 @@ impl Job {
             let made = if let Some((_, made)) = known {
                 made.clone()
             } else {
-                let remembered = Remembered::new(planned, &project_key, tools);
-                if let Some(made) = remembered.unchanged(tools, observer) {
+                let remembered = Remembered::new(planned, &project_key, run.tools);
+                if let Some(made) = remembered.unchanged(run) {
                     made
                 } else {
                     work.release(queue);
-                    remembered.make(&contents, tools, observer)?
+                    remembered.make(&contents, run)?
                 }
             };
             work.add(queue, &made.layer.descriptor, &made.source);

@@ -10,7 +10,7 @@ use crate::host::{now, read_bytes};
 use crate::lock::LockedArchive;
 use crate::oci::{Descriptor, MediaType};
 use crate::ops::recipe::OpenRecipe;
-use crate::ops::{Failure, Observer, TaskKind, Tools};
+use crate::ops::{Failure, Run, TaskKind, Tools};
 use crate::recipe::{DebianBase, Spanned};
 
 use super::mirrors::{DEBIAN, DEBIAN_SECURITY, mirrors_of, snapshot_time};
@@ -141,12 +141,13 @@ impl OpenSuite {
 }
 
 /// Fetches the lists of packages of all suites for these architectures into the cache, as far as they are not there.
-pub(super) fn fetch_indexes(suites: &[OpenSuite], architectures: &[&str], tools: &Tools, observer: &dyn Observer) -> Result<(), Failure> {
+pub(super) fn fetch_indexes(suites: &[OpenSuite], architectures: &[&str], run: Run<'_>) -> Result<(), Failure> {
     let mut wanted = Vec::new();
     for suite in suites {
         for architecture in architectures {
             for file in suite.files(architecture)? {
-                if !tools.cache.has(&descriptor(&file)) && !wanted.iter().any(|(_, known): &(_, PackagesFile)| known.digest == file.digest)
+                if !run.tools.cache.has(&descriptor(&file))
+                    && !wanted.iter().any(|(_, known): &(_, PackagesFile)| known.digest == file.digest)
                 {
                     wanted.push((suite, file));
                 }
@@ -155,11 +156,11 @@ pub(super) fn fetch_indexes(suites: &[OpenSuite], architectures: &[&str], tools:
     }
     in_parallel(&wanted, 4, |(suite, file)| {
         let name = format!("packages of {}", suite.suite.name);
-        let task = observer.begin(TaskKind::Fetch, &name, Some(file.size));
+        let task = run.observer.begin(TaskKind::Fetch, &name, Some(file.size));
         let folder = format!("dists/{}", suite.suite.name);
         let paths: Vec<String> = file.by_hash.iter().chain([&file.path]).map(|path| format!("{folder}/{path}")).collect();
         let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-        tools.feed.fetch(&suite.places, &paths, &descriptor(file), &*task)?;
+        run.tools.feed.fetch(&suite.places, &paths, &descriptor(file), &*task)?;
         task.finish("");
         Ok(())
     })

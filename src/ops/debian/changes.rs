@@ -7,7 +7,7 @@ use crate::debian::vulnerabilities_since;
 use crate::layer::Limits;
 use crate::layer::deb::read_deb;
 use crate::lock::{LockedDebian, LockedPackage};
-use crate::ops::{Observer, Tools};
+use crate::ops::{Run, Tools};
 use crate::rootfs::ImagePath;
 
 use super::packages::{descriptor, fetch};
@@ -30,12 +30,7 @@ pub struct PackageChange {
 
 /// Compares two locks. Packages that are new versions are fetched for their changelogs, which a build needs next anyway; where that fails
 /// nothing is said of vulnerabilities.
-pub(in crate::ops) fn changes(
-    before: Option<&LockedDebian>,
-    after: &LockedDebian,
-    tools: &Tools,
-    observer: &dyn Observer,
-) -> Vec<PackageChange> {
+pub(in crate::ops) fn changes(before: Option<&LockedDebian>, after: &LockedDebian, run: Run<'_>) -> Vec<PackageChange> {
     let Some(before) = before else { return Vec::new() };
     let (old, new) = (by_name(before), by_name(after));
     let names: BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
@@ -57,10 +52,10 @@ pub(in crate::ops) fn changes(
             vulnerabilities: Vec::new(),
         });
     }
-    let at_hand = fetch(&moved, tools, observer).is_ok();
+    let at_hand = fetch(&moved, run).is_ok();
     for change in &mut changes {
         let (Some(before), Some(package)) = (&change.before, new.get(change.name.as_str())) else { continue };
-        if at_hand && let Some(changelog) = changelog(package, tools) {
+        if at_hand && let Some(changelog) = changelog(package, run.tools) {
             change.vulnerabilities = vulnerabilities_since(&changelog, before);
         }
     }

@@ -7,7 +7,7 @@ use crate::diagnostic::Diagnostic;
 use crate::lock::{DebianRequest, LeftOutPackage, LockedArchive, LockedDebian, LockedPackage, LockedPackages, RECIPE};
 use crate::oci::Platform;
 use crate::ops::recipe::OpenRecipe;
-use crate::ops::{Failure, Observer, Quiet, Tools};
+use crate::ops::{Failure, Quiet, Run, Tools};
 use crate::recipe::DebianBase;
 
 use super::archives::{OpenSuite, Suite, fetch_indexes, read_indexes, suites};
@@ -24,8 +24,7 @@ pub(in crate::ops) fn choose(
     base: &DebianBase,
     before: Option<&LockedDebian>,
     only: &[String],
-    tools: &Tools,
-    observer: &dyn Observer,
+    run: Run<'_>,
 ) -> Result<LockedDebian, Failure> {
     let platforms: Vec<&Platform> = open.recipe.platforms.iter().map(|platform| &platform.value).collect();
     let architectures: Vec<&str> = platforms.iter().map(|platform| architecture(platform, open)).collect::<Result<_, _>>()?;
@@ -38,16 +37,16 @@ pub(in crate::ops) fn choose(
             return Err(Failure::wrong(message).hint("run `hardened lock --update`, which moves all packages"));
         }
     }
-    let suites = open_suites(base, open, before, tools)?;
-    fetch_indexes(&suites, &architectures, tools, observer)?;
+    let suites = open_suites(base, open, before, run.tools)?;
+    fetch_indexes(&suites, &architectures, run)?;
     let mut locked = LockedDebian { request, archives: suites.iter().map(OpenSuite::locked).collect(), platforms: BTreeMap::new() };
     let chosen: Mutex<BTreeMap<usize, LockedPackages>> = Mutex::default();
     let numbers: Vec<usize> = (0..platforms.len()).collect();
     // Two at once keep two processors busy, and the memory for their lists bounded.
     in_parallel(&numbers, 2, |number| {
         let (platform, architecture) = (platforms[*number], architectures[*number]);
-        let indexes = read_indexes(&suites, architecture, tools)?;
-        let resolution = resolved(open, base, &suites, &indexes, architecture, tools)?;
+        let indexes = read_indexes(&suites, architecture, run.tools)?;
+        let resolution = resolved(open, base, &suites, &indexes, architecture, run.tools)?;
         let mut packages = LockedPackages {
             packages: resolution.packages.iter().map(|chosen| locked_package(chosen, &suites)).collect(),
             left_out: resolution.left_out.iter().map(left_out).collect(),
@@ -143,7 +142,7 @@ fn other_suites(base: &DebianBase, architecture: &str, tools: &Tools) -> Vec<(St
 pub(super) fn indexes_of(suite: &str, architecture: &str, tools: &Tools) -> Vec<Index> {
     let Ok(open) = Suite::of_debian(DEBIAN, suite).and_then(|suite| suite.open(None, tools)) else { return Vec::new() };
     let suites = [open];
-    if fetch_indexes(&suites, &[architecture], tools, &Quiet).is_err() {
+    if fetch_indexes(&suites, &[architecture], Run { tools, observer: &Quiet }).is_err() {
         return Vec::new();
     }
     let indexes = read_indexes(&suites, architecture, tools).unwrap_or_default();

@@ -27,7 +27,7 @@ use crate::store::layout::Layout;
 
 use super::base::account_of;
 use super::recipe::OpenRecipe;
-use super::{Failure, Observer, Tools};
+use super::{Failure, Run, Tools};
 
 pub use changes::PackageChange;
 pub(super) use changes::changes;
@@ -89,8 +89,7 @@ pub(super) fn images(
     open: &OpenRecipe,
     base: &DebianBase,
     locked: &LockedDebian,
-    tools: &Tools,
-    observer: &dyn Observer,
+    run: Run<'_>,
 ) -> Result<(Vec<DebianImage>, Packages), Failure> {
     let platforms: Vec<&Platform> = open.recipe.platforms.iter().map(|platform| &platform.value).collect();
     let of_platforms = platforms.iter().filter_map(|platform| locked.packages(platform)).flat_map(|locked| &locked.packages);
@@ -98,9 +97,9 @@ pub(super) fn images(
     needed.sort_by_key(|package| package.digest);
     needed.dedup_by_key(|package| package.digest);
     // A package that was read before is needed again only when a layer is made of it.
-    fetch(&needed, tools, observer)?;
-    let packages = Packages::new(needed.iter().copied(), tools);
-    packages::learn(&packages, &needed, tools)?;
+    fetch(&needed, run)?;
+    let packages = Packages::new(needed.iter().copied(), run.tools);
+    packages::learn(&packages, &needed, run.tools)?;
     let certificates = certificates(open, base)?;
     let mut images = Vec::new();
     for platform in platforms {
@@ -112,11 +111,11 @@ pub(super) fn images(
                 "`{script}` of the package `{package}` does something that nothing here stands in for (`{}`)",
                 command.escape_debug()
             );
-            observer.note(&text);
+            run.observer.note(&text);
         }
         for left_out in &assembled.left_out {
             let FilterUse { name, reason, files, bytes } = left_out;
-            observer.detail(&format!("left out of packages: {name}, {files} files with {bytes} bytes ({reason})"));
+            run.observer.detail(&format!("left out of packages: {name}, {files} files with {bytes} bytes ({reason})"));
         }
         let waiver = |optional: &OptionalLibrary| UnprovedEntry {
             path: optional.path.clone(),

@@ -14,7 +14,7 @@ use crate::layer::Limits;
 use crate::layer::deb::{control_stanza, read_deb};
 use crate::lock::LockedPackage;
 use crate::oci::{Descriptor, Digest, MediaType, Store};
-use crate::ops::{Failure, Observer, TaskKind, Tools};
+use crate::ops::{Failure, Run, TaskKind, Tools};
 use crate::rootfs::{ContentFault, ImagePath, OpenContent, Stat, TreeId};
 
 use super::mirrors::mirrors_of;
@@ -144,18 +144,18 @@ impl OpenContent for Contents<'_> {
 ///
 /// # Errors
 /// When one is nowhere to be had; what else might help is said.
-pub(in crate::ops) fn fetch(packages: &[&LockedPackage], tools: &Tools, observer: &dyn Observer) -> Result<(), Failure> {
-    let missing: Vec<&LockedPackage> = packages.iter().copied().filter(|package| !tools.cache.has(&descriptor(package))).collect();
-    let vendored = if missing.is_empty() { None } else { super::vendored(tools)? };
-    in_parallel(&missing, AT_ONCE, |package| fetch_one(package, vendored.as_deref(), tools, observer))
+pub(in crate::ops) fn fetch(packages: &[&LockedPackage], run: Run<'_>) -> Result<(), Failure> {
+    let missing: Vec<&LockedPackage> = packages.iter().copied().filter(|package| !run.tools.cache.has(&descriptor(package))).collect();
+    let vendored = if missing.is_empty() { None } else { super::vendored(run.tools)? };
+    in_parallel(&missing, AT_ONCE, |package| fetch_one(package, vendored.as_deref(), run))
 }
 
-fn fetch_one(package: &LockedPackage, vendored: Option<&dyn Store>, tools: &Tools, observer: &dyn Observer) -> Result<(), Failure> {
+fn fetch_one(package: &LockedPackage, vendored: Option<&dyn Store>, run: Run<'_>) -> Result<(), Failure> {
     let wanted = descriptor(package);
-    let task = observer.begin(TaskKind::Fetch, &format!("{} {}", package.name, package.version), Some(package.size));
+    let task = run.observer.begin(TaskKind::Fetch, &format!("{} {}", package.name, package.version), Some(package.size));
     let mut from_vendored = None;
     if let Some(store) = vendored {
-        match copy(store, &wanted, tools) {
+        match copy(store, &wanted, run.tools) {
             Ok(()) => {
                 task.finish("");
                 return Ok(());
@@ -163,8 +163,8 @@ fn fetch_one(package: &LockedPackage, vendored: Option<&dyn Store>, tools: &Tool
             Err(error) => from_vendored = Some(error),
         }
     }
-    let places: Vec<Place> = mirrors_of(&package.archive, &package.snapshot, tools);
-    let fetched = tools.feed.fetch(&places, &[&package.path], &wanted, &*task);
+    let places: Vec<Place> = mirrors_of(&package.archive, &package.snapshot, run.tools);
+    let fetched = run.tools.feed.fetch(&places, &[&package.path], &wanted, &*task);
     fetched.map_err(|FetchError { fault, mut error }| {
         error.message = format!("could not fetch the package `{}` {} (`{}`)", package.name, package.version, package.path);
         if let Some(vendored) = from_vendored {

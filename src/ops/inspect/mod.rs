@@ -11,7 +11,7 @@ use crate::oci::{Descriptor, ImageLayer, Platform};
 use crate::store::Location;
 
 use super::opened::{self, Opened};
-use super::{Failure, Observer, Tools};
+use super::{Failure, Observer, Run};
 
 pub use files::{InspectedDevice, InspectedFile, InspectedFiles};
 
@@ -98,20 +98,14 @@ pub enum Depth {
 ///
 /// # Errors
 /// When there is no such image, or it is broken.
-pub fn inspect(
-    location: &Location,
-    platform: Option<&Platform>,
-    depth: Depth,
-    tools: &Tools,
-    observer: &dyn Observer,
-) -> Result<Inspected, Failure> {
-    let opened = opened::open(location, tools)?;
+pub fn inspect(location: &Location, platform: Option<&Platform>, depth: Depth, run: Run<'_>) -> Result<Inspected, Failure> {
+    let opened = opened::open(location, run.tools)?;
     let images = opened.images(platform)?;
     let mut inspected = Vec::new();
     for PlatformImage { image, .. } in images.images() {
         let files = match depth {
             Depth::Documents => None,
-            Depth::Files => Some(InspectedFiles::of(&opened.files(image, &COLLECTORS, tools, observer)?)),
+            Depth::Files => Some(InspectedFiles::of(&opened.files(image, &COLLECTORS, run)?)),
         };
         inspected.push(InspectedImage { files, ..inspected_image(image) });
     }
@@ -121,7 +115,7 @@ pub fn inspect(
         media_type: root.media_type.to_string(),
         annotations: images.index().map(|index| index.annotations.clone()).unwrap_or_default(),
         images: inspected,
-        referrers: referrers(&opened, observer),
+        referrers: referrers(&opened, run.observer),
     })
 }
 
