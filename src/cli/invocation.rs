@@ -7,7 +7,7 @@ use super::location::vendored_location;
 use super::screen::{Bars, Screen};
 use super::settings_file::SettingsFile;
 use crate::diagnostic::{ExternalError, is_hostile};
-use crate::feed::{Feed, Place};
+use crate::feed::{Feed, Mirror};
 use crate::host::Environment;
 use crate::host::cache::{Cache, CacheFault};
 use crate::net::credentials::Credentials;
@@ -97,9 +97,9 @@ impl Invocation {
 
     fn debian_mirrors(&self, file: &SettingsFile) -> Result<Vec<String>, Failure> {
         let words = self.global.debian_mirror.iter().flat_map(|text| text.split([',', ' ', '\n'])).filter(|word| !word.is_empty());
-        let mirror = |word: &str| match Place::new(word) {
-            Some(place) => Ok(place.to_string()),
-            None => Err(Failure::wrong("a mirror of Debian's archive is no address of a folder")
+        let mirror = |word: &str| match Mirror::new(word) {
+            Some(mirror) => Ok(mirror.to_string()),
+            None => Err(Failure::wrong("a mirror of Debian's archive is no `http` or `https` URL, or has a user or a query")
                 .hint("write the folder that holds `dists`: `--debian-mirror https://HOST/debian`")),
         };
         let named: Vec<String> = words.map(mirror).collect::<Result<_, _>>()?;

@@ -9,12 +9,12 @@ use crate::oci::{Descriptor, Progress};
 /// How much of a file is written at a time.
 const PIECE: usize = 128 << 10;
 
-/// A folder of a web server that may hold a file: an archive's own, a mirror's, or a snapshot's.
+/// The base URL of an archive of packages: of the archive itself, a mirror of it, or a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place(Url);
+pub struct Mirror(Url);
 
-impl Place {
-    /// Takes an address; `None` when it is no `http` or `https` address of a folder.
+impl Mirror {
+    /// Reads a URL; `None` when it is not `http` or `https`, or has a user or a query.
     pub fn new(address: &str) -> Option<Self> {
         let mut url = Url::parse(address.trim()).ok()?;
         let plain = matches!(url.scheme(), "http" | "https") && url.host_str().is_some() && url.query().is_none();
@@ -27,15 +27,15 @@ impl Place {
         Some(Self(url))
     }
 
-    /// Returns the address of a file below the folder. The path is a path of an archive: names and slashes.
+    /// Returns the URL of a file of the archive. The path is relative to the base: names and slashes.
     fn file(&self, path: &str) -> Option<Url> {
-        // A `+` and a `~` are names' characters in an archive; `%` and what else a URL reads otherwise are not.
+        // Names in an archive have `+` and `~` as they are; `%` and what else has a meaning in a URL is escaped.
         let escaped: String = path.bytes().map(escape).collect();
         self.0.join(&escaped).ok().filter(|url| url.path().starts_with(self.0.path()))
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for Mirror {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{}", self.0.as_str().trim_end_matches('/'))
     }
@@ -48,7 +48,7 @@ fn escape(byte: u8) -> String {
     }
 }
 
-/// Why one place did not give a file.
+/// Why one mirror did not give a file.
 enum Miss {
     /// It has none.
     Absent(u16),
@@ -58,7 +58,7 @@ enum Miss {
     Status(u16),
     /// What it has is another one.
     Other(String),
-    /// The cache's disk failed: no other place would help.
+    /// The cache's disk failed: no other mirror would help.
     Disk(io::Error),
 }
 
@@ -97,46 +97,46 @@ impl Feed {
         Self { http, cache }
     }
 
-    /// Reads a small file from the first place whose answer `judge` accepts, and says which place that was.
+    /// Reads a small file from the first mirror whose answer `judge` accepts, and returns that mirror.
     ///
     /// # Errors
-    /// When no place has one that is accepted; the reasons of all of them are named.
+    /// When no mirror has one that is accepted; the reasons of all of them are named.
     pub fn read<T>(
         &self,
-        places: &[Place],
+        mirrors: &[Mirror],
         path: &str,
         limit: u64,
         mut judge: impl FnMut(&[u8]) -> Result<T, String>,
-    ) -> Result<(T, Place), FetchError> {
+    ) -> Result<(T, Mirror), FetchError> {
         let mut misses = Vec::new();
-        for place in places {
+        for mirror in mirrors {
             let bytes = retried(self.http.retry_policy(), || {
-                let response = self.ask(place, path, None)?;
+                let response = self.ask(mirror, path, None)?;
                 response.read_all(limit).map_err(Miss::Http)
             });
             match bytes.and_then(|bytes| judge(&bytes).map_err(Miss::Other)) {
-                Ok(value) => return Ok((value, place.clone())),
-                Err(miss) => misses.push((place, miss)),
+                Ok(value) => return Ok((value, mirror.clone())),
+                Err(miss) => misses.push((mirror, miss)),
             }
         }
         Err(failed(path, &misses))
     }
 
-    /// Fetches a file of this size and digest into the cache, from the first place that has it. `paths` are the names that it has there.
+    /// Fetches a file of this size and digest into the cache, from the first mirror that has it. `paths` are the names that it may have there.
     ///
     /// # Errors
-    /// When no place has it; the reasons of all of them are named.
-    pub fn fetch(&self, places: &[Place], paths: &[&str], wanted: &Descriptor, progress: &dyn Progress) -> Result<(), FetchError> {
+    /// When no mirror has it; the reasons of all of them are named.
+    pub fn fetch(&self, mirrors: &[Mirror], paths: &[&str], wanted: &Descriptor, progress: &dyn Progress) -> Result<(), FetchError> {
         let mut misses = Vec::new();
-        for place in places {
+        for mirror in mirrors {
             for path in paths {
-                match self.fetch_from(place, path, wanted, progress) {
+                match self.fetch_from(mirror, path, wanted, progress) {
                     Ok(()) => return Ok(()),
                     Err(Miss::Disk(error)) => {
                         let message = format!("could not write `{path}` into the cache `{}`", self.cache.folder().display());
                         return Err(FetchError { fault: FetchFault::Cache, error: ExternalError::new(message).caused_by(error) });
                     }
-                    Err(miss) => misses.push((place, miss)),
+                    Err(miss) => misses.push((mirror, miss)),
                 }
                 progress.restart();
             }
@@ -144,13 +144,13 @@ impl Feed {
         Err(failed(paths.first().copied().unwrap_or_default(), &misses))
     }
 
-    fn fetch_from(&self, place: &Place, path: &str, wanted: &Descriptor, progress: &dyn Progress) -> Result<(), Miss> {
+    fn fetch_from(&self, mirror: &Mirror, path: &str, wanted: &Descriptor, progress: &dyn Progress) -> Result<(), Miss> {
         let mut writer = self.cache.writer().map_err(Miss::Disk)?;
         let mut tries = Tries::new(self.http.retry_policy());
         let mut offset = 0;
         loop {
             let before = offset;
-            let miss = match self.take(place, path, wanted.size, &mut offset, &mut writer, progress) {
+            let miss = match self.take(mirror, path, wanted.size, &mut offset, &mut writer, progress) {
                 Ok(()) => break,
                 Err(miss) => miss,
             };
@@ -170,21 +170,21 @@ impl Feed {
     /// Reads the file from `offset` on, as far as it comes.
     fn take(
         &self,
-        place: &Place,
+        mirror: &Mirror,
         path: &str,
         size: u64,
         offset: &mut u64,
         writer: &mut dyn Write,
         progress: &dyn Progress,
     ) -> Result<(), Miss> {
-        let response = self.ask(place, path, (*offset > 0).then_some(*offset))?;
+        let response = self.ask(mirror, path, (*offset > 0).then_some(*offset))?;
         let begins = if response.status() == 206 { *offset } else { 0 };
         if let Some(length) = response.length().map(|length| begins.saturating_add(length)).filter(|length| *length != size) {
             return Err(Miss::Other(format!("what it has is another file: it has {length} bytes, and should have {size}")));
         }
         if response.status() == 206 && !response.header("content-range").is_some_and(|range| range.starts_with(&format!("bytes {offset}-")))
         {
-            return Err(Miss::Other("it goes on at another place than it was asked for".to_owned()));
+            return Err(Miss::Other("it continues at another offset than it was asked for".to_owned()));
         }
         let mut body = response.into_body();
         // A server without ranges begins again: what is here already is passed over.
@@ -193,7 +193,7 @@ impl Feed {
         while *offset < size {
             let count = body.read(&mut piece).map_err(broken)?;
             if count == 0 {
-                return Err(Miss::Http(HttpFault::Broken { host: place.to_string(), detail: "the file ended early".to_owned() }));
+                return Err(Miss::Http(HttpFault::Broken { host: mirror.to_string(), detail: "the file ended early".to_owned() }));
             }
             let old = usize::try_from(passed).unwrap_or(usize::MAX).min(count);
             passed -= old as u64;
@@ -208,8 +208,8 @@ impl Feed {
         Ok(())
     }
 
-    fn ask(&self, place: &Place, path: &str, offset: Option<u64>) -> Result<crate::net::Response, Miss> {
-        let url = place.file(path).ok_or_else(|| Miss::Other("it is no path of an archive".to_owned()))?;
+    fn ask(&self, mirror: &Mirror, path: &str, offset: Option<u64>) -> Result<crate::net::Response, Miss> {
+        let url = mirror.file(path).ok_or_else(|| Miss::Other("it is no path of an archive".to_owned()))?;
         let mut request = Request::new(Method::GET, Target::named(url).over_plain_http());
         if let Some(offset) = offset {
             request = request.header(header::RANGE, format!("bytes={offset}-"));
@@ -231,8 +231,8 @@ fn broken(error: io::Error) -> Miss {
     }
 }
 
-fn failed(path: &str, misses: &[(&Place, Miss)]) -> FetchError {
-    let reasons: Vec<String> = misses.iter().map(|(place, miss)| format!("`{place}`: {miss}")).collect();
+fn failed(path: &str, misses: &[(&Mirror, Miss)]) -> FetchError {
+    let reasons: Vec<String> = misses.iter().map(|(mirror, miss)| format!("`{mirror}`: {miss}")).collect();
     let fault = match misses.last() {
         Some((_, Miss::Http(HttpFault::Offline { .. }))) => FetchFault::Offline,
         Some((_, Miss::Other(_))) => FetchFault::Corrupt,
@@ -252,16 +252,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_lie_below_their_place() {
-        let place = Place::new("http://deb.example.no/debian").unwrap();
-        let file = |path: &str| place.file(path).map(|url| url.to_string());
+    fn files_lie_below_the_base_url() {
+        let mirror = Mirror::new("http://deb.example.no/debian").unwrap();
+        let file = |path: &str| mirror.file(path).map(|url| url.to_string());
         assert_eq!(file("dists/trixie/InRelease").as_deref(), Some("http://deb.example.no/debian/dists/trixie/InRelease"));
         assert_eq!(file("pool/a/a_1:2~b+c_all.deb").as_deref(), Some("http://deb.example.no/debian/pool/a/a_1%3A2~b+c_all.deb"));
         assert_eq!(file("../../etc/passwd"), None);
         assert_eq!(file("/etc/passwd"), None);
         assert_eq!(file("a?b#c%2e").as_deref(), Some("http://deb.example.no/debian/a%3Fb%23c%252e"));
         for address in ["ftp://a.example/debian", "https://user:pw@a.example/", "a.example/debian", "https://a.example/?x"] {
-            assert_eq!(Place::new(address), None, "{address}");
+            assert_eq!(Mirror::new(address), None, "{address}");
         }
     }
 }

@@ -8,4 +8,4 @@ mod error;
 mod fetch;
 
 pub use error::{FetchError, FetchFault};
-pub use fetch::{Feed, Place};
+pub use fetch::{Feed, Mirror};

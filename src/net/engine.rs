@@ -73,7 +73,7 @@ impl EngineApi {
         }
     }
 
-    /// Loads an image: `write` writes a Docker archive, which is sent while it is written. Returns what the engine says.
+    /// Loads an image: `write` writes a Docker archive, which is sent while it is written. Returns the engine's message.
     ///
     /// # Errors
     /// When the engine cannot be reached or refuses, or `write` fails.
@@ -127,7 +127,7 @@ async fn exchange(request: reqwest::RequestBuilder) -> Result<(bool, String), re
     Ok((good, String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// Reads the engine's answer, a JSON object on each line: what it says, or its error.
+/// Reads the engine's answer, a JSON object on each line, and returns its message, or its error.
 fn spoken(answer: &str) -> Result<String, String> {
     let mut said = String::new();
     for line in answer.lines() {

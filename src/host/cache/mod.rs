@@ -1,12 +1,12 @@
-//! The cache: content by its digest, and what was learned of it. Everything in it can be made or fetched again.
+//! The cache: content by its digest, and facts about it. Everything in it can be made or fetched again.
 //!
 //! **Invariants.** A file under a digest's name was written whole: to a temporary file, flushed to the disk, renamed, and the folder flushed.
-//! Nothing that is read is believed: content is checked against its digest, and what fails the check is removed and
+//! Nothing is used unchecked: content is checked against its digest, and what fails the check is removed and
 //! counts as absent. Readers and writers take no lock; only pruning does, so that it takes nothing away that a build relies on.
 
-mod care;
 mod damage;
-mod place;
+mod maintenance;
+mod open;
 mod writer;
 
 use std::fs::{self, File};
@@ -19,26 +19,26 @@ use std::time::Duration;
 use super::unfinished::Live;
 use crate::oci::{Descriptor, Digest, Hasher};
 
-pub use care::{CacheCheck, CacheStatistics, PruneRule, Pruned};
 pub use damage::DamagedBlob;
-pub use place::{CacheFault, CacheNote};
+pub use maintenance::{CacheCheck, CacheStatistics, PruneRule, Pruned};
+pub use open::{CacheFault, CacheNote};
 pub use writer::CacheWriter;
 
-/// The folder of what was learned of foreign layers. Its number is raised when the form changes.
+/// The folder of facts about layers of base images. The number is raised when their format changes.
 const FACTS: &str = "facts-3";
-/// The folder of what collectors found in the files of foreign layers.
+/// The folder of what collectors found in the files of layers of base images.
 const FOUND: &str = "found-1";
-/// The folder of what is remembered of our own layers.
+/// The folder of records of the layers that builds made.
 const RECORDS: &str = "layers-2";
-/// The folder of what was found of files that programs may load.
+/// The folder of what proofs found about files that programs may load.
 const PROOFS: &str = "proofs-1";
-/// The folder of what was learned of packages.
+/// The folder of facts about packages.
 const PACKAGES: &str = "packages-1";
-/// All folders of what was learned.
+/// All folders besides that of content.
 const KINDS: [&str; 5] = [FACTS, FOUND, RECORDS, PROOFS, PACKAGES];
 /// What the names of unfinished files begin with.
 const NEW: &str = "new-";
-/// A file's time is set anew at most so often, to know what is used.
+/// How old a file's time of use must be before it is set again.
 const TOUCH: Duration = Duration::from_hours(24);
 
 /// The cache, shared by all threads of a run.
@@ -50,9 +50,9 @@ pub struct Cache {
 #[derive(Debug)]
 struct Inner {
     folder: PathBuf,
-    /// Held as long as the run lasts, so that nothing is pruned meanwhile. Where locks do not work, correctness does not depend on it.
+    /// Held as long as the run lasts, so that nothing is pruned meanwhile. A file system without locks does no harm to correctness.
     _lock: Option<File>,
-    /// The folder goes with the run, where no lasting one can be written.
+    /// A temporary folder, removed at the end of the run, where no lasting one can be written.
     _temporary: Option<(Live, tempfile::TempDir)>,
 }
 
@@ -88,7 +88,7 @@ impl Cache {
         CachedBlob { file: Arc::clone(file), offset: 0, cache: self.clone(), expected, hasher: Some(Hasher::default()) }
     }
 
-    /// Opens content of the right size; who reads it checks it.
+    /// Opens content of the right size; its digest is checked by the reader.
     pub fn open_whole(&self, descriptor: &Descriptor) -> Option<File> {
         let path = self.blob_path(&descriptor.digest);
         let file = File::open(&path).ok()?;
@@ -150,64 +150,64 @@ impl Cache {
         File::open(self.blob_path(digest))
     }
 
-    /// Returns what was learned of a foreign layer; `None` when nothing is known, or what is there is damaged.
+    /// Returns the facts about a layer of a base image; `None` when there are none, or they are damaged.
     pub fn facts(&self, digest: &Digest) -> Option<Vec<u8>> {
         self.kept(FACTS, digest)
     }
 
-    /// Keeps what was learned of a foreign layer. Where that fails it is learned again next time.
+    /// Keeps the facts about a layer of a base image. Where that fails they are read again next time.
     pub fn write_facts(&self, digest: &Digest, facts: &[u8]) {
         self.keep(FACTS, digest, facts);
     }
 
-    /// Returns what a collector found in the files of a foreign layer; `None` when nothing is known, or what is there is damaged.
+    /// Returns what a collector found in the files of a layer of a base image; `None` when there is nothing, or it is damaged.
     pub fn found(&self, key: &Digest) -> Option<Vec<u8>> {
         self.kept(FOUND, key)
     }
 
-    /// Keeps what a collector found in the files of a foreign layer. Where that fails it is found again next time.
+    /// Keeps what a collector found in the files of a layer of a base image. Where that fails it is found again next time.
     pub fn write_found(&self, key: &Digest, found: &[u8]) {
         self.keep(FOUND, key, found);
     }
 
-    /// Returns what was learned of a package; `None` when nothing is known, or what is there is damaged.
+    /// Returns the facts about a package; `None` when there are none, or they are damaged.
     pub fn package(&self, digest: &Digest) -> Option<Vec<u8>> {
         self.kept(PACKAGES, digest)
     }
 
-    /// Says whether something is known of a package, without reading it.
+    /// Says whether there are facts about a package, without reading them.
     pub fn has_package(&self, digest: &Digest) -> bool {
         self.kept_path(PACKAGES, digest).is_file()
     }
 
-    /// Keeps what was learned of a package. Where that fails it is learned again next time.
+    /// Keeps the facts about a package. Where that fails they are read again next time.
     pub fn write_package(&self, digest: &Digest, facts: &[u8]) {
         self.keep(PACKAGES, digest, facts);
     }
 
-    /// Returns what is remembered of one of our own layers.
+    /// Returns the record of a layer that a build made.
     pub fn record(&self, key: &Digest) -> Option<Vec<u8>> {
         self.kept(RECORDS, key)
     }
 
-    /// Remembers one of our own layers.
+    /// Keeps the record of a layer that a build made.
     pub fn write_record(&self, key: &Digest, record: &[u8]) {
         self.keep(RECORDS, key, record);
     }
 
-    /// Returns what was found of files that programs may load.
+    /// Returns what proofs found about files that programs may load.
     pub fn proof(&self, key: &Digest) -> Option<Vec<u8>> {
         self.kept(PROOFS, key)
     }
 
-    /// Keeps what was found of files that programs may load. Where that fails it is found again next time.
+    /// Keeps what proofs found about files that programs may load. Where that fails it is found again next time.
     pub fn write_proof(&self, key: &Digest, proof: &[u8]) {
         self.keep(PROOFS, key, proof);
     }
 
     /// Returns the newest records, at most `most` of them.
     pub fn newest_records(&self, most: usize) -> Vec<Vec<u8>> {
-        let mut files = care::files(&self.inner.folder.join(RECORDS)).unwrap_or_default();
+        let mut files = maintenance::files(&self.inner.folder.join(RECORDS)).unwrap_or_default();
         files.sort_by_key(|file| std::cmp::Reverse(file.used));
         files.iter().take(most).filter_map(|file| checked(&file.path)).collect()
     }
@@ -217,23 +217,23 @@ impl Cache {
         self.all(RECORDS)
     }
 
-    /// Returns what was learned of foreign layers, by key.
+    /// Returns the facts about layers of base images, by key.
     pub fn all_facts(&self) -> Vec<(Digest, Vec<u8>)> {
         self.all(FACTS)
     }
 
     /// Returns the newest content of at most `largest` bytes, at most `most` of it.
     pub fn documents(&self, largest: u64, most: usize) -> Vec<Vec<u8>> {
-        let mut files = care::files(&self.inner.folder.join("blobs/sha256")).unwrap_or_default();
+        let mut files = maintenance::files(&self.inner.folder.join("blobs/sha256")).unwrap_or_default();
         files.retain(|file| file.size <= largest);
         files.sort_by_key(|file| std::cmp::Reverse(file.used));
-        let read = |file: &care::Kept| self.read_small(&care::named(&file.path)?, largest);
+        let read = |file: &maintenance::Kept| self.read_small(&maintenance::named(&file.path)?, largest);
         files.iter().take(most).filter_map(read).collect()
     }
 
     fn all(&self, kind: &str) -> Vec<(Digest, Vec<u8>)> {
-        let files = care::files(&self.inner.folder.join(kind)).unwrap_or_default();
-        files.iter().filter_map(|file| Some((care::named(&file.path)?, checked(&file.path)?))).collect()
+        let files = maintenance::files(&self.inner.folder.join(kind)).unwrap_or_default();
+        files.iter().filter_map(|file| Some((maintenance::named(&file.path)?, checked(&file.path)?))).collect()
     }
 
     fn kept(&self, kind: &str, key: &Digest) -> Option<Vec<u8>> {
@@ -244,7 +244,7 @@ impl Cache {
         let bytes = [Digest::of(content).as_bytes(), content].concat();
         let _ = self
             .writer()
-            .and_then(|mut writer| io::Write::write_all(&mut writer, &bytes).and_then(|()| writer.place(&self.kept_path(kind, key))));
+            .and_then(|mut writer| io::Write::write_all(&mut writer, &bytes).and_then(|()| writer.rename(&self.kept_path(kind, key))));
     }
 }
 

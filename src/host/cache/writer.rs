@@ -32,7 +32,7 @@ impl CacheWriter {
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         let path = self.cache.blob_path(&digest);
-        self.place(&path)?;
+        self.rename(&path)?;
         Ok((digest, size))
     }
 
@@ -46,7 +46,7 @@ impl CacheWriter {
     }
 
     /// Puts the content at a path: flushed, renamed, and the folder flushed, so that a power cut leaves all or nothing.
-    pub(super) fn place(self, path: &Path) -> io::Result<()> {
+    pub(super) fn rename(self, path: &Path) -> io::Result<()> {
         let folder = path.parent().unwrap_or(path);
         if !folder.is_dir() {
             fs::create_dir_all(folder)?;

@@ -36,7 +36,7 @@ pub(super) struct Suite {
 pub(super) struct OpenSuite {
     pub(super) suite: Suite,
     pub(super) release: Release,
-    places: Vec<crate::feed::Place>,
+    mirrors: Vec<crate::feed::Mirror>,
 }
 
 /// Returns the suites that a recipe names, in the order in which they are asked.
@@ -79,7 +79,7 @@ impl Suite {
     /// Fetches and verifies the suite's signed list. `before` is what the lock knows of it: nothing older is taken.
     pub(super) fn open(self, before: Option<&LockedArchive>, tools: &Tools) -> Result<OpenSuite, Failure> {
         let now = now();
-        let places = mirrors_of(&self.archive, &snapshot_time(now), tools);
+        let mirrors = mirrors_of(&self.archive, &snapshot_time(now), tools);
         let last = before.and_then(|locked| locked.date.parse::<jiff::Timestamp>().ok()).map(jiff::Timestamp::as_second);
         let expected = Expected { suite: &self.name, now, not_older_than: last };
         let path = format!("dists/{}/InRelease", self.name);
@@ -90,8 +90,8 @@ impl Suite {
                 fault.to_string()
             })
         };
-        let read = tools.feed.read(&places, &path, RELEASE_LIMIT, judge);
-        let (release, place) = read.map_err(|FetchError { fault, mut error }| {
+        let read = tools.feed.read(&mirrors, &path, RELEASE_LIMIT, judge);
+        let (release, mirror) = read.map_err(|FetchError { fault, mut error }| {
             error.message = format!("could not use the suite `{}` of `{}`", self.name, self.archive);
             error.hints.extend(hint.map(str::to_owned));
             if matches!(fault, FetchFault::Unreachable | FetchFault::Missing) && self.archive.starts_with(DEBIAN) {
@@ -101,11 +101,11 @@ impl Suite {
             }
             error
         })?;
-        // What the list names is there where the list was; other places may be older or newer.
-        let mut places = places;
-        places.retain(|other| *other != place);
-        places.insert(0, place);
-        Ok(OpenSuite { suite: self, release, places })
+        // The mirror that has the list has what it names; other mirrors may be older or newer.
+        let mut mirrors = mirrors;
+        mirrors.retain(|other| *other != mirror);
+        mirrors.insert(0, mirror);
+        Ok(OpenSuite { suite: self, release, mirrors })
     }
 }
 
@@ -160,7 +160,7 @@ pub(super) fn fetch_indexes(suites: &[OpenSuite], architectures: &[&str], run: R
         let folder = format!("dists/{}", suite.suite.name);
         let paths: Vec<String> = file.by_hash.iter().chain([&file.path]).map(|path| format!("{folder}/{path}")).collect();
         let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-        run.tools.feed.fetch(&suite.places, &paths, &descriptor(file), &*task)?;
+        run.tools.feed.fetch(&suite.mirrors, &paths, &descriptor(file), &*task)?;
         task.finish("");
         Ok(())
     })

@@ -1,4 +1,4 @@
-use crate::feed::Place;
+use crate::feed::Mirror;
 use crate::host::now;
 use crate::ops::Tools;
 
@@ -12,8 +12,8 @@ pub(in crate::ops) const DEBIAN: &str = "debian";
 /// The name of its archive of security updates.
 pub(in crate::ops) const DEBIAN_SECURITY: &str = "debian-security";
 
-/// Returns the places that an archive may be read at, those that the user named first. `time` is for the snapshot: `20261124T101637Z`.
-pub(super) fn mirrors_of(archive: &str, time: &str, tools: &Tools) -> Vec<Place> {
+/// Returns the mirrors of an archive, those that the user named first. `time` is for the snapshot: `20261124T101637Z`.
+pub(super) fn mirrors_of(archive: &str, time: &str, tools: &Tools) -> Vec<Mirror> {
     let addresses = match archive {
         DEBIAN => {
             let mirrors = tools.debian_mirrors.iter().map(|mirror| mirror.strip_suffix("-security").unwrap_or(mirror).to_owned());
@@ -26,13 +26,13 @@ pub(super) fn mirrors_of(archive: &str, time: &str, tools: &Tools) -> Vec<Place>
         }
         other => vec![other.to_owned()],
     };
-    let mut places: Vec<Place> = Vec::new();
-    for place in addresses.iter().filter_map(|address| Place::new(address)) {
-        if !places.contains(&place) {
-            places.push(place);
+    let mut found: Vec<Mirror> = Vec::new();
+    for mirror in addresses.iter().filter_map(|address| Mirror::new(address)) {
+        if !found.contains(&mirror) {
+            found.push(mirror);
         }
     }
-    places
+    found
 }
 
 /// The snapshot answers a time with its last state before; it takes in what is new some hours after the archive itself has it. So a day later goes first.

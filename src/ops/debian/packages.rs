@@ -8,7 +8,7 @@ use std::thread;
 
 use crate::debian::DebFacts;
 use crate::diagnostic::ExternalError;
-use crate::feed::{FetchError, FetchFault, Place};
+use crate::feed::{FetchError, FetchFault, Mirror};
 use crate::host::project::Project;
 use crate::layer::Limits;
 use crate::layer::deb::{control_stanza, read_deb};
@@ -163,8 +163,8 @@ fn fetch_one(package: &LockedPackage, vendored: Option<&dyn Store>, run: Run<'_>
             Err(error) => from_vendored = Some(error),
         }
     }
-    let places: Vec<Place> = mirrors_of(&package.archive, &package.snapshot, run.tools);
-    let fetched = run.tools.feed.fetch(&places, &[&package.path], &wanted, &*task);
+    let mirrors: Vec<Mirror> = mirrors_of(&package.archive, &package.snapshot, run.tools);
+    let fetched = run.tools.feed.fetch(&mirrors, &[&package.path], &wanted, &*task);
     fetched.map_err(|FetchError { fault, mut error }| {
         error.message = format!("could not fetch the package `{}` {} (`{}`)", package.name, package.version, package.path);
         if let Some(vendored) = from_vendored {

@@ -8,10 +8,10 @@ use super::{Cache, Inner, KINDS, NEW};
 use crate::host::unfinished::Live;
 use crate::host::{Environment, sweep};
 
-/// Why there can be no cache.
+/// Why the cache cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheFault {
-    /// Somebody else could put files into it.
+    /// Other users can write into it.
     #[error("the cache `{}` belongs to another user, or others may write to it", .0.display())]
     Foreign(PathBuf),
     /// Neither it nor a temporary one can be made.
@@ -24,14 +24,14 @@ pub enum CacheFault {
 pub struct CacheNote(pub String);
 
 impl Cache {
-    /// Opens the cache at `folder`, or at the user's own place: `hardened` in `XDG_CACHE_HOME`, `~/.cache` or `~/Library/Caches`.
+    /// Opens the cache at `folder`, or in the user's cache folder: `hardened` in `XDG_CACHE_HOME`, `~/.cache` or `~/Library/Caches`.
     ///
     /// Where it cannot be written, a temporary one is used, and the note says why.
     ///
     /// # Errors
-    /// When the folder is in other hands, or not even a temporary one can be made.
+    /// When other users can write into the folder, or not even a temporary one can be made.
     pub fn open_for(environment: &Environment, folder: Option<&Path>) -> Result<(Self, Option<CacheNote>), CacheFault> {
-        let Some(folder) = folder.map(Path::to_owned).or_else(|| usual_place(environment)) else {
+        let Some(folder) = folder.map(Path::to_owned).or_else(|| usual_folder(environment)) else {
             let note = "there is no HOME, so the cache lasts for this run only; `--cache-dir DIR` names another".to_owned();
             return Ok((Self::temporary()?, Some(CacheNote(note))));
         };
@@ -45,7 +45,7 @@ impl Cache {
         }
     }
 
-    /// Makes a cache that goes with the run.
+    /// Makes a cache that is removed at the end of the run.
     ///
     /// # Errors
     /// When there is no temporary folder.
@@ -63,7 +63,7 @@ impl Cache {
     }
 }
 
-fn usual_place(environment: &Environment) -> Option<PathBuf> {
+fn usual_folder(environment: &Environment) -> Option<PathBuf> {
     let absolute = |path: PathBuf| path.is_absolute().then_some(path);
     let home = || environment.path("HOME").and_then(absolute);
     let caches = if cfg!(target_os = "macos") { "Library/Caches" } else { ".cache" };
@@ -82,7 +82,7 @@ impl From<io::Error> for Trouble {
     }
 }
 
-/// Makes the folder, checks whose it is, takes the lock that keeps it from being pruned, and removes litter of dead processes.
+/// Makes the folder, checks whose it is, takes the lock that keeps it from being pruned, and removes unfinished files of dead processes.
 fn prepare(folder: &Path) -> Result<Option<File>, Trouble> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let metadata = fs::metadata(folder)?;
