@@ -14,6 +14,7 @@
 //! | [`host`] | this machine: the user's files, the cache, the clock, the environment, the few programs that are started |
 //! | [`image`] | images: put together, or opened |
 //! | [`plan`] | everything decided, nothing done, for one platform |
+//! | [`linkage`] | what the kernel and the loader would find in an image: programs, interpreters, libraries, symbol versions |
 //! | [`base`] | where an image starts: every kind becomes one type · [`layer`] a changeset as a compressed tar; foreign tars and Debian packages read under limits; collectors of what their files hold |
 //! | [`lock`] | `hardened.lock`: the choices that the recipe leaves open, written down |
 //! | [`recipe`] | `hardened.toml`: every key, how it is read, what it means |
@@ -39,6 +40,7 @@ pub mod feed;
 pub mod host;
 pub mod image;
 pub mod layer;
+pub mod linkage;
 pub mod lock;
 pub mod net;
 pub mod oci;

@@ -19,6 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["policy", "diff", "workload"],
     &["image"],
     &["plan"],
+    &["linkage"],
     &["base", "layer", "sbom", "advisory"],
     &["lock"],
     &["recipe"],

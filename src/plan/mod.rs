@@ -9,14 +9,10 @@ mod accounts;
 mod config;
 mod parents;
 mod placing;
-mod prove;
 mod request;
-mod script;
 mod settings;
 mod split;
-mod start;
 
-pub use prove::{Finding, Level, Proof, ProofMemory, ProofRequest, Tally, WhoHas};
 pub use request::{Fault, PlanRequest, Source};
 pub use settings::Settings;
 pub use split::Split;
@@ -25,6 +21,7 @@ use std::collections::BTreeMap;
 
 use crate::base::BaseImage;
 use crate::layer::Compressor;
+use crate::linkage::{self, Proof, ProofRequest};
 use crate::oci::{Config, Platform};
 use crate::rootfs::{Changeset, OpenContent, Rootfs};
 
@@ -85,21 +82,13 @@ impl Plan {
         let mut layers: Vec<PlannedLayer> = written.iter().map(|layer| planned(&layer.name, layer.changeset.clone(), compressor)).collect();
         layers.extend(groups.into_iter().map(|(name, changeset)| planned(&name, changeset, compressor)));
         let (config, annotations) = (config::finish(&base.config, &settings), config::annotations(&base, &settings));
-        let mut plan = Self { platform, base, layers, config, annotations, proof: Proof::default() };
-        let own = written.len();
-        let view = plan.layers[own..].iter().fold(below.clone(), |mut view: Rootfs<'_>, layer| {
-            view.push(&layer.changeset);
-            view
-        });
-        let files = prove::Files::new(&view, contents, user.owner);
-        let started = start::check(&plan, &files, entrypoint_span.as_ref(), &mut faults);
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        let found = prove::prove(&plan, &files, &started, &proof, entrypoint_span.as_ref(), &mut faults);
-        drop(view);
-        plan.proof = found;
-        if faults.is_empty() { Ok(plan) } else { Err(faults) }
+        let mut rootfs: Rootfs<'_> = below.clone();
+        layers[written.len()..].iter().for_each(|layer| rootfs.push(&layer.changeset));
+        let (owner, entrypoint_span) = (user.owner, entrypoint_span.as_ref());
+        let request =
+            ProofRequest { platform: &platform, config: &config, rootfs: &rootfs, contents, owner, options: &proof, entrypoint_span };
+        let proof = linkage::prove(&request).map_err(|faults| faults.into_iter().map(Fault::from).collect::<Vec<_>>())?;
+        Ok(Self { platform, base, layers, config, annotations, proof })
     }
 }
 

@@ -1,11 +1,12 @@
 use crate::base::BaseImage;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::layer::Compressor;
+use crate::linkage::{self, ProofOptions};
 use crate::oci::Platform;
 use crate::recipe::UserChoice;
 use crate::rootfs::{Entry, ImagePath, Rootfs};
 
-use super::{ProofRequest, Settings, Split};
+use super::{Settings, Split};
 
 /// All that a plan is made of.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub struct PlanRequest<'a> {
     /// Whether large entries are split into several layers.
     pub split: Split,
     /// What is proved beside what the entrypoint reaches, and with whose help.
-    pub proof: ProofRequest<'a>,
+    pub proof: ProofOptions<'a>,
     /// Where the recipe names the entrypoint.
     pub entrypoint_span: Option<Span>,
 }
@@ -56,6 +57,15 @@ pub enum Fault {
     Recipe(Diagnostic),
     /// The image could not start: the recipe may be right, and the files be wrong.
     Start(Diagnostic),
+}
+
+impl From<linkage::Fault> for Fault {
+    fn from(fault: linkage::Fault) -> Self {
+        match fault {
+            linkage::Fault::NothingToStart(diagnostic) => Self::Recipe(diagnostic),
+            linkage::Fault::Start(diagnostic) => Self::Start(diagnostic),
+        }
+    }
 }
 
 impl Fault {

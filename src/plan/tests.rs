@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::linkage::ProofOptions;
 use crate::oci::{Compression, Config, Digest};
 use crate::recipe::{Spanned, UserChoice};
 use crate::rootfs::{
@@ -81,7 +82,7 @@ fn request<'a>(sources: Vec<Source>, entrypoint: &[&str]) -> PlanRequest<'a> {
         settings: Settings { entrypoint: Some(entrypoint.iter().map(|word| (*word).to_owned()).collect()), ..Settings::default() },
         split: Split::Off,
         compressor: Compressor::new(crate::recipe::Format::NEWEST, Compression::Gzip, None).unwrap(),
-        proof: ProofRequest::default(),
+        proof: ProofOptions::default(),
         entrypoint_span: None,
     }
 }

@@ -159,6 +159,11 @@ impl<'a> Rootfs<'a> {
         self.changesets.push(changeset);
     }
 
+    /// Returns the changesets on top of the layers, bottom first.
+    pub fn changesets(&self) -> &[&'a Changeset] {
+        &self.changesets
+    }
+
     /// Returns what stands at a path whose folders are no links.
     pub fn entry(&self, path: &ImagePath) -> Option<Fact> {
         if path.is_root() {

@@ -6,11 +6,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use hardened::base::BaseImage;
-use hardened::layer::Compressor;
-use hardened::oci::{Compression, Config, Digest, Platform};
-use hardened::plan::{Fault, Plan, PlanRequest, Proof, ProofRequest, Settings, Split};
-use hardened::recipe::{Spanned, UserChoice};
+use hardened::linkage::{self, Proof, ProofOptions, ProofRequest};
+use hardened::oci::{Config, Digest, Platform};
 use hardened::rootfs::{
     ContentFault, Dynamic, Fact, FactKind, Head, ImagePath, ImageText, LayerEntry, LayerFact, LayerFacts, OpenContent, Owner, ReadAt,
     ReadFault, Rootfs, Stat, TreeId,
@@ -165,30 +162,19 @@ fn machine(more: &[&Path]) -> LayerFacts {
 
 fn prove(facts: &LayerFacts, program: &Path) -> Result<Proof, Vec<String>> {
     let platform = Platform::default_target();
-    let mut base_files = Rootfs::new();
-    base_files.apply(facts);
-    let home = ImagePath::new(b"root").unwrap();
-    let request = PlanRequest {
-        base: BaseImage { config: Config::new(&platform), layers: vec![], written: vec![], annotations: BTreeMap::new() },
-        platform,
-        base_files,
-        user: UserChoice {
-            name: Spanned { value: "root".to_owned(), span: None },
-            owner: Owner { uid: 0, gid: 0 },
-            group: "root".to_owned(),
-            home: Spanned { value: home, span: None },
-            root_reason: None,
-        },
-        sources: vec![],
-        writable: vec![],
-        settings: Settings { entrypoint: Some(vec![program.to_str().unwrap().to_owned()]), ..Settings::default() },
-        compressor: Compressor::new(hardened::recipe::Format::NEWEST, Compression::Gzip, None).unwrap(),
-        split: Split::Off,
-        proof: ProofRequest::default(),
+    let mut rootfs = Rootfs::new();
+    rootfs.apply(facts);
+    let config = Config::new(&platform).with_setting("Entrypoint", Some(vec![program.to_str().unwrap()].into()));
+    let request = ProofRequest {
+        platform: &platform,
+        config: &config,
+        rootfs: &rootfs,
+        contents: &Nothing,
+        owner: Owner::default(),
+        options: &ProofOptions::default(),
         entrypoint_span: None,
     };
-    let told = |faults: Vec<Fault>| faults.iter().map(|fault| fault.diagnostic().message.clone()).collect();
-    Plan::new(request, &Nothing).map(|plan| plan.proof).map_err(told)
+    linkage::prove(&request).map_err(|faults| faults.iter().map(|fault| fault.diagnostic().message.clone()).collect())
 }
 
 /// What the loader says that it would load: the files it found, and the names it did not.

@@ -1,5 +1,14 @@
 //! What an image starts finds all that it is linked to, or is refused before anything is written.
 
+use std::path::Path;
+
+use hardened::image::Image as OpenedImage;
+use hardened::layer::{Limits, read_facts};
+use hardened::linkage::{Level, Proof, ProofOptions, ProofRequest, prove};
+use hardened::oci::{Config, MANIFEST_LIMIT, Manifest, Parsed, Store};
+use hardened::rootfs::{ContentFault, ImagePath, OpenContent, Owner, Rootfs, Stat, TreeId};
+use hardened::store::layout::Layout;
+
 use crate::elf::Elf;
 use crate::images::Image;
 use crate::registry::TestRegistry;
@@ -206,4 +215,59 @@ fn hostile_files_get_an_answer() {
         let ran = Proving::new(&[], RUN).file("run", &bytes).elf("libx.so.1", &library("libx.so.1", &["libx.so.1"])).build();
         assert!(matches!(ran.code, Some(0 | 1)) && !ran.err.contains("panicked"), "{:?}\n{}", ran.code, ran.err);
     }
+}
+
+/// Has no file to read: all that is proved is in layers.
+struct Nothing;
+
+impl OpenContent for Nothing {
+    fn read(&self, _: TreeId, _: &[u8], _: Stat, _: u64, _: &mut [u8]) -> Result<(), ContentFault> {
+        Err(ContentFault::Changed)
+    }
+}
+
+/// Opens the only image of a layout, and proves it by its layers alone.
+fn prove_layout(folder: &Path) -> Result<Proof, Vec<String>> {
+    let layout = Layout::open(folder).unwrap();
+    let manifest: Parsed<Manifest> = layout.read_only_manifest().unwrap().parse().unwrap();
+    let config = layout.open_blob(&manifest.view().config).unwrap().read_all(MANIFEST_LIMIT).unwrap();
+    let config = Parsed::<Config>::read_described(&config, &manifest.view().config).unwrap();
+    let image = OpenedImage::open(manifest, config).unwrap();
+    let mut rootfs = Rootfs::new();
+    for layer in image.layers() {
+        let compression = layer.descriptor.media_type.layer_compression().unwrap();
+        let facts = read_facts(layout.open_blob(&layer.descriptor).unwrap(), compression, &Limits::default()).unwrap();
+        assert_eq!(facts.diff_id, layer.diff_id);
+        rootfs.apply(&facts);
+    }
+    let config = image.config().view();
+    let layer_files: Vec<ImagePath> = rootfs.paths().cloned().collect();
+    let request = ProofRequest {
+        platform: config.platform(),
+        config,
+        rootfs: &rootfs,
+        contents: &Nothing,
+        owner: Owner { uid: 65532, gid: 65532 },
+        options: &ProofOptions { layer_files, ..ProofOptions::default() },
+        entrypoint_span: None,
+    };
+    prove(&request).map_err(|faults| faults.iter().map(|fault| fault.diagnostic().message.clone()).collect())
+}
+
+#[test]
+fn an_image_that_was_opened_is_proved_by_its_layers() {
+    let waiver = "[[unproved]]\npath = \"/app/*\"\nneeds = \"libx.so.1\"\nreason = \"built to lack it\"\n";
+    let proving = Proving::new(&[], &format!("{RUN}{waiver}")).elf("run", &program(&["libx.so.1", "libc.so.6"]));
+    let proving = proving.elf("arm.node", &Elf { machine: 183, ..library("arm.node", &[]) }).file("tool", b"#!/bin/bash\n");
+    proving.build().succeeds();
+    let faults = prove_layout(&proving.sandbox.path("out")).unwrap_err();
+    assert_eq!(faults, ["`/app/run` needs the library `libx.so.1`, which is not in the image"]);
+    std::fs::remove_dir_all(proving.sandbox.path("out")).unwrap();
+    let proving = proving.elf("run", &Elf { runpath: Some("$ORIGIN"), ..program(&["libx.so.1", "libc.so.6"]) });
+    let proving = proving.elf("libx.so.1", &library("libx.so.1", &["libc.so.6"]));
+    let (of_build, _) = proving.proof();
+    let opened = prove_layout(&proving.sandbox.path("out")).unwrap();
+    assert_eq!(serde_json::to_value(&opened.reached).unwrap(), of_build["reached"]);
+    assert_eq!(serde_json::to_value(&opened.remarks).unwrap(), of_build["findings"]);
+    assert_eq!((opened.tallies(Level::Warning).len(), opened.tallies(Level::Information).len()), (1, 1), "{opened:?}");
 }

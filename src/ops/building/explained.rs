@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::BuiltSkip;
 use super::outcome::skip;
+use crate::linkage::{Level, Proof};
 use crate::ops::gather::Gathered;
-use crate::plan::{Level, Plan, Proof, Settings};
+use crate::plan::{Plan, Settings};
 
 /// What a build would do for one platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -9,8 +9,9 @@ use crate::host::project::Project;
 use crate::host::rfc3339;
 use crate::image::{History, Image, ImageSet, assemble};
 use crate::layer::Layer;
+use crate::linkage::{Proof, ProofOptions};
 use crate::oci::{BlobSource, Descriptor, Digest, ImageLayer};
-use crate::plan::{Fault, Plan, PlanRequest, PlannedLayer, Proof, ProofRequest, Settings, Split};
+use crate::plan::{Fault, Plan, PlanRequest, PlannedLayer, Settings, Split};
 use crate::recipe::{PlatformRecipe, Recipe};
 use crate::store::publish::gate::AcceptAll;
 use crate::store::publish::{Queue, Transaction};
@@ -224,9 +225,10 @@ impl Job {
             settings: self.settings(part),
             compressor: lock::compressor(&self.open)?,
             split: if self.open.recipe.layers.split { Split::Auto } else { Split::Off },
-            proof: ProofRequest {
+            proof: ProofOptions {
                 package_files: packaged.map(|packaged| packaged.files.clone()).unwrap_or_default(),
-                who_has: Some(&names),
+                layer_files: Vec::new(),
+                packages: Some(&names),
                 waivers: part.unproved.iter().cloned().chain(packaged.into_iter().flat_map(|packaged| packaged.waivers.clone())).collect(),
                 memory: Some(&memory),
             },

@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::{Job, PlatformImage, Work};
 use crate::host::project::{Skipped, Why};
+use crate::linkage::Proof;
 use crate::oci::{self, Descriptor};
 use crate::ops::debian::DebianOutcome;
-use crate::plan::Proof;
 use crate::recipe::Healthcheck;
 use crate::store::publish::{Destination, Sent};
 

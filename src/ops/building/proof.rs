@@ -1,10 +1,10 @@
 use crate::diagnostic::Diagnostic;
 use crate::host::cache::Cache;
+use crate::linkage::{Level, Proof, ProofMemory};
 use crate::oci::Digest;
 use crate::ops::Observer;
-use crate::plan::{Level, Proof, ProofMemory};
 
-/// How many findings of a kind are told; all of them are in the JSON result.
+/// How many remarks of a kind are told; all of them are in the JSON result.
 const TOLD: usize = 5;
 
 /// What was found of files that did not change since, in the cache.

@@ -1,9 +1,9 @@
 use std::sync::OnceLock;
 
 use crate::debian::{Index, LibraryPackage};
+use crate::linkage::FindPackage;
 use crate::lock::LeftOutPackage;
 use crate::ops::Tools;
-use crate::plan::WhoHas;
 
 use super::choose::indexes_of;
 use super::{DebianSuite, PackagesProof};
@@ -33,7 +33,7 @@ impl std::fmt::Debug for DebianNames<'_> {
     }
 }
 
-impl WhoHas for DebianNames<'_> {
+impl FindPackage for DebianNames<'_> {
     fn package_with(&self, name: &str) -> Option<String> {
         let library = LibraryPackage::of(name)?;
         if let Some(left_out) = self.left_out.iter().find(|left_out| library.is_named(&left_out.name)) {

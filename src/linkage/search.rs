@@ -1,15 +1,15 @@
-use crate::rootfs::{ImagePath, Machine};
+use crate::rootfs::ImagePath;
 
 use super::files::Looked;
-use super::finding::{is_for, machine_name};
 use super::loader::{Libc, folder_of, from_directory};
+use super::problem::{is_for, machine_name};
 use super::process::{Object, Process};
 
 /// What the search for a library found.
 pub(super) enum Search {
     /// This one.
     Found(Object),
-    /// None; what stood where it was sought, and why that is of no use.
+    /// None; what is where it was looked for, and why that is of no use.
     Missing(Vec<String>),
     /// It was given up: too many folders and libraries.
     TooMany,
@@ -22,7 +22,7 @@ impl Process<'_> {
     /// Looks for a library that an object asks for, where the loader would, in its order.
     pub(super) fn search(&self, asking: usize, name: &str) -> Search {
         let mut reasons = Vec::new();
-        for path in self.places(asking, name) {
+        for path in self.candidates(asking, name) {
             if !self.may_look() {
                 return Search::TooMany;
             }
@@ -52,15 +52,15 @@ impl Process<'_> {
     }
 
     /// Returns all paths where a library may be, in order.
-    fn places(&self, asking: usize, name: &str) -> Vec<Vec<u8>> {
-        let directory = &self.surroundings.directory;
+    fn candidates(&self, asking: usize, name: &str) -> Vec<Vec<u8>> {
+        let directory = &self.settings.directory;
         if name.contains('/') {
             return self.expand(name, asking).map(|path| from_directory(directory, &path)).into_iter().collect();
         }
         let in_folder = |folder: Vec<u8>| from_directory(directory, &[&folder[..], b"/", name.as_bytes()].concat());
-        let mut places: Vec<Vec<u8>> = Vec::new();
-        let mut folders = |folders: Vec<Vec<u8>>| places.extend(folders.into_iter().map(in_folder));
-        let environment = self.surroundings.library_path.as_deref().map(|path| self.folders(path, [':', ';'], 0)).unwrap_or_default();
+        let mut paths: Vec<Vec<u8>> = Vec::new();
+        let mut folders = |folders: Vec<Vec<u8>>| paths.extend(folders.into_iter().map(in_folder));
+        let environment = self.settings.library_path.as_deref().map(|path| self.folders(path, [':', ';'], 0)).unwrap_or_default();
         if !self.is_glibc() {
             folders(environment);
             // musl makes no difference between the two, and asks all that led here.
@@ -75,7 +75,7 @@ impl Process<'_> {
                 );
             }
             folders(self.loader.folders.clone());
-            return places;
+            return paths;
         }
         let own = &self.objects()[asking].dynamic;
         if own.runpath.is_none() {
@@ -94,11 +94,11 @@ impl Process<'_> {
         folders(own.runpath.as_deref().map_or_else(Vec::new, |path| self.folders(path, [':', ':'], asking)));
         let is_default = |path: &[u8]| self.loader.folders.iter().any(|folder| folder_of(path) == folder.as_slice());
         let cached = self.loader.cache.iter().filter(|library| &*library.name == name).map(|library| library.path.as_bytes());
-        places.extend(cached.filter(|path| !(own.without_defaults && is_default(path))).map(<[u8]>::to_vec));
+        paths.extend(cached.filter(|path| !(own.without_defaults && is_default(path))).map(<[u8]>::to_vec));
         if !own.without_defaults {
-            places.extend(self.loader.folders.iter().cloned().map(in_folder));
+            paths.extend(self.loader.folders.iter().cloned().map(in_folder));
         }
-        places
+        paths
     }
 
     /// Returns an object and all that led to it.
@@ -149,10 +149,6 @@ fn reason(looked: &Looked) -> Option<String> {
         Looked::Nothing => None,
         Looked::NoLibrary(path) => of(path, "is no library"),
         Looked::Closed(path) => of(path, "may not be read by the user"),
-        Looked::Library(path, machine, _) => of(path, &format!("is for {}", named(machine))),
+        Looked::Library(path, machine, _) => of(path, &format!("is for {}", machine_name(machine))),
     }
-}
-
-fn named(machine: &Machine) -> String {
-    machine_name(machine)
 }

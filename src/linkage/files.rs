@@ -10,16 +10,16 @@ use crate::rootfs::{
 const TEXT: u64 = 64 << 10;
 
 /// The image's files, and what they are; files of the host are read when they are asked for.
-pub(in crate::plan) struct Files<'a> {
-    pub(in crate::plan) view: &'a Rootfs<'a>,
+pub(super) struct Files<'a> {
+    pub(super) rootfs: &'a Rootfs<'a>,
     contents: &'a dyn OpenContent,
-    pub(in crate::plan) owner: Owner,
+    pub(super) owner: Owner,
     heads: RefCell<BTreeMap<ImagePath, Head>>,
     /// Libraries by their file names; made when one is missed.
     libraries: OnceCell<BTreeMap<Vec<u8>, Vec<ImagePath>>>,
 }
 
-/// What stands where the loader looks for a library.
+/// What the loader finds at a path where it looks for a library.
 pub(super) enum Looked {
     /// Nothing, or nothing that can be opened.
     Nothing,
@@ -32,12 +32,12 @@ pub(super) enum Looked {
 }
 
 impl<'a> Files<'a> {
-    pub(in crate::plan) fn new(view: &'a Rootfs<'a>, contents: &'a dyn OpenContent, owner: Owner) -> Self {
-        Self { view, contents, owner, heads: RefCell::default(), libraries: OnceCell::new() }
+    pub(super) fn new(rootfs: &'a Rootfs<'a>, contents: &'a dyn OpenContent, owner: Owner) -> Self {
+        Self { rootfs, contents, owner, heads: RefCell::default(), libraries: OnceCell::new() }
     }
 
     /// Returns what a file is; an error says why it could not be read.
-    pub(in crate::plan) fn head(&self, path: &ImagePath, fact: &Fact) -> Result<Head, String> {
+    pub(super) fn head(&self, path: &ImagePath, fact: &Fact) -> Result<Head, String> {
         let FactKind::File { head, .. } = &fact.kind else { return Ok(Head::Other) };
         if *head != Head::Unread {
             return Ok(head.clone());
@@ -45,7 +45,7 @@ impl<'a> Files<'a> {
         if let Some(head) = self.heads.borrow().get(path) {
             return Ok(head.clone());
         }
-        let Some((real, entry)) = self.view.own_entry(path) else { return Ok(Head::Other) };
+        let Some((real, entry)) = self.rootfs.own_entry(path) else { return Ok(Head::Other) };
         let EntryKind::File(content) = &entry.kind else { return Ok(Head::Other) };
         let file = OpenFile { content, path: &real, contents: self.contents };
         let head = Head::read(&file, content.size()).map_err(|fault| format!("could not read the file for `{path}`: {fault}"))?;
@@ -55,12 +55,12 @@ impl<'a> Files<'a> {
 
     /// Returns a small file's text.
     pub(super) fn text(&self, path: &ImagePath) -> Option<String> {
-        let Resolved::File(real, fact) = self.view.resolve(path) else { return None };
+        let Resolved::File(real, fact) = self.rootfs.resolve(path) else { return None };
         let FactKind::File { size, content, .. } = fact.kind else { return None };
         if let Some(text) = content {
             return Some(text.into());
         }
-        let (real, Entry { kind: EntryKind::File(content), .. }) = self.view.own_entry(&real)? else { return None };
+        let (real, Entry { kind: EntryKind::File(content), .. }) = self.rootfs.own_entry(&real)? else { return None };
         let mut bytes = vec![0; usize::try_from(size.min(TEXT)).ok()?];
         OpenFile { content, path: &real, contents: self.contents }.read_at(0, &mut bytes).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
@@ -68,16 +68,16 @@ impl<'a> Files<'a> {
 
     /// Says whether a regular file is at an absolute path.
     pub(super) fn has(&self, path: &[u8]) -> bool {
-        matches!(self.view.follow(path), Resolved::File(_, Fact { kind: FactKind::File { .. }, .. }))
+        matches!(self.rootfs.follow(path), Resolved::File(_, Fact { kind: FactKind::File { .. }, .. }))
     }
 
     /// Looks for a library as the loader would open it.
     pub(super) fn library(&self, path: &[u8]) -> Looked {
-        let Resolved::File(real, fact) = self.view.follow(path) else { return Looked::Nothing };
+        let Resolved::File(real, fact) = self.rootfs.follow(path) else { return Looked::Nothing };
         if !matches!(fact.kind, FactKind::File { .. }) {
             return Looked::Nothing;
         }
-        let closed = |folder: ImagePath| self.view.entry(&folder).is_some_and(|fact| !fact.allows(self.owner, 0o1));
+        let closed = |folder: ImagePath| self.rootfs.entry(&folder).is_some_and(|fact| !fact.allows(self.owner, 0o1));
         if !fact.allows(self.owner, 0o4) || real.parents().any(closed) {
             return Looked::Closed(real);
         }
@@ -91,13 +91,13 @@ impl<'a> Files<'a> {
     pub(super) fn elsewhere(&self, name: &[u8], architecture: &str) -> Option<ImagePath> {
         let by_name = || {
             let mut libraries: BTreeMap<Vec<u8>, Vec<ImagePath>> = BTreeMap::new();
-            for path in self.view.paths().filter(|path| path.name().windows(3).any(|part| part == b".so")) {
+            for path in self.rootfs.paths().filter(|path| path.name().windows(3).any(|part| part == b".so")) {
                 libraries.entry(path.name().to_vec()).or_default().push(path.clone());
             }
             libraries
         };
         let paths = self.libraries.get_or_init(by_name).get(name)?;
-        let is_library = |path: &ImagePath| matches!(self.library(&absolute(path)), Looked::Library(_, machine, _) if super::finding::is_for(&machine, architecture));
+        let is_library = |path: &ImagePath| matches!(self.library(&absolute(path)), Looked::Library(_, machine, _) if super::problem::is_for(&machine, architecture));
         paths.iter().take(16).find(|path| is_library(path)).cloned()
     }
 

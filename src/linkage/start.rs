@@ -1,30 +1,43 @@
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::Diagnostic;
+use crate::oci::Platform;
 use crate::rootfs::{Fact, FactKind, Head, ImagePath, Machine, Resolved};
 
-use super::prove::{Files, Started, Surroundings};
+use super::files::Files;
+use super::loader::ProcessSettings;
 use super::script::{EnvLine, env_line};
-use super::{Fault, Plan};
+use super::{Fault, ProofRequest};
 
 /// How many interpreters may follow one another, as in Linux.
 const INTERPRETERS: usize = 4;
 
 /// Checks that the image could start: the program exists, the user may execute it, and it is for the platform,
 /// and so on for the interpreter that its `#!` line or its ELF header names. Returns the programs that are started.
-pub(super) fn check(plan: &Plan, files: &Files<'_>, span: Option<&Span>, faults: &mut Vec<Fault>) -> Vec<Started> {
-    let Some(program) = plan.config.arguments().first().copied() else {
+///
+/// # Errors
+/// When nothing is started, or it could not start.
+pub(super) fn check(request: &ProofRequest<'_>, files: &Files<'_>, settings: &ProcessSettings) -> Result<Vec<Started>, Fault> {
+    let span = request.entrypoint_span;
+    let Some(program) = request.config.arguments().first().copied() else {
         let diagnostic = Diagnostic::error("the image has nothing to start")
             .at(span, "no entrypoint")
             .hint("write `entrypoint = [\"/path/of/the/program\"]` in `[process]`");
-        faults.push(Fault::Recipe(diagnostic));
-        return Vec::new();
+        return Err(Fault::NothingToStart(diagnostic));
     };
-    let mut checker = Checker { plan, files, surroundings: Surroundings::of(&plan.config), started: Vec::new() };
+    let mut checker = Checker { platform: request.platform, files, settings, started: Vec::new() };
     if let Err(Refusal { message, hint }) = checker.program(program) {
         let mut diagnostic = Diagnostic::error(message).at(span, "could not start");
         diagnostic.hints.extend(hint);
-        faults.push(Fault::Start(diagnostic));
+        return Err(Fault::Start(diagnostic));
     }
-    checker.started
+    Ok(checker.started)
+}
+
+/// A program that is started: the entrypoint itself, or an interpreter that it leads to.
+pub(super) struct Started {
+    /// The files that lead to it, the entrypoint first, the program last.
+    pub(super) chain: Vec<ImagePath>,
+    /// What it is.
+    pub(super) head: Head,
 }
 
 struct Refusal {
@@ -37,9 +50,9 @@ fn refuse<T>(message: String, hint: Option<String>) -> Result<T, Refusal> {
 }
 
 struct Checker<'a> {
-    plan: &'a Plan,
+    platform: &'a Platform,
     files: &'a Files<'a>,
-    surroundings: Surroundings,
+    settings: &'a ProcessSettings,
     started: Vec<Started>,
 }
 
@@ -51,16 +64,16 @@ impl Checker<'_> {
     }
 
     fn absolute(&self, program: &str, what: &str) -> Result<ImagePath, Refusal> {
-        let directory = &self.surroundings.directory;
+        let directory = &self.settings.directory;
         let whole = if program.starts_with('/') { program.to_owned() } else { format!("{directory}/{program}") };
         let whole: Vec<&str> = whole.split('/').filter(|part| *part != ".").collect();
         ImagePath::new(whole.join("/").as_bytes()).or_else(|fault| refuse(format!("{what} is no path in the image: {fault}"), None))
     }
 
     fn on_path(&self, program: &str, what: &str, path: Option<&str>) -> Result<ImagePath, Refusal> {
-        let path = path.unwrap_or(&self.surroundings.path);
+        let path = path.unwrap_or(&self.settings.path);
         let candidates = path.split(':').filter_map(|folder| ImagePath::new(format!("{folder}/{program}").as_bytes()).ok());
-        let mut found = candidates.filter(|path| matches!(self.files.view.resolve(path), Resolved::File(..)));
+        let mut found = candidates.filter(|path| matches!(self.files.rootfs.resolve(path), Resolved::File(..)));
         found.next().map_or_else(
             || {
                 let hint = "name the program by its absolute path, or check that its file is added".to_owned();
@@ -124,10 +137,10 @@ impl Checker<'_> {
                 Some(hint),
             );
         }
-        let shown = interpreter.escape_debug();
+        let escaped = interpreter.escape_debug();
         let next = ImagePath::absolute(interpreter)
-            .or_else(|_| refuse(format!("{what}: `{path}` begins with `#!` and `{shown}`, which is no absolute path"), None))?;
-        self.executable(&next, &format!("{what} needs the interpreter `{shown}`, which"), chain)?;
+            .or_else(|_| refuse(format!("{what}: `{path}` begins with `#!` and `{escaped}`, which is no absolute path"), None))?;
+        self.executable(&next, &format!("{what} needs the interpreter `{escaped}`, which"), chain)?;
         if next.name() != b"env" {
             return Ok(());
         }
@@ -145,7 +158,7 @@ impl Checker<'_> {
     }
 
     fn elf(&self, path: &ImagePath, what: &str, machine: &Machine, interpreter: Option<&str>) -> Result<(), Refusal> {
-        let wanted = &self.plan.platform.architecture;
+        let wanted = &self.platform.architecture;
         let found = match machine {
             Machine::Architecture(name) if name == wanted => None,
             Machine::Architecture(name) => Some(name.clone()),
@@ -153,7 +166,7 @@ impl Checker<'_> {
         };
         if let Some(found) = found {
             let hint = format!("build the program for {wanted}; `{{platform.arch}}` in `from` chooses a file by platform");
-            return refuse(format!("{what}: `{path}` is a program for {found}, and the image is for {}", self.plan.platform), Some(hint));
+            return refuse(format!("{what}: `{path}` is a program for {found}, and the image is for {}", self.platform), Some(hint));
         }
         let Some(interpreter) = interpreter else { return Ok(()) };
         let hint = Some("link the program statically, or choose a base that holds its C library".to_owned());
@@ -162,7 +175,7 @@ impl Checker<'_> {
             refuse(message, hint.clone())
         };
         let Ok(loader) = ImagePath::absolute(interpreter) else { return missing("is no absolute path") };
-        match self.files.view.resolve(&loader) {
+        match self.files.rootfs.resolve(&loader) {
             Resolved::File(_, Fact { kind: FactKind::File { .. }, .. }) => Ok(()),
             _ => missing("is not in the image"),
         }
@@ -170,7 +183,7 @@ impl Checker<'_> {
 
     fn file(&self, path: &ImagePath, what: &str) -> Result<(ImagePath, Fact), Refusal> {
         let hint = Some("check `to` of the `[[files]]` entry that adds it".to_owned());
-        match self.files.view.resolve(path) {
+        match self.files.rootfs.resolve(path) {
             Resolved::File(real, fact @ Fact { kind: FactKind::File { .. }, .. }) => Ok((real, fact)),
             Resolved::File(real, _) => refuse(format!("{what} is no file: `{real}`"), hint),
             Resolved::Missing(real) if real == *path => refuse(format!("{what} is not in the image"), hint),
@@ -182,7 +195,7 @@ impl Checker<'_> {
     /// Checks that the user may pass through every folder above.
     fn reachable(&self, path: &ImagePath, what: &str) -> Result<(), Refusal> {
         for folder in path.parents() {
-            if let Some(fact) = self.files.view.entry(&folder).filter(|fact| !fact.allows(self.files.owner, 0o1)) {
+            if let Some(fact) = self.files.rootfs.entry(&folder).filter(|fact| !fact.allows(self.files.owner, 0o1)) {
                 let hint = Some("write `dir-mode = \"0755\"` in its `[[files]]` entry".to_owned());
                 let message = format!(
                     "{what} is out of reach of the user {}: the folder `{folder}` has the mode {:04o}",

@@ -2,24 +2,24 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::oci::{Digest, Hasher};
-use crate::plan::Plan;
-use crate::plan::script::{EnvLine, env_line};
-use crate::rootfs::{Changeset, Dynamic, Entry, EntryKind, Head, ImagePath, Machine};
+use crate::rootfs::{Changeset, Dynamic, Entry, EntryKind, FactKind, Head, ImagePath, Machine};
 
-use super::ProofMemory;
+use super::ProofRequest;
 use super::files::Files;
-use super::finding::{Finding, Level, is_for, machine_name};
-use super::loader::{Libc, Loader, Surroundings, from_directory};
+use super::loader::{Libc, Loader, ProcessSettings, from_directory};
+use super::problem::{is_for, machine_name};
 use super::process::{Depth, Object, Process};
+use super::remark::{Level, Remark};
+use super::script::{EnvLine, env_line};
 
-/// Raised when findings are made otherwise, so that older ones are not recalled.
+/// Raised when remarks are made otherwise, so that older ones are not recalled.
 const FORMAT: &[u8] = b"others 2\0";
 
-/// Files of the app that the entrypoint does not reach: add-ons that programs load by name, and programs that somebody may start.
+/// Files that the entrypoint does not reach: add-ons that programs load by name, and programs that somebody may start.
 pub(super) struct Others<'a> {
-    pub(super) plan: &'a Plan,
+    pub(super) request: &'a ProofRequest<'a>,
     pub(super) files: &'a Files<'a>,
-    pub(super) surroundings: &'a Surroundings,
+    pub(super) settings: &'a ProcessSettings,
     /// What the entrypoint has loaded when it loads an add-on.
     pub(super) main: Option<&'a Process<'a>>,
     /// The image's loader.
@@ -28,51 +28,57 @@ pub(super) struct Others<'a> {
 
 impl Others<'_> {
     /// Looks at what may be a program or library, except for what is proved already.
-    pub(super) fn findings(&self, changesets: &[&Changeset], seen: &BTreeSet<ImagePath>, memory: Option<&dyn ProofMemory>) -> Vec<Finding> {
-        let remembered = memory.and_then(|memory| Some((memory, self.key(changesets, seen)?)));
+    pub(super) fn remarks(&self, seen: &BTreeSet<ImagePath>) -> Vec<Remark> {
+        let remembered = self.request.options.memory.and_then(|memory| Some((memory, self.key(seen)?)));
         if let Some((memory, key)) = &remembered
             && let Some(found) = memory.recall(key).and_then(|bytes| serde_json::from_slice(&bytes).ok())
         {
             return found;
         }
-        let mut findings = Vec::new();
-        let entries = changesets.iter().flat_map(|changeset| changeset.entries());
-        for (path, _) in entries.filter(|(path, entry)| is_candidate(path, entry) && !seen.contains(path)) {
-            self.look(path, &mut findings);
+        let mut remarks = Vec::new();
+        let own = self.own_entries().filter(|(path, entry)| is_candidate(path, entry)).map(|(path, _)| path);
+        let named = self.request.options.layer_files.iter().filter(|path| self.is_candidate_of_layers(path));
+        for path in own.chain(named).filter(|path| !seen.contains(*path)) {
+            self.look(path, &mut remarks);
         }
-        findings.sort();
-        findings.dedup();
+        remarks.sort();
+        remarks.dedup();
         if let Some((memory, key)) = remembered
-            && let Ok(bytes) = serde_json::to_vec(&findings)
+            && let Ok(bytes) = serde_json::to_vec(&remarks)
         {
             memory.keep(&key, &bytes);
         }
-        findings
+        remarks
     }
 
-    /// Returns a digest over all that the findings depend on; `None` when a file is too young to be known by its times.
-    fn key(&self, changesets: &[&Changeset], seen: &BTreeSet<ImagePath>) -> Option<Digest> {
+    /// Returns the entries of our own layers.
+    fn own_entries(&self) -> impl Iterator<Item = &(ImagePath, Entry)> {
+        self.files.rootfs.changesets().iter().flat_map(|changeset: &&Changeset| changeset.entries())
+    }
+
+    /// Returns a digest over all that the remarks depend on; `None` when a file is too young to be known by its times.
+    fn key(&self, seen: &BTreeSet<ImagePath>) -> Option<Digest> {
         let mut hasher = Hasher::default();
         hasher.update(FORMAT);
-        let config = &self.plan.config;
+        let ProofRequest { platform, config, owner, options, .. } = self.request;
+        let (entrypoint, command) = (config.entrypoint(), config.command());
         let texts = format!(
-            "{}\0{:?}\0{:?}\0{:?}\0{:?}\0{}",
-            self.plan.platform,
-            self.surroundings,
-            self.files.owner,
-            config.entrypoint(),
-            config.command(),
-            self.loader.is_some()
+            "{platform}\0{:?}\0{owner:?}\0{entrypoint:?}\0{command:?}\0{}\0{}\0{}\0{}\0",
+            self.settings,
+            self.loader.is_some(),
+            config.diff_ids().len(),
+            options.layer_files.len(),
+            seen.len()
         );
         hasher.update(texts.as_bytes());
         for diff_id in config.diff_ids() {
-            hasher.update(diff_id.to_string().as_bytes());
+            hasher.update(diff_id.as_bytes());
         }
-        for path in seen {
+        for path in options.layer_files.iter().chain(seen) {
             hasher.update(path.as_bytes());
             hasher.update(b"\0");
         }
-        for (path, entry) in changesets.iter().flat_map(|changeset| changeset.entries()) {
+        for (path, entry) in self.own_entries() {
             hasher.update(path.as_bytes());
             hasher
                 .update(&[&b"\0"[..], &entry.mode.to_le_bytes(), &entry.owner.uid.to_le_bytes(), &entry.owner.gid.to_le_bytes()].concat());
@@ -93,18 +99,25 @@ impl Others<'_> {
         Some(hasher.finish().0)
     }
 
-    fn look(&self, path: &ImagePath, findings: &mut Vec<Finding>) {
-        let Some(fact) = self.files.view.entry(path) else { return };
-        let told = |level, needs: &str, reason: String| Finding { level, path: path.to_string(), needs: needs.to_owned(), reason };
+    /// Says whether a file that is not ours may be a program or library.
+    fn is_candidate_of_layers(&self, path: &ImagePath) -> bool {
+        let is_program = |mode: u16| mode & 0o111 != 0 || has_name_of_library(path);
+        self.files.rootfs.entry(path).is_some_and(|fact| matches!(fact.kind, FactKind::File { .. }) && is_program(fact.mode))
+    }
+
+    fn look(&self, path: &ImagePath, remarks: &mut Vec<Remark>) {
+        let Some(fact) = self.files.rootfs.entry(path) else { return };
+        let remark = |level, needs: &str, reason: String| Remark { level, path: path.to_string(), needs: needs.to_owned(), reason };
         match self.files.head(path, &fact) {
             Ok(Head::Script { interpreter, argument }) if fact.mode & 0o111 != 0 => {
-                findings.extend(self.script(&interpreter, argument.as_deref()).map(|(needs, reason)| told(Level::Warning, &needs, reason)));
+                remarks
+                    .extend(self.script(&interpreter, argument.as_deref()).map(|(needs, reason)| remark(Level::Warning, &needs, reason)));
             }
             Ok(Head::Elf { machine, interpreter, dynamic }) => {
-                self.elf(path, &machine, interpreter.as_deref(), dynamic, findings);
+                self.elf(path, &machine, interpreter.as_deref(), dynamic, remarks);
             }
             Ok(_) => {}
-            Err(reason) => findings.push(told(Level::Unproved, "", format!("was not looked at: {reason}"))),
+            Err(reason) => remarks.push(remark(Level::Unproved, "", format!("was not looked at: {reason}"))),
         }
     }
 
@@ -120,11 +133,11 @@ impl Others<'_> {
         match env_line(argument) {
             EnvLine::Wrong(reason) => Some((String::new(), reason)),
             EnvLine::Starts { name, .. } if name.contains('/') => {
-                let found = self.files.has(&from_directory(&self.surroundings.directory, name.as_bytes()));
+                let found = self.files.has(&from_directory(&self.settings.directory, name.as_bytes()));
                 if found { None } else { missing(&name) }
             }
             EnvLine::Starts { name, path } => {
-                let path = path.as_deref().unwrap_or(&self.surroundings.path);
+                let path = path.as_deref().unwrap_or(&self.settings.path);
                 let found = path.split(':').any(|folder| self.files.has(format!("{folder}/{name}").as_bytes()));
                 if found { None } else { Some((name, format!("is in no folder of `{path}`"))) }
             }
@@ -137,42 +150,42 @@ impl Others<'_> {
         machine: &Machine,
         interpreter: Option<&str>,
         dynamic: Option<Arc<Dynamic>>,
-        findings: &mut Vec<Finding>,
+        remarks: &mut Vec<Remark>,
     ) {
-        let told = |level, needs: &str, reason: String| Finding { level, path: path.to_string(), needs: needs.to_owned(), reason };
-        if !is_for(machine, &self.plan.platform.architecture) {
-            let reason = format!("is for {}, and the image for {}", machine_name(machine), self.plan.platform);
-            return findings.push(told(Level::Information, "", reason));
+        let remark = |level, needs: &str, reason: String| Remark { level, path: path.to_string(), needs: needs.to_owned(), reason };
+        if !is_for(machine, &self.request.platform.architecture) {
+            let reason = format!("is for {}, and the image for {}", machine_name(machine), self.request.platform);
+            return remarks.push(remark(Level::Information, "", reason));
         }
         let Some(dynamic) = dynamic else { return };
         if let Some(gap) = dynamic.gap {
-            findings.push(told(Level::Unproved, "", gap.reason().to_owned()));
+            remarks.push(remark(Level::Unproved, "", gap.reason().to_owned()));
         }
         let own = libc_of(interpreter, &dynamic);
         if let (Some(own), Some(loader)) = (own, self.loader)
             && own != loader.libc
         {
             let reason = format!("is for {}, and the image has {}", name_of(own), name_of(loader.libc));
-            return findings.push(told(Level::Information, "", reason));
+            return remarks.push(remark(Level::Information, "", reason));
         }
         let mut problems = Vec::new();
         let process = match interpreter {
             Some(interpreter) if !self.files.has(interpreter.as_bytes()) => {
-                return findings.push(told(Level::Warning, interpreter, "is not in the image".to_owned()));
+                return remarks.push(remark(Level::Warning, interpreter, "is not in the image".to_owned()));
             }
-            Some(interpreter) => match Loader::open(self.files, interpreter, &self.plan.platform.architecture) {
+            Some(interpreter) => match Loader::open(self.files, interpreter, &self.request.platform.architecture) {
                 Ok(loader) => {
-                    let mut process = Process::new(self.files, loader, self.surroundings, &[]);
+                    let mut process = Process::new(self.files, loader, self.settings, &[]);
                     let index = process.push(Object::main(path.clone(), dynamic));
                     process.load(index, Depth::All, &mut problems);
                     process
                 }
-                Err(reason) => return findings.push(told(Level::Unproved, "", reason)),
+                Err(reason) => return remarks.push(remark(Level::Unproved, "", reason)),
             },
             None => {
                 let alone = || {
-                    let loader = self.loader.cloned().unwrap_or_else(|| Loader::none(&self.plan.platform.architecture));
-                    Process::new(self.files, loader, self.surroundings, &[])
+                    let loader = self.loader.cloned().unwrap_or_else(|| Loader::none(&self.request.platform.architecture));
+                    Process::new(self.files, loader, self.settings, &[])
                 };
                 let mut process = self.main.cloned().unwrap_or_else(alone);
                 process.forget();
@@ -182,19 +195,19 @@ impl Others<'_> {
                 process
             }
         };
-        findings.extend(process.remarks().iter().cloned());
-        findings.extend(problems.into_iter().map(|problem| problem.finding(self.files)));
+        remarks.extend(process.remarks().iter().cloned());
+        remarks.extend(problems.into_iter().map(|problem| problem.remark(self.files)));
     }
 }
 
-/// Says whether a file may be a program or library, by its mode and name: only such files are read.
+/// Says whether an entry may be a program or library, by its mode and name: only such files are read.
 fn is_candidate(path: &ImagePath, entry: &Entry) -> bool {
-    let name = path.name();
-    let is_library = || {
-        let text = String::from_utf8_lossy(name);
-        text.ends_with(".so") || text.contains(".so.") || text.ends_with(".node")
-    };
-    matches!(entry.kind, EntryKind::File(_)) && (entry.mode & 0o111 != 0 || is_library())
+    matches!(entry.kind, EntryKind::File(_)) && (entry.mode & 0o111 != 0 || has_name_of_library(path))
+}
+
+fn has_name_of_library(path: &ImagePath) -> bool {
+    let name = String::from_utf8_lossy(path.name());
+    name.ends_with(".so") || name.contains(".so.") || name.ends_with(".node")
 }
 
 /// Returns whose C library a file is linked to, by the names that only one of them has.

@@ -1,108 +1,15 @@
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
-
 use crate::diagnostic::{Diagnostic, Span};
-use crate::plan::Fault;
 use crate::rootfs::{ImagePath, Machine};
 
-use super::WhoHas;
 use super::files::Files;
 use super::process::Object;
+use super::remark::{Level, Remark};
+use super::{Fault, FindPackage};
 
 /// How many faults are told one by one.
 const TOLD: usize = 20;
-/// How many files are named in a line.
-const NAMED: usize = 3;
 /// Programs that load libraries by name, whatever they are linked to: the beginnings of their names.
 const INTERPRETERS: &[&str] = &["python", "node", "java", "ruby", "perl", "php", "deno", "bun", "lua", "R"];
-
-/// What was proved of an image, and what was not.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Proof {
-    /// The files that the entrypoint reaches: scripts, interpreters, programs and libraries, sorted.
-    pub reached: Vec<String>,
-    /// How many files were proved, those of packages included.
-    pub proved: usize,
-    /// Those of the reached files that load libraries by name, which is not proved.
-    pub opening: Vec<String>,
-    /// What else there is to say, sorted.
-    pub findings: Vec<Finding>,
-    /// Waivers that waive nothing: path and what is needed.
-    pub idle_waivers: Vec<String>,
-}
-
-/// Something about one file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Finding {
-    /// How much it matters.
-    pub level: Level,
-    /// What the file needs: a library, a version or an interpreter; empty when it is about the file itself.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub needs: String,
-    /// What is the matter with that, or with the file: "is not in the image".
-    pub reason: String,
-    /// The file.
-    pub path: String,
-}
-
-/// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Level {
-    /// It will fail when it is loaded or started.
-    Warning,
-    /// It could not be found out whether it fails.
-    Unproved,
-    /// It is waived in the recipe.
-    Waived,
-    /// It is for another platform, or for nothing in this image.
-    Information,
-}
-
-/// Findings that say the same of several files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tally<'a> {
-    /// What they need.
-    pub needs: &'a str,
-    /// What is the matter.
-    pub reason: &'a str,
-    /// The files.
-    pub paths: Vec<&'a str>,
-}
-
-impl Proof {
-    /// Returns the findings of a level, those together that say the same.
-    pub fn tallies(&self, level: Level) -> Vec<Tally<'_>> {
-        let mut groups: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-        for finding in self.findings.iter().filter(|finding| finding.level == level) {
-            groups.entry((&finding.needs, &finding.reason)).or_default().push(&finding.path);
-        }
-        let mut tallies: Vec<_> = groups.into_iter().map(|((needs, reason), paths)| Tally { needs, reason, paths }).collect();
-        tallies.sort_by_key(|tally| std::cmp::Reverse(tally.paths.len()));
-        tallies
-    }
-}
-
-/// One line: `libssl.so.3` is not in the image; needed by `/app/a.node`, `/app/b.node` and 3 more.
-impl std::fmt::Display for Tally<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut files: Vec<String> = self.paths.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
-        let more = self.paths.len() - files.len();
-        let last = if more > 0 { Some(format!("{more} more")) } else { files.pop() };
-        let files = match last {
-            Some(last) if files.is_empty() => last,
-            last => format!("{} and {}", files.join(", "), last.unwrap_or_default()),
-        };
-        match (self.needs, self.paths.len()) {
-            ("", 1) => write!(formatter, "{files} {}", self.reason),
-            ("", count) => write!(formatter, "each of {count} files {}: {files}", self.reason),
-            (needs, _) => write!(formatter, "`{}` {}; needed by {files}", needs.escape_debug(), self.reason),
-        }
-    }
-}
 
 /// Something that a reached file, or one of a package, misses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,15 +42,15 @@ impl Problem {
         chain: Vec<ImagePath>,
         library: &str,
         version: &str,
-        place: &ImagePath,
+        found: &ImagePath,
         defines: &[Box<str>],
     ) -> Self {
-        let (library, shown) = (library.escape_debug().to_string(), version.escape_debug());
-        let message = format!("`{path}` needs the version `{shown}` of `{library}`, which `{place}` does not define");
+        let (library, escaped) = (library.escape_debug().to_string(), version.escape_debug());
+        let message = format!("`{path}` needs the version `{escaped}` of `{library}`, which `{found}` does not define");
         let newest = newest(version, defines).map(|newest| {
             format!("the newest that it defines is `{newest}`: build for an older system, or choose a base with a newer `{library}`")
         });
-        let problem = Self::new(path, chain, version, format!("is not defined by `{place}`"), message);
+        let problem = Self::new(path, chain, version, format!("is not defined by `{found}`"), message);
         Self { library: Some(library), hints: newest.into_iter().collect(), ..problem }
     }
 
@@ -167,28 +74,27 @@ impl Problem {
         if is_name { files.elsewhere(self.needs.as_bytes(), &self.architecture) } else { None }
     }
 
-    /// Returns it as a finding about a file that the entrypoint does not reach.
-    pub(super) fn finding(self, files: &Files<'_>) -> Finding {
-        let place = self.elsewhere(files);
-        let (level, reason) = match place {
-            Some(place) => (Level::Unproved, format!("is at `{place}`, where the loader does not look by itself")),
+    /// Returns it as a remark about a file that the entrypoint does not reach.
+    pub(super) fn remark(self, files: &Files<'_>) -> Remark {
+        let (level, reason) = match self.elsewhere(files) {
+            Some(other) => (Level::Unproved, format!("is at `{other}`, where the loader does not look by itself")),
             None => (Level::Warning, self.reason),
         };
-        Finding { level, path: self.path.to_string(), needs: self.needs, reason }
+        Remark { level, path: self.path.to_string(), needs: self.needs, reason }
     }
 
-    fn diagnostic(self, files: &Files<'_>, who_has: Option<&dyn WhoHas>, span: Option<&Span>) -> Diagnostic {
-        let place = self.elsewhere(files);
+    fn diagnostic(self, files: &Files<'_>, packages: Option<&dyn FindPackage>, span: Option<&Span>) -> Diagnostic {
+        let other = self.elsewhere(files);
         let mut message = self.message;
         if self.chain.len() > 1 {
             let names: Vec<String> = self.chain.iter().map(|path| format!("`{path}`")).collect();
             message = format!("{message} ({})", names.join(" → "));
         }
         let mut diagnostic = Diagnostic::error(message).at(span, "could not start");
-        let package = who_has.and_then(|who_has| who_has.package_with(self.library.as_deref().unwrap_or(&self.needs)));
-        let hint = match (package, &place) {
-            (_, Some(place)) => Some(format!(
-                "it is at `{place}`, where the loader does not look: set `LD_LIBRARY_PATH` in `process.env`, or link with a run path"
+        let package = packages.and_then(|packages| packages.package_with(self.library.as_deref().unwrap_or(&self.needs)));
+        let hint = match (package, &other) {
+            (_, Some(other)) => Some(format!(
+                "it is at `{other}`, where the loader does not look: set `LD_LIBRARY_PATH` in `process.env`, or link with a run path"
             )),
             (Some(package), None) if self.library.is_some() => Some(format!("it is of the package `{package}`: a newer one may define it")),
             (Some(package), None) => Some(format!("the package `{package}` has it")),
@@ -211,13 +117,7 @@ fn newest<'a>(version: &str, defines: &'a [Box<str>]) -> Option<&'a str> {
 }
 
 /// Makes faults of problems; of very many, the first.
-pub(super) fn faults(
-    files: &Files<'_>,
-    problems: Vec<Problem>,
-    who_has: Option<&dyn WhoHas>,
-    span: Option<&Span>,
-    faults: &mut Vec<Fault>,
-) {
+pub(super) fn faults(files: &Files<'_>, problems: Vec<Problem>, packages: Option<&dyn FindPackage>, span: Option<&Span>) -> Vec<Fault> {
     let mut told: Vec<(ImagePath, String)> = Vec::new();
     let mut more = 0;
     let mut diagnostics = Vec::new();
@@ -228,7 +128,7 @@ pub(super) fn faults(
         }
         if told.len() < TOLD {
             told.push(key);
-            diagnostics.push(problem.diagnostic(files, who_has, span));
+            diagnostics.push(problem.diagnostic(files, packages, span));
         } else {
             more += 1;
         }
@@ -237,9 +137,10 @@ pub(super) fn faults(
         if more > 0 {
             last.hints.push(format!("{more} more of this kind are not shown"));
         }
-        last.hints.push("who knows better writes an `[[unproved]]` entry with `path`, `needs` and `reason`".to_owned());
+        last.hints
+            .push("where it is known to work nevertheless, an `[[unproved]]` entry with `path`, `needs` and `reason` says so".to_owned());
     }
-    faults.extend(diagnostics.into_iter().map(Fault::Start));
+    diagnostics.into_iter().map(Fault::Start).collect()
 }
 
 /// Says whether a file is for an architecture.

@@ -6,7 +6,7 @@ use crate::rootfs::{CachedLibrary, Dynamic, FactKind, Head, ImagePath, Resolved}
 use super::files::{Files, Looked};
 
 /// Where programs are sought when the image sets no `PATH`: what runc and crun set.
-pub(in crate::plan) const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(super) const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Whose loader it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,16 +28,16 @@ pub(super) struct Loader {
     pub(super) folders: Vec<Vec<u8>>,
 }
 
-/// What a runtime sets for the process.
+/// What a runtime sets for the process, as far as programs and libraries are found by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::plan) struct Surroundings {
+pub(super) struct ProcessSettings {
     pub(super) library_path: Option<String>,
-    pub(in crate::plan) path: String,
-    pub(in crate::plan) directory: String,
+    pub(super) path: String,
+    pub(super) directory: String,
 }
 
-impl Surroundings {
-    pub(in crate::plan) fn of(config: &Config) -> Self {
+impl ProcessSettings {
+    pub(super) fn of(config: &Config) -> Self {
         let variable = |name: &str| config.variable(name).map(str::to_owned);
         Self {
             library_path: variable("LD_LIBRARY_PATH").filter(|path| !path.is_empty()),
@@ -140,7 +140,7 @@ fn musl_folders(files: &Files<'_>, interpreter: &str) -> Vec<Vec<u8>> {
 }
 
 fn loader_cache(files: &Files<'_>) -> Vec<CachedLibrary> {
-    let Resolved::File(real, fact) = files.view.follow(b"/etc/ld.so.cache") else { return Vec::new() };
+    let Resolved::File(real, fact) = files.rootfs.follow(b"/etc/ld.so.cache") else { return Vec::new() };
     let is_file = matches!(fact.kind, FactKind::File { .. });
     match files.head(&real, &fact) {
         Ok(Head::LoaderCache(libraries)) if is_file => libraries,

@@ -1,13 +1,13 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::base::BaseImage;
-use crate::layer::Compressor;
-use crate::oci::{Compression, Config, Platform};
-use crate::plan::{PlanRequest, Settings, Source, Split};
-use crate::recipe::{Spanned, UnprovedEntry, UserChoice};
+use crate::oci::{Config, Digest, Platform};
+use crate::recipe::UnprovedEntry;
 use crate::rootfs::writer::Elf;
-use crate::rootfs::{Content, ContentFault, Entry, EntryKind, OpenContent, Owner, Rootfs, Stat, TreeId};
+use crate::rootfs::{
+    Changeset, Content, ContentFault, Entry, EntryKind, Fact, FactKind, Head, ImagePath, ImageText, LayerEntry, LayerFact, LayerFacts,
+    OpenContent, Owner, Rootfs, Stat, TreeId,
+};
 
 struct Nothing;
 
@@ -39,7 +39,7 @@ struct Image {
 #[derive(Debug)]
 struct Packages;
 
-impl WhoHas for Packages {
+impl FindPackage for Packages {
     fn package_with(&self, name: &str) -> Option<String> {
         (name == "libssl.so.3").then(|| "libssl3t64".to_owned())
     }
@@ -88,44 +88,60 @@ impl Image {
     }
 
     fn prove(&self) -> Result<Proof, Vec<String>> {
+        let (mut entries, folder) = (self.entries.clone(), Entry { kind: EntryKind::Directory, mode: 0o755, owner: Owner::default() });
+        let folders: BTreeSet<ImagePath> = entries.iter().flat_map(|(path, _)| path.parents()).filter(|path| !path.is_root()).collect();
+        entries.extend(folders.into_iter().map(|path| (path, folder.clone())));
+        let changeset = Changeset::new(entries);
+        let mut rootfs = Rootfs::new();
+        rootfs.push(&changeset);
+        self.prove_in(&rootfs, &[])
+    }
+
+    /// Proves the image as one that was opened: its files are in a foreign layer, of which only facts are known.
+    fn prove_opened(&self) -> Result<Proof, Vec<String>> {
+        let fact = |(path, entry): &(ImagePath, Entry)| {
+            let kind = match &entry.kind {
+                EntryKind::File(Content::Inline(bytes)) => {
+                    FactKind::File { size: bytes.len() as u64, head: Head::of(bytes), content: None, digest: None }
+                }
+                EntryKind::Symlink(target) => FactKind::Symlink(ImageText(target.clone())),
+                other => panic!("{other:?}"),
+            };
+            LayerFact { path: path.clone(), fact: LayerEntry::Add(Fact::new(kind, entry.mode, Owner::default())) }
+        };
+        let facts = LayerFacts { diff_id: Digest::of(b""), size: 0, entries: self.entries.iter().map(fact).collect() };
+        let mut rootfs = Rootfs::new();
+        rootfs.apply(&facts);
+        let files: Vec<ImagePath> = rootfs.paths().cloned().collect();
+        self.prove_in(&rootfs, &files)
+    }
+
+    fn prove_in(&self, rootfs: &Rootfs<'_>, layer_files: &[ImagePath]) -> Result<Proof, Vec<String>> {
         let platform = Platform::default_target();
-        let config = Config::new(&platform);
-        let source = Source { name: "files".to_owned(), span: None, layer: None, replace: false, entries: self.entries.clone() };
-        let home = ImagePath::new(b"home/nonroot").unwrap();
-        let (name, group) = ("nonroot".to_owned(), "nonroot".to_owned());
-        let request = PlanRequest {
-            base: BaseImage { config, layers: vec![], written: vec![], annotations: BTreeMap::new() },
-            platform,
-            base_files: Rootfs::new(),
-            user: UserChoice {
-                name: Spanned { value: name, span: None },
-                owner: Owner { uid: 65532, gid: 65532 },
-                group,
-                home: Spanned { value: home, span: None },
-                root_reason: None,
-            },
-            sources: vec![source],
-            writable: vec![],
-            settings: Settings {
-                entrypoint: Some(vec!["/app/run".to_owned()]),
-                environment: self.environment.clone(),
-                ..Settings::default()
-            },
-            split: Split::Off,
-            compressor: Compressor::new(crate::recipe::Format::NEWEST, Compression::Gzip, None).unwrap(),
-            proof: ProofRequest {
-                waivers: self.waivers.clone(),
-                who_has: Some(&Packages),
-                package_files: self.package_files.clone(),
-                memory: None,
-            },
+        let environment: Vec<String> = self.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let config = Config::new(&platform).with_setting("Entrypoint", Some(vec!["/app/run"].into()));
+        let config = config.with_setting("Env", Some(environment.into()));
+        let options = ProofOptions {
+            waivers: self.waivers.clone(),
+            packages: Some(&Packages),
+            package_files: self.package_files.clone(),
+            layer_files: layer_files.to_vec(),
+            memory: None,
+        };
+        let request = ProofRequest {
+            platform: &platform,
+            config: &config,
+            rootfs,
+            contents: &Nothing,
+            owner: Owner { uid: 65532, gid: 65532 },
+            options: &options,
             entrypoint_span: None,
         };
-        let shown = |fault: &Fault| {
+        let text = |fault: &Fault| {
             let diagnostic = fault.diagnostic();
             std::iter::once(diagnostic.message.as_str()).chain(diagnostic.hints.iter().map(String::as_str)).collect::<Vec<_>>().join(" | ")
         };
-        Plan::new(request, &Nothing).map(|plan| plan.proof).map_err(|faults| faults.iter().map(shown).collect())
+        prove(&request).map_err(|faults| faults.iter().map(text).collect())
     }
 
     /// Checks that the image is proved, and that these are among what is reached.
@@ -320,6 +336,77 @@ fn packages_are_proved_and_their_libraries_may_rely_on_others() {
 }
 
 #[test]
+fn an_opened_image_is_proved_like_a_planned_one() {
+    let addon = Elf { machine: 183, ..library("arm.node", &[]) };
+    let image = || {
+        let image = Image::glibc().elf("app/run", &Elf { runpath: Some("$ORIGIN/lib"), ..program(&["libx.so.1", "libc.so.6"]) });
+        image.elf("app/arm.node", &addon).elf("app/more.so", &library("more.so", &["libnone.so"])).with("app/tool", b"#!/bin/bash\n")
+    };
+    let lacking = image();
+    let faults = lacking.prove_opened().unwrap_err();
+    assert!(faults[0].starts_with("`/app/run` needs the library `libx.so.1`, which is not in the image"), "{faults:?}");
+    assert_eq!(lacking.prove().unwrap_err(), faults);
+    let too_new = Elf { versions: &[("libc.so.6", &["GLIBC_2.38"])], ..library("libx.so.1", &["libc.so.6"]) };
+    let faults = image().elf("app/lib/libx.so.1", &too_new).prove_opened().unwrap_err();
+    assert!(faults[0].contains("needs the version `GLIBC_2.38` of `libc.so.6`"), "{faults:?}");
+    let complete = image().elf("app/lib/libx.so.1", &library("libx.so.1", &["libc.so.6"]));
+    let proof = complete.prove_opened().unwrap();
+    assert!(proof.reached.contains(&"/app/lib/libx.so.1".to_owned()), "{proof:?}");
+    assert_eq!((proof.tallies(Level::Warning).len(), proof.tallies(Level::Information).len()), (2, 1), "{proof:?}");
+    assert_eq!(complete.prove().unwrap(), proof);
+}
+
+/// Keeps everything, and counts how often something was kept.
+#[derive(Debug, Default)]
+struct Kept(std::cell::RefCell<BTreeMap<Digest, Vec<u8>>>);
+
+impl ProofMemory for Kept {
+    fn recall(&self, key: &Digest) -> Option<Vec<u8>> {
+        self.0.borrow().get(key).cloned()
+    }
+
+    fn keep(&self, key: &Digest, found: &[u8]) {
+        self.0.borrow_mut().insert(*key, found.to_vec());
+    }
+}
+
+#[test]
+fn what_is_remembered_depends_on_config_layers_and_files() {
+    let platform = Platform::default_target();
+    let memory = Kept::default();
+    let run = program(&[]).write();
+    let entry = Entry { kind: EntryKind::File(Content::Inline(run.into())), mode: 0o755, owner: Owner::default() };
+    let changeset = Changeset::new(vec![(ImagePath::new(b"run").unwrap(), entry.clone())]);
+    let loader = Fact::new(FactKind::File { size: 1, head: Head::Other, content: None, digest: None }, 0o755, Owner::default());
+    let loader = LayerFact { path: ImagePath::new(GLIBC.as_bytes()).unwrap(), fact: LayerEntry::Add(loader) };
+    let layer = LayerFacts { diff_id: Digest::of(b"one"), size: 0, entries: vec![loader] };
+    let prove = |config: &Config, more: Option<&Changeset>, named: &[&str]| {
+        let mut rootfs = Rootfs::new();
+        rootfs.apply(&layer);
+        rootfs.push(&changeset);
+        more.into_iter().for_each(|more| rootfs.push(more));
+        let layer_files = named.iter().map(|path| ImagePath::new(path.as_bytes()).unwrap()).collect();
+        let options = ProofOptions { memory: Some(&memory), layer_files, ..ProofOptions::default() };
+        let (owner, contents) = (Owner::default(), &Nothing);
+        let request =
+            ProofRequest { platform: &platform, config, rootfs: &rootfs, contents, owner, options: &options, entrypoint_span: None };
+        prove(&request).unwrap();
+        memory.0.borrow().len()
+    };
+    let config = Config::new(&platform).with_setting("Entrypoint", Some(vec!["/run"].into()));
+    let config = config.with_diff_ids(vec![layer.diff_id]);
+    assert_eq!(prove(&config, None, &[]), 1);
+    assert_eq!(prove(&config, None, &[]), 1, "the same is recalled");
+    assert_eq!(prove(&config.clone().with_setting("Labels", Some(serde_json::json!({"a": "b"}))), None, &[]), 1, "labels load nothing");
+    assert_eq!(prove(&config.clone().with_setting("Env", Some(vec!["PATH=/x"].into())), None, &[]), 2);
+    assert_eq!(prove(&config.clone().with_setting("Cmd", Some(vec!["x"].into())), None, &[]), 3);
+    assert_eq!(prove(&config.clone().with_diff_ids(vec![Digest::of(b"two")]), None, &[]), 4);
+    assert_eq!(prove(&config, None, &["x.so"]), 5);
+    let more = Changeset::new(vec![(ImagePath::new(b"more.so").unwrap(), entry)]);
+    assert_eq!(prove(&config, Some(&more), &[]), 6);
+}
+
+#[test]
 fn addons_are_told_apart_from_those_of_other_platforms() {
     let musl = library("m.node", &["libc.musl-x86_64.so.1"]);
     let mut image = Image::glibc().elf("app/run", &program(&["libc.so.6"])).elf("app/m.node", &musl);
@@ -358,9 +445,9 @@ fn hostile_files_end() {
         .reaches(&["/usr/lib/libb.so"]);
     // Headers that lie.
     let good = program(&["libc.so.6"]).write();
-    for place in 0..good.len() {
+    for offset in 0..good.len() {
         let mut bytes = good.clone();
-        bytes[place] ^= 0xff;
+        bytes[offset] ^= 0xff;
         let _ = Image::glibc().with("app/run", &bytes).prove();
     }
 }

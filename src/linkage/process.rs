@@ -4,8 +4,9 @@ use std::sync::Arc;
 use crate::rootfs::{Dynamic, ImagePath};
 
 use super::files::{Files, absolute};
-use super::finding::{Finding, Level, Problem};
-use super::loader::{Libc, Loader, Surroundings};
+use super::loader::{Libc, Loader, ProcessSettings};
+use super::problem::Problem;
+use super::remark::{Level, Remark};
 use super::search::Search;
 
 /// The most libraries of one process.
@@ -45,13 +46,13 @@ pub(super) enum Depth {
 pub(super) struct Process<'a> {
     pub(super) files: &'a Files<'a>,
     pub(super) loader: Loader,
-    pub(super) surroundings: &'a Surroundings,
+    pub(super) settings: &'a ProcessSettings,
     /// The files that led to the program.
     chain: Vec<ImagePath>,
     objects: Vec<Object>,
     main: Option<usize>,
     looks: Cell<u32>,
-    remarks: Vec<Finding>,
+    remarks: Vec<Remark>,
 }
 
 impl Object {
@@ -67,9 +68,9 @@ impl Object {
 
 impl<'a> Process<'a> {
     /// Returns a process with nothing in it but the loader.
-    pub(super) fn new(files: &'a Files<'a>, loader: Loader, surroundings: &'a Surroundings, chain: &[ImagePath]) -> Self {
+    pub(super) fn new(files: &'a Files<'a>, loader: Loader, settings: &'a ProcessSettings, chain: &[ImagePath]) -> Self {
         let objects = loader.itself.iter().map(|(real, dynamic)| Object::main(real.clone(), Arc::clone(dynamic))).collect();
-        Self { files, loader, surroundings, chain: chain.to_vec(), objects, main: None, looks: Cell::new(0), remarks: Vec::new() }
+        Self { files, loader, settings, chain: chain.to_vec(), objects, main: None, looks: Cell::new(0), remarks: Vec::new() }
     }
 
     pub(super) fn objects(&self) -> &[Object] {
@@ -77,7 +78,7 @@ impl<'a> Process<'a> {
     }
 
     /// Returns what is odd, and no fault.
-    pub(super) fn remarks(&self) -> &[Finding] {
+    pub(super) fn remarks(&self) -> &[Remark] {
         &self.remarks
     }
 
@@ -160,7 +161,7 @@ impl<'a> Process<'a> {
         if given_up {
             let path = self.objects[asking].real.to_string();
             let reason = "asks for more libraries, in more folders, than are looked through".to_owned();
-            self.remarks.push(Finding { level: Level::Unproved, path, needs: name.to_owned(), reason });
+            self.remarks.push(Remark { level: Level::Unproved, path, needs: name.to_owned(), reason });
         }
         !given_up
     }
@@ -172,19 +173,19 @@ impl<'a> Process<'a> {
             let Some(library) = self.objects.iter().find(|object| object.is_called(&needed.library)) else { continue };
             let defines = &library.dynamic.defines;
             let missing = needed.versions.iter().filter(|version| !defines.contains(version));
-            let (path, place) = (self.objects[object].real.clone(), library.real.clone());
+            let (path, found) = (self.objects[object].real.clone(), library.real.clone());
             if library.dynamic.gap.is_some() {
                 continue;
             }
             if defines.is_empty() {
                 // glibc says so on standard error, and goes on.
-                let reason = format!("needs versions of it, and `{place}` defines none");
-                self.remarks.push(Finding { level: Level::Unproved, path: path.to_string(), needs: needed.library.to_string(), reason });
+                let reason = format!("needs versions of it, and `{found}` defines none");
+                self.remarks.push(Remark { level: Level::Unproved, path: path.to_string(), needs: needed.library.to_string(), reason });
                 continue;
             }
             for version in missing {
                 if problems.len() < PROBLEMS {
-                    problems.push(Problem::version(&path, self.chain_to(object), &needed.library, version, &place, defines));
+                    problems.push(Problem::version(&path, self.chain_to(object), &needed.library, version, &found, defines));
                 }
             }
         }

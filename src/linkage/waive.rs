@@ -2,7 +2,8 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use crate::recipe::UnprovedEntry;
 
-use super::finding::{Finding, Level, Problem, Proof};
+use super::problem::Problem;
+use super::remark::{Level, Proof, Remark};
 
 struct Matching<'a> {
     waiver: &'a UnprovedEntry,
@@ -30,16 +31,16 @@ pub(super) fn apply(waivers: &[UnprovedEntry], problems: Vec<Problem>, proof: &m
             one.takes(&path, [Some(&problem.needs), problem.library.as_deref()]).then(|| waived(&problem.reason, one.waiver))
         });
         match taken {
-            Some(reason) => proof.findings.push(Finding { level: Level::Waived, path, needs: problem.needs, reason }),
+            Some(reason) => proof.remarks.push(Remark { level: Level::Waived, path, needs: problem.needs, reason }),
             None => rest.push(problem),
         }
     }
-    for finding in proof.findings.iter_mut().filter(|finding| matches!(finding.level, Level::Warning | Level::Unproved)) {
+    for remark in proof.remarks.iter_mut().filter(|remark| matches!(remark.level, Level::Warning | Level::Unproved)) {
         let taken = matching
             .iter_mut()
-            .find_map(|one| one.takes(&finding.path, [Some(&finding.needs), None]).then(|| waived(&finding.reason, one.waiver)));
+            .find_map(|one| one.takes(&remark.path, [Some(&remark.needs), None]).then(|| waived(&remark.reason, one.waiver)));
         if let Some(reason) = taken {
-            (finding.level, finding.reason) = (Level::Waived, reason);
+            (remark.level, remark.reason) = (Level::Waived, reason);
         }
     }
     let idle = matching.iter().filter(|one| !one.used);
