@@ -1,5 +1,5 @@
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::host::{Unfinished, write_unfinished};
 use crate::oci::{Descriptor, ImageReference, Manifest, RawManifest, Selector, Store, StoreError, StoreFault, Tag};
@@ -43,11 +43,11 @@ impl ArchiveFile {
         write().map_err(|error| self.unwritten(error))
     }
 
-    /// Reads an unfinished archive back: all manifests, and the bytes of every blob.
-    pub(super) fn verify(&self, file: &Unfinished, publication: &Publication) -> Result<(), StoreError> {
+    /// Reads the archive back that is at `path`, under its own name or an unfinished one: all manifests, and the bytes of every blob.
+    pub(super) fn verify(&self, path: &Path, publication: &Publication) -> Result<(), StoreError> {
         let read = || match &self.form {
             Form::Oci(tags) => {
-                let archive = Archive::open(file.path())?;
+                let archive = Archive::open(path)?;
                 for tag in tags {
                     self.same(&archive.read_manifest(&Selector::Tag(tag.clone()))?, &publication.root)?;
                 }
@@ -57,7 +57,7 @@ impl ArchiveFile {
                 publication.blobs.values().try_for_each(|(descriptor, _)| self.blob(&archive, descriptor))
             }
             Form::Docker(_) => {
-                let archive = DockerArchive::open(file.path())?;
+                let archive = DockerArchive::open(path)?;
                 let found = archive.manifest().parse::<Manifest>().map_err(|fault| self.unlike().caused_by(fault))?;
                 let written = publication.root.parse::<Manifest>().map_err(|fault| self.unlike().caused_by(fault))?;
                 if found.view().config.digest != written.view().config.digest {

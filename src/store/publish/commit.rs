@@ -1,10 +1,10 @@
 use super::archive_file::ArchiveFile;
-use super::destination::{Engine, Kind};
+use super::destination::{Engine, Kind, NamedStore};
 use super::staged::Staged;
 use super::{PublishFault, Sent};
 use crate::diagnostic::ExternalError;
 use crate::host::Unfinished;
-use crate::oci::{Digest, Store, StoreError, StoreFault, Tag};
+use crate::oci::{Digest, RawManifest, Selector, StoreError, StoreFault, Tag};
 use crate::store::docker_archive;
 use crate::store::publication::Publication;
 
@@ -19,7 +19,7 @@ pub struct Committed {
 enum Step<'a> {
     Load(&'a Engine),
     Rename(&'a ArchiveFile, Unfinished),
-    Move(&'a dyn Store, &'a Tag),
+    Move(&'a NamedStore, &'a Tag),
 }
 
 impl Step<'_> {
@@ -28,8 +28,24 @@ impl Step<'_> {
         match self {
             Self::Load(engine) => engine.api.name(),
             Self::Rename(file, _) => format!("`{}`", file.name()),
-            Self::Move(store, tag) => format!("`{}:{tag}`", store.name()),
+            Self::Move(named, tag) => format!("`{}:{tag}`", named.store.name()),
         }
+    }
+}
+
+/// What a step that failed has done all the same: a file has its name when the flush of its folder fails, and a tag may have moved
+/// when the registry's answer is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    /// The name is as it was.
+    None,
+    /// The name is the image's.
+    Named,
+}
+
+impl Effect {
+    fn of(named: bool) -> Self {
+        if named { Self::Named } else { Self::None }
     }
 }
 
@@ -50,21 +66,35 @@ pub(super) fn run(staged: Staged<'_>) -> Result<Committed, PublishFault> {
         }
     }
     for named in open().filter_map(|destination| destination.store()) {
-        steps.extend(named.tags.iter().map(|tag| Step::Move(&*named.store, tag)));
+        steps.extend(named.tags.iter().map(|tag| Step::Move(named, tag)));
     }
     let names: Vec<String> = steps.iter().map(Step::name).collect();
     for (number, step) in steps.into_iter().enumerate() {
-        let taken = match step {
-            Step::Load(engine) => load(engine, publication, transaction.watch.write("docker-daemon:")),
-            Step::Rename(file, unfinished) => file.rename(unfinished),
-            Step::Move(store, tag) => store.write_manifest(&publication.root, Some(tag)),
+        let (taken, effect) = match step {
+            Step::Load(engine) => (load(engine, publication, transaction.watch.write("docker-daemon:")), Effect::None),
+            Step::Rename(file, unfinished) => {
+                let taken = file.rename(unfinished);
+                let effect = Effect::of(taken.is_err() && file.verify(&file.path, publication).is_ok());
+                (taken, effect)
+            }
+            Step::Move(named, tag) => {
+                let taken = named.store.write_manifest(&publication.root, Some(tag));
+                let effect = Effect::of(taken.is_err() && is_tagged(named, tag, &publication.root));
+                (taken, effect)
+            }
         };
-        taken.map_err(|error| partial(error, &names, number, &publication.digest()))?;
+        taken.map_err(|error| partial(error, &names, number, effect, &publication.digest()))?;
     }
     for destination in open().filter(|destination| destination.store().is_some()) {
         transaction.watch.committed(&destination.name(), &publication.digest());
     }
     Ok(Committed { sent: staging.sent })
+}
+
+/// Says whether a tag names the image. A registry is asked once.
+fn is_tagged(named: &NamedStore, tag: &Tag, root: &RawManifest) -> bool {
+    let reads = || named.store.read_manifest(&Selector::Tag(tag.clone())).is_ok_and(|found| found.bytes == root.bytes);
+    if named.image.is_some() { named.store.is_named(root, std::slice::from_ref(tag)) } else { reads() }
 }
 
 fn load(engine: &Engine, publication: &Publication, done: Box<dyn FnOnce(&str)>) -> Result<(), StoreError> {
@@ -75,14 +105,14 @@ fn load(engine: &Engine, publication: &Publication, done: Box<dyn FnOnce(&str)>)
 }
 
 /// Describes the state after a step that failed: `names` are those of all steps, and `number` is the one that failed.
-fn partial(error: StoreError, names: &[String], number: usize, digest: &Digest) -> StoreError {
-    let (changed, others) = names.split_at(number);
-    let [failed, unchanged @ ..] = others else { return error };
+fn partial(error: StoreError, names: &[String], number: usize, effect: Effect, digest: &Digest) -> StoreError {
+    let (changed, unchanged) = (&names[..number + usize::from(effect == Effect::Named)], &names[number + 1..]);
     if changed.is_empty() {
         return error;
     }
     let have = if changed.len() == 1 { "has" } else { "have" };
-    let mut message = format!("the image was published in part: {} {have} {digest} now; {failed} failed", changed.join(", "));
+    let failed = if effect == Effect::Named { "the last of them could not be confirmed" } else { &format!("{} failed", names[number]) };
+    let mut message = format!("the image was published in part: {} {have} {digest} now; {failed}", changed.join(", "));
     if !unchanged.is_empty() {
         message.extend([", and nothing changed at ", &unchanged.join(", ")]);
     }

@@ -26,7 +26,7 @@ impl<'a> Verified<'a> {
         })?;
         for (number, file) in &staged.archives {
             if let Kind::Archive(archive) = &staging.transaction.destinations[*number].0 {
-                archive.verify(file, publication)?;
+                archive.verify(file.path(), publication)?;
             }
         }
         Ok(Self { staged })
