@@ -20,7 +20,7 @@ pub fn prove(request: &ProofRequest<'_>) -> Result<Proof, Vec<Fault>> {
     let options = request.options;
     let files = &Files::new(request.rootfs, request.contents, request.owner);
     let settings = &ProcessSettings::of(request.config);
-    let started = start::check(request, files, settings).map_err(|fault| vec![fault])?;
+    let started = start::check(request, files, settings)?;
     let mut prover = Prover { request, files, settings, problems: Vec::new(), proof: Proof::default(), seen: BTreeSet::new() };
     let main = prover.started(&started);
     let loader = main.as_ref().map(|main| main.loader.clone()).or_else(|| Loader::of_platform(files, &request.platform.architecture));

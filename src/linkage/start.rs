@@ -15,19 +15,19 @@ const INTERPRETERS: usize = 4;
 ///
 /// # Errors
 /// When nothing is started, or it could not start.
-pub(super) fn check(request: &ProofRequest<'_>, files: &Files<'_>, settings: &ProcessSettings) -> Result<Vec<Started>, Fault> {
+pub(super) fn check(request: &ProofRequest<'_>, files: &Files<'_>, settings: &ProcessSettings) -> Result<Vec<Started>, Vec<Fault>> {
     let span = request.entrypoint_span;
     let Some(program) = request.config.arguments().first().copied() else {
         let diagnostic = Diagnostic::error("the image has nothing to start")
             .at(span, "no entrypoint")
             .hint("write `entrypoint = [\"/path/of/the/program\"]` in `[process]`");
-        return Err(Fault::NothingToStart(diagnostic));
+        return Err(vec![Fault::NothingToStart(diagnostic)]);
     };
     let mut checker = Checker { platform: request.platform, files, settings, started: Vec::new() };
     if let Err(Refusal { message, hint }) = checker.program(program) {
         let mut diagnostic = Diagnostic::error(message).at(span, "could not start");
         diagnostic.hints.extend(hint);
-        return Err(Fault::Start(diagnostic));
+        return Err(vec![Fault::Start(diagnostic)]);
     }
     Ok(checker.started)
 }

@@ -213,7 +213,7 @@ fn a_library_for_another_machine_is_passed_by() {
     image.refused(&["is of no use where it is found: `/first/libx.so.1` is for arm64"]);
     let image = Image::glibc().elf("app/run", &main).elf("first/libx.so.1", &other).elf("second/libx.so.1", &library("libx.so.1", &[]));
     image.reaches(&["/second/libx.so.1"]);
-    // A linker script in a library's place ends the search.
+    // A linker script where a library should be ends the search.
     let image =
         Image::glibc().elf("app/run", &main).with("first/libx.so.1", b"GROUP ( x )").elf("second/libx.so.1", &library("libx.so.1", &[]));
     image.refused(&["`/first/libx.so.1` is no library"]);
@@ -384,7 +384,9 @@ fn what_is_remembered_depends_on_config_layers_and_files() {
         let mut rootfs = Rootfs::new();
         rootfs.apply(&layer);
         rootfs.push(&changeset);
-        more.into_iter().for_each(|more| rootfs.push(more));
+        if let Some(more) = more {
+            rootfs.push(more);
+        }
         let layer_files = named.iter().map(|path| ImagePath::new(path.as_bytes()).unwrap()).collect();
         let options = ProofOptions { memory: Some(&memory), layer_files, ..ProofOptions::default() };
         let (owner, contents) = (Owner::default(), &Nothing);

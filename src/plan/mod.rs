@@ -8,9 +8,9 @@
 mod accounts;
 mod config;
 mod parents;
-mod placing;
 mod request;
 mod settings;
+mod sources;
 mod split;
 
 pub use request::{Fault, PlanRequest, Source};
@@ -70,13 +70,13 @@ impl Plan {
         for layer in &written {
             below.push(&layer.changeset);
         }
-        let mut placed = placing::place(&below, sources, &mut faults);
+        let mut resolved = sources::resolve(&below, sources, &mut faults);
         let generated = accounts::generate(&below, &user, &writable, &settings, &mut faults);
-        placing::add_generated(&below, &mut placed, generated, &mut faults);
+        sources::add_generated(&below, &mut resolved, generated, &mut faults);
         if !faults.is_empty() {
             return Err(faults);
         }
-        let groups = placing::group(placed);
+        let groups = sources::group(resolved);
         let groups = if split == Split::Auto { split::split(groups) } else { groups };
         let groups = parents::complete(&below, groups);
         let mut layers: Vec<PlannedLayer> = written.iter().map(|layer| planned(&layer.name, layer.changeset.clone(), compressor)).collect();

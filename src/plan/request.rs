@@ -44,7 +44,7 @@ pub struct Source {
     pub span: Option<Span>,
     /// The group whose layer it shares; a layer of its own without one.
     pub layer: Option<String>,
-    /// Whether it may take the place of what other entries put at the same path.
+    /// Whether it may replace what other entries put at the same path.
     pub replace: bool,
     /// What it adds.
     pub entries: Vec<(ImagePath, Entry)>,

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::placing::moved;
+use super::sources::moved;
 use crate::layer::path_hash;
 use crate::rootfs::{Content, Entry, EntryKind, ImagePath};
 

@@ -3,38 +3,38 @@ use crate::rootfs::{Content, Entry, EntryKind, Fact, FactKind, FoundFile, ImageP
 
 use super::{Fault, Source};
 
-/// Puts every source's entries where they land in the image, and finds those that exclude each other.
-pub(super) fn place(below: &Rootfs<'_>, sources: Vec<Source>, faults: &mut Vec<Fault>) -> Vec<Source> {
-    let mut placed: Vec<Source> = Vec::new();
+/// Leads every source's entries through the links of the base, and finds those that exclude each other.
+pub(super) fn resolve(below: &Rootfs<'_>, sources: Vec<Source>, faults: &mut Vec<Fault>) -> Vec<Source> {
+    let mut resolved: Vec<Source> = Vec::new();
     for source in sources {
         let mut source = canonical(below, source);
         source.entries.sort_by(|(one, _), (other, _)| one.cmp(other));
         against_base(below, &source, faults);
-        for earlier in &mut placed {
+        for earlier in &mut resolved {
             settle(earlier, &mut source, faults);
         }
-        placed.push(source);
+        resolved.push(source);
     }
-    placed
+    resolved
 }
 
 /// Adds what we generate ourselves, accounts and folders, at the bottom. What the recipe's own files hold goes first.
-pub(super) fn add_generated(below: &Rootfs<'_>, placed: &mut Vec<Source>, generated: Source, faults: &mut Vec<Fault>) {
+pub(super) fn add_generated(below: &Rootfs<'_>, resolved: &mut Vec<Source>, generated: Source, faults: &mut Vec<Fault>) {
     let mut generated = canonical(below, generated);
     generated.entries.sort_by(|(one, _), (other, _)| one.cmp(other));
-    generated.entries.retain(|(path, _)| placed.iter().all(|source| find(source, path).is_none()));
-    for source in placed.iter_mut() {
+    generated.entries.retain(|(path, _)| resolved.iter().all(|source| find(source, path).is_none()));
+    for source in resolved.iter_mut() {
         settle(source, &mut generated, faults);
     }
     if !generated.entries.is_empty() {
-        placed.insert(0, generated);
+        resolved.insert(0, generated);
     }
 }
 
 /// Joins sources that share a layer; the order is that of their first entries.
-pub(super) fn group(placed: Vec<Source>) -> Vec<(String, Vec<(ImagePath, Entry)>)> {
+pub(super) fn group(resolved: Vec<Source>) -> Vec<(String, Vec<(ImagePath, Entry)>)> {
     let mut groups: Vec<Source> = Vec::new();
-    for source in placed {
+    for source in resolved {
         if source.entries.is_empty() {
             continue;
         }
@@ -50,25 +50,25 @@ pub(super) fn group(placed: Vec<Source>) -> Vec<(String, Vec<(ImagePath, Entry)>
     groups.into_iter().map(|group| (group.name, group.entries)).collect()
 }
 
-/// Leads every path through the links of the base: where `/bin` is a link to `usr/bin`, `/bin/x` lands at `/usr/bin/x`.
+/// Leads every path through the links of the base: where `/bin` is a link to `usr/bin`, `/bin/x` becomes `/usr/bin/x`.
 fn canonical(below: &Rootfs<'_>, mut source: Source) -> Source {
     let mut last: Option<(ImagePath, ImagePath)> = None;
     for (path, entry) in &mut source.entries {
-        let landed = land(below, path, entry, &mut last);
+        let real = real_path(below, path, entry, &mut last);
         if let EntryKind::HardLink(target) = &entry.kind {
-            let real = land(below, target, entry, &mut None);
-            entry.kind = EntryKind::HardLink(real);
+            let real_target = real_path(below, target, entry, &mut None);
+            entry.kind = EntryKind::HardLink(real_target);
         }
-        if landed != *path {
-            entry.kind = moved(std::mem::replace(&mut entry.kind, EntryKind::Directory), path, &landed);
-            *path = landed;
+        if real != *path {
+            entry.kind = moved(std::mem::replace(&mut entry.kind, EntryKind::Directory), path, &real);
+            *path = real;
         }
     }
     source
 }
 
-fn land(below: &Rootfs<'_>, path: &ImagePath, entry: &Entry, last: &mut Option<(ImagePath, ImagePath)>) -> ImagePath {
-    // A folder lands where its own name leads, too: a folder over a link to a folder would hide what is there.
+fn real_path(below: &Rootfs<'_>, path: &ImagePath, entry: &Entry, last: &mut Option<(ImagePath, ImagePath)>) -> ImagePath {
+    // A folder's own name is followed as well: a folder over a link to a folder would hide what is there.
     if entry.kind == EntryKind::Directory {
         return match below.resolve(path) {
             Resolved::File(real, Fact { kind: FactKind::Directory, .. }) | Resolved::Missing(real) => real,
@@ -83,12 +83,12 @@ fn land(below: &Rootfs<'_>, path: &ImagePath, entry: &Entry, last: &mut Option<(
             Resolved::Loop => parent.clone(),
         },
     };
-    let landed = if real == parent { path.clone() } else { real.join(path.name()).unwrap_or_else(|_| path.clone()) };
+    let resolved = if real == parent { path.clone() } else { real.join(path.name()).unwrap_or_else(|_| path.clone()) };
     *last = Some((parent, real));
-    landed
+    resolved
 }
 
-/// Keeps a file's place on the host when its path in the image changes.
+/// Keeps a file's path on the host when its path in the image changes.
 pub(super) fn moved(kind: EntryKind, from: &ImagePath, to: &ImagePath) -> EntryKind {
     let EntryKind::File(content) = kind else { return kind };
     match content.found(from) {
