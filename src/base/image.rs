@@ -148,8 +148,8 @@ impl BaseImage {
         Ok(Self { config: inherited(config, inherit), layers: layers.collect::<Result<_, _>>()?, written: Vec::new(), annotations })
     }
 
-    /// Returns a base whose layers we write ourselves, with its environment in order, and the program that it starts when nothing else is said.
-    pub fn written(platform: &Platform, layers: Vec<WrittenLayer>, environment: &[(String, String)], entrypoint: &[String]) -> Self {
+    /// Returns a base of layers that are written here, with its environment in order, and its entrypoint.
+    pub fn of_layers(platform: &Platform, layers: Vec<WrittenLayer>, environment: &[(String, String)], entrypoint: &[String]) -> Self {
         let environment: Vec<Value> = environment.iter().map(|(name, value)| format!("{name}={value}").into()).collect();
         let config = Config::new(platform).with_setting("Env", Some(environment.into())).with_setting("WorkingDir", Some("/".into()));
         let entrypoint = (!entrypoint.is_empty()).then(|| entrypoint.to_vec().into());

@@ -84,7 +84,7 @@ impl EngineApi {
             let words = chain(&error).pop().map(|text| redact::escaped(&text)).unwrap_or_default();
             let start = "check that it runs, or name another: `DOCKER_HOST=unix:///path/of/the.sock`";
             if error.is_connect() {
-                failed().caused_by(format!("nobody answers there: {words}")).hint(start)
+                failed().caused_by(format!("no engine answers there: {words}")).hint(start)
             } else {
                 failed().caused_by(words)
             }

@@ -149,7 +149,7 @@ fn static_base(recipe: &Recipe) -> ChosenBase {
     let changeset = embedded::changeset(&embedded::accounts(&user, &group), &user);
     let layer = WrittenLayer { name: "the embedded base".to_owned(), changeset };
     let environment = embedded::environment().map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let image = |platform: &Platform| BaseImage::written(platform, vec![layer.clone()], &environment, &[]);
+    let image = |platform: &Platform| BaseImage::of_layers(platform, vec![layer.clone()], &environment, &[]);
     let platforms = recipe.platforms.iter().map(|platform| PlatformBase::Image(Box::new(image(&platform.value)))).collect();
     let choice = LockedChoice::Static { data: embedded::DATA_VERSION.to_owned() };
     ChosenBase::Image { choice, base: FoundBase { platforms, layers: LayerOrigin::Embedded } }

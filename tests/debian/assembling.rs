@@ -110,7 +110,8 @@ fn a_lock_builds_the_same_image_everywhere() {
     assert_eq!(build(&[]), first);
     assert!(project.mirror.asked().iter().all(|path| path.starts_with("/pool/")));
     // From where they were vendored, nothing else is needed at all.
-    project.good(&["vendor", "vendored"]);
+    let vendored: serde_json::Value = serde_json::from_str(&project.good(&["vendor", "vendored", "--format", "json"])).unwrap();
+    assert_eq!(vendored["location"], "oci:vendored");
     for path in project.mirror.paths("") {
         project.mirror.take(&path);
     }

@@ -147,7 +147,7 @@ fn f21_addresses_of_either_kind_are_reached_and_zones_refused() {
     let port = test.host().rsplit(':').next().unwrap();
     push(&with(settings(), nobody(), &format!("localhost:{port}")), &bytes(10)).unwrap();
     assert!(test.blob("shop/api", Digest::of(&bytes(10))).is_some());
-    // A name that resolves to the other kind of address only: whoever listens there is reached, if this machine has such addresses.
+    // A name that resolves to the other kind of address only: a server that listens there is reached, if this machine has such addresses.
     if let Ok(listener) = TcpListener::bind("[::1]:0") {
         let address = listener.local_addr().unwrap();
         let six = Middleman::on(listener, Box::new(|_| b"HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n".to_vec()));

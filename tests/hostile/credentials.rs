@@ -237,7 +237,7 @@ fn redirects_to_others_and_back() {
         let to = chosen.clone();
         let setting = Setting::new(password(), &[], move |shown| match (is_own(shown), shown.headers.contains_key("authorization")) {
             (true, true) => Reply::new(status).header("Location", &to.get()),
-            // Whoever it went to sends it back, and asks for the password as well.
+            // The server that got it sends it back, and asks for the password as well.
             (false, _) if shown.target.contains("back") => {
                 Reply::new(status).header("Location", &format!("http://{OWNER}/v2/team/app/secret"))
             }

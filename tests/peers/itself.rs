@@ -16,7 +16,7 @@ fn program() -> PathBuf {
         return PathBuf::from(path);
     }
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
-    // A target folder of its own: the one in use may be locked by whoever runs this test.
+    // A target folder of its own: the one in use may be locked by the run of this test.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("itself");
     let mut cargo = Command::new(std::env::var_os("CARGO").map(PathBuf::from).or_else(|| locate("cargo")).unwrap());
     cargo.args(["build", "--release", "--locked", "--bin", "hardened", "--target", "x86_64-unknown-linux-gnu", "--target-dir"]);

@@ -26,7 +26,7 @@ impl Podman {
     pub(crate) fn find() -> Option<Self> {
         let (program, runc) = (Peer::find("podman")?, Peer::find("runc")?);
         let folder = TempDir::new().unwrap();
-        // The limits of a container may not pass those of whoever starts it, which differ from machine to machine.
+        // The limits of a container may not pass those of the user who starts it, which differ from machine to machine.
         let settings = format!(
             "[containers]\ndefault_ulimits = [\"nofile=1024:4096\", \"nproc=1024:2048\"]\n[engine]\nruntime = \"runc\"\n\
              cgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n[engine.runtimes]\nrunc = [\"{}\"]\n",

@@ -76,6 +76,10 @@ fn an_image_is_pushed_to_every_name_and_tags_move_last() {
     let sandbox = Sandbox::of(&recipe("static = true").replace("name = \"registry.example.no/shop/api\"", &names));
     let ran = sandbox.run(&["build", "--push", "--format", "json"]).succeeds().json();
     let digest = ran["digest"].as_str().unwrap();
+    let upload = |upload: &Value| format!("{} {}", upload["status"].as_str().unwrap(), upload["destination"].as_str().unwrap());
+    let uploads: Vec<String> = ran["uploads"].as_array().unwrap().iter().map(upload).collect();
+    assert!(uploads.contains(&format!("uploaded {}/shop/api", one.host())), "{uploads:?}");
+    assert!(uploads.contains(&format!("mounted {}/mirror/api", one.host())), "{uploads:?}");
     for (test, repository) in [(&one, "shop/api"), (&one, "mirror/api"), (&other, "api")] {
         let manifest = test.manifest(repository, digest).or_else(|| test.manifest(repository, "1.4")).unwrap();
         assert_eq!(test.manifest(repository, "1.4").as_deref(), Some(&*manifest));

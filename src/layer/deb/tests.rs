@@ -304,7 +304,7 @@ fn files_that_no_package_may_hold_are_refused() {
         (vec![entry("./s", b'2', 0o777, "x", b""), entry("./a", b'1', 0o644, "./s", b"")], "no earlier file"),
         (vec![entry("./s", b'2', 0o777, "../x", b"")], "leads out of the image"),
         (vec![entry("./s", b'2', 0o777, "/tmp", b""), file("./s/x", b"")], "lies below `/s`"),
-        (vec![file("./d/x", b""), entry("./d", b'2', 0o777, "/tmp", b"")], "takes the at of a folder"),
+        (vec![file("./d/x", b""), entry("./d", b'2', 0o777, "/tmp", b"")], "takes the place of a folder"),
         (vec![file("./a", b"1"), file("a", b"2")], "`/a`, which is there twice"),
         (vec![folder("./d/"), folder("d")], "`/d`, which is there twice"),
         (vec![file("./usr/.wh.bin", b"")], "would hide another file"),

@@ -135,7 +135,7 @@ pub(super) fn images(
             made: assembled.needs,
             unexplained_scripts: assembled.unexplained,
         };
-        let image = BaseImage::written(platform, assembled.layers, &assembled.environment, &base.entrypoint);
+        let image = BaseImage::of_layers(platform, assembled.layers, &assembled.environment, &base.entrypoint);
         images.push(DebianImage { image, outcome, proof });
     }
     Ok((images, packages))
