@@ -70,7 +70,7 @@ impl ImageSet {
             D::Fault::from(ImageFault::Platform { wanted, found })
         };
         if !root.media_type.is_index() {
-            let image = open_image(root.clone(), documents)?;
+            let image = open_image(&root, documents)?;
             let own = image.config().view().platform().clone();
             if platform.is_some_and(|wanted| *wanted != own) {
                 return Err(lacks(vec![own]));
@@ -83,7 +83,7 @@ impl ImageSet {
             // Of two images for one platform, runtimes take the first.
             let is_wanted = platform.is_none_or(|wanted| images.is_empty() && child.platform.is(wanted));
             if is_wanted {
-                let image = open_image(documents.manifest(child.descriptor)?, documents)?;
+                let image = open_image(&documents.manifest(child.descriptor)?, documents)?;
                 images.push(PlatformImage { platform: child.platform.clone(), image });
             }
         }
@@ -120,7 +120,7 @@ impl ImageSet {
     }
 }
 
-fn open_image<D: Documents>(raw: RawManifest, documents: &D) -> Result<Image, D::Fault> {
+fn open_image<D: Documents>(raw: &RawManifest, documents: &D) -> Result<Image, D::Fault> {
     let manifest = raw.parse::<Manifest>().map_err(ImageFault::from)?;
     let descriptor = &manifest.view().config;
     let config = Parsed::<Config>::read_described(&documents.config(descriptor)?, descriptor).map_err(ImageFault::from)?;

@@ -54,7 +54,7 @@ pub fn read_layer(
             return Err(ArchiveFault::Entries(limits.entries));
         }
         if !member.path.is_root() {
-            pass.member(&mut archive, member)?;
+            pass.member(&mut archive, &member)?;
         }
     }
     let mut tar = archive.into_source();
@@ -77,20 +77,20 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn member<R: Read>(&mut self, archive: &mut StrictTar<R>, member: Member) -> Result<(), ArchiveFault> {
-        self.kept += self.tree.check(&member)?;
-        let entry = match whiteout(&member)? {
+    fn member<R: Read>(&mut self, archive: &mut StrictTar<R>, member: &Member) -> Result<(), ArchiveFault> {
+        self.kept += self.tree.check(member)?;
+        let entry = match whiteout(member)? {
             Whiteout::None => {
                 if member.kind == MemberKind::File {
-                    self.content(archive, &member)?;
+                    self.content(archive, member)?;
                 }
-                entry(&member, &self.tree)?
+                entry(member, &self.tree)?
             }
             Whiteout::Foreign => return Ok(()),
             Whiteout::Of(path, fact) => {
                 // Some unpackers take the earlier entry away with what lies below, and some do not.
                 if fact == LayerEntry::Whiteout && self.tree.holds(&path) {
-                    return Err(link(&member, format!("hides `{path}`, an earlier entry of the same archive")));
+                    return Err(link(member, format!("hides `{path}`, an earlier entry of the same archive")));
                 }
                 LayerFact { path, fact }
             }
@@ -100,7 +100,7 @@ impl Pass<'_> {
             return Err(ArchiveFault::Kept(self.limits.kept));
         }
         if !matches!(entry.fact, LayerEntry::Whiteout | LayerEntry::Opaque) {
-            self.kept += self.tree.add(&member);
+            self.kept += self.tree.add(member);
         }
         self.entries.push(entry);
         Ok(())

@@ -97,7 +97,8 @@ impl<'a> Files<'a> {
             libraries
         };
         let paths = self.libraries.get_or_init(by_name).get(name)?;
-        let is_library = |path: &ImagePath| matches!(self.library(&absolute(path)), Looked::Library(_, machine, _) if super::problem::is_for(&machine, architecture));
+        let is_library =
+            |path: &ImagePath| matches!(self.library(&absolute(path)), Looked::Library(_, machine, _) if machine.is_for(architecture));
         paths.iter().take(16).find(|path| is_library(path)).cloned()
     }
 

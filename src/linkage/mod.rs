@@ -11,7 +11,9 @@
 //! **To add an architecture**: its loaders and its folder in `loader.rs`.
 
 mod files;
+mod load;
 mod loader;
+mod object;
 mod others;
 mod problem;
 mod process;

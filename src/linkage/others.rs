@@ -6,9 +6,10 @@ use crate::rootfs::{Changeset, Dynamic, Entry, EntryKind, FactKind, Head, ImageP
 
 use super::ProofRequest;
 use super::files::Files;
+use super::load::Depth;
 use super::loader::{Libc, Loader, ProcessSettings, from_directory};
-use super::problem::{is_for, machine_name};
-use super::process::{Depth, Object, Process};
+use super::object::Object;
+use super::process::Process;
 use super::remark::{Level, Remark};
 use super::script::{EnvLine, env_line};
 
@@ -153,8 +154,8 @@ impl Others<'_> {
         remarks: &mut Vec<Remark>,
     ) {
         let remark = |level, needs: &str, reason: String| Remark { level, path: path.to_string(), needs: needs.to_owned(), reason };
-        if !is_for(machine, &self.request.platform.architecture) {
-            let reason = format!("is for {}, and the image for {}", machine_name(machine), self.request.platform);
+        if !machine.is_for(&self.request.platform.architecture) {
+            let reason = format!("is for {}, and the image for {}", machine.name(), self.request.platform);
             return remarks.push(remark(Level::Information, "", reason));
         }
         let Some(dynamic) = dynamic else { return };

@@ -1,15 +1,12 @@
 use crate::diagnostic::{Diagnostic, Span};
-use crate::rootfs::{ImagePath, Machine};
+use crate::rootfs::ImagePath;
 
 use super::files::Files;
-use super::process::Object;
 use super::remark::{Level, Remark};
 use super::{Fault, FindPackage};
 
 /// How many faults are told one by one.
 const TOLD: usize = 20;
-/// Programs that load libraries by name, whatever they are linked to: the beginnings of their names.
-const INTERPRETERS: &[&str] = &["python", "node", "java", "ruby", "perl", "php", "deno", "bun", "lua", "R"];
 
 /// Something that a reached file, or one of a package, misses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,23 +138,4 @@ pub(super) fn faults(files: &Files<'_>, problems: Vec<Problem>, packages: Option
             .push("where it is known to work nevertheless, an `[[unproved]]` entry with `path`, `needs` and `reason` says so".to_owned());
     }
     diagnostics.into_iter().map(Fault::Start).collect()
-}
-
-/// Says whether a file is for an architecture.
-pub(super) fn is_for(machine: &Machine, architecture: &str) -> bool {
-    matches!(machine, Machine::Architecture(name) if name == architecture)
-}
-
-pub(super) fn machine_name(machine: &Machine) -> String {
-    match machine {
-        Machine::Architecture(name) => name.clone(),
-        Machine::Number(number) => format!("machine {number}"),
-    }
-}
-
-/// Says whether a program or library may load more than it is linked to.
-pub(super) fn opens_by_name(object: &Object) -> bool {
-    let name = String::from_utf8_lossy(object.real.name()).into_owned();
-    let is_program = object.parent.is_none() && object.dynamic.soname.is_none();
-    object.dynamic.opens_by_name || is_program && INTERPRETERS.iter().any(|interpreter| name.starts_with(interpreter))
 }

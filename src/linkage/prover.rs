@@ -3,10 +3,12 @@ use std::collections::BTreeSet;
 use crate::rootfs::{FactKind, Head, ImagePath, Machine, Resolved};
 
 use super::files::Files;
+use super::load::Depth;
 use super::loader::{Loader, ProcessSettings};
+use super::object::Object;
 use super::others::Others;
 use super::problem::{self, Problem};
-use super::process::{Depth, Object, Process};
+use super::process::Process;
 use super::remark::{Level, Proof, Remark};
 use super::start::{self, Started};
 use super::{Fault, ProofRequest, waive};
@@ -56,7 +58,7 @@ impl<'a> Prover<'a> {
             if let Some(process) = self.program(path, &chain[..chain.len() - 1], head) {
                 self.proof.reached.extend(process.objects().iter().map(|object| object.real.to_string()));
                 for object in process.objects() {
-                    if problem::opens_by_name(object) {
+                    if object.opens_by_name() {
                         self.proof.opening.push(object.real.to_string());
                     }
                 }
@@ -134,8 +136,8 @@ impl<'a> Prover<'a> {
     fn package(&mut self, path: &ImagePath, head: &Head, loader: Option<&Loader>) {
         let Head::Elf { machine, interpreter, dynamic } = head else { return };
         let wanted = &self.request.platform.architecture;
-        if !problem::is_for(machine, wanted) {
-            let found = problem::machine_name(machine);
+        if !machine.is_for(wanted) {
+            let found = machine.name();
             let reason = format!("is for {found}, and the image for {}", self.request.platform);
             // A package may hold code for the processor's other mode, or for no processor of an image at all.
             if found == "386" && wanted == "amd64" || matches!(machine, Machine::Number(_)) {

@@ -2,8 +2,8 @@ use crate::rootfs::ImagePath;
 
 use super::files::Looked;
 use super::loader::{Libc, folder_of, from_directory};
-use super::problem::{is_for, machine_name};
-use super::process::{Object, Process};
+use super::object::Object;
+use super::process::Process;
 
 /// What the search for a library found.
 pub(super) enum Search {
@@ -27,7 +27,7 @@ impl Process<'_> {
                 return Search::TooMany;
             }
             match self.files.library(&path) {
-                Looked::Library(real, machine, dynamic) if is_for(&machine, &self.loader.architecture) => {
+                Looked::Library(real, machine, dynamic) if machine.is_for(&self.loader.architecture) => {
                     return Search::Found(Object { opened: path, real, dynamic, names: vec![name.into()], parent: Some(asking) });
                 }
                 looked => {
@@ -149,6 +149,6 @@ fn reason(looked: &Looked) -> Option<String> {
         Looked::Nothing => None,
         Looked::NoLibrary(path) => of(path, "is no library"),
         Looked::Closed(path) => of(path, "may not be read by the user"),
-        Looked::Library(path, machine, _) => of(path, &format!("is for {}", machine_name(machine))),
+        Looked::Library(path, machine, _) => of(path, &format!("is for {}", machine.name())),
     }
 }

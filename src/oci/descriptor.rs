@@ -157,7 +157,7 @@ pub struct Descriptor {
     pub urls: Vec<String>,
 }
 
-/// One layer of an image: its blob, and what the config says of the tar inside (image-spec, `config.md`, "Layer DiffID").
+/// One layer of an image: its blob, and what the config says of the tar inside (image-spec, `config.md`, "Layer `DiffID`").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageLayer {
     /// The blob.

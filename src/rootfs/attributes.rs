@@ -13,7 +13,7 @@ const EFFECTIVE: u32 = 1;
 /// The extended attributes of a file (xattr(7)), by name. Nearly all files have none, which takes no memory.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Attributes(Option<Box<BTreeMap<String, ImageText>>>);
+pub struct Attributes(BTreeMap<String, ImageText>);
 
 /// The capabilities that a program has when anybody starts it, as bit sets by the numbers of capabilities(7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,20 +30,19 @@ pub struct FileCapabilities {
 
 impl FromIterator<(String, Vec<u8>)> for Attributes {
     fn from_iter<I: IntoIterator<Item = (String, Vec<u8>)>>(attributes: I) -> Self {
-        let named: BTreeMap<String, ImageText> = attributes.into_iter().map(|(name, value)| (name, ImageText(value.into()))).collect();
-        Self((!named.is_empty()).then(|| Box::new(named)))
+        Self(attributes.into_iter().map(|(name, value)| (name, ImageText(value.into()))).collect())
     }
 }
 
 impl Attributes {
     /// Says whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_none()
+        self.0.is_empty()
     }
 
     /// Returns the names and values, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.iter().flat_map(|named| named.iter()).map(|(name, value)| (name.as_str(), &*value.0))
+        self.0.iter().map(|(name, value)| (name.as_str(), &*value.0))
     }
 
     /// Returns the file capabilities; nothing when there are none, or Linux would not take them for such.

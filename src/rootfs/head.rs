@@ -53,6 +53,21 @@ pub enum Machine {
     Number(u16),
 }
 
+impl Machine {
+    /// Says whether it is that of an architecture.
+    pub fn is_for(&self, architecture: &str) -> bool {
+        matches!(self, Self::Architecture(name) if name == architecture)
+    }
+
+    /// Returns the architecture, or `machine` and the number.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Architecture(name) => name.clone(),
+            Self::Number(number) => format!("machine {number}"),
+        }
+    }
+}
+
 impl Head {
     /// Looks at a file of `size` bytes: at its beginning, and for an ELF file at whatever its headers lead to.
     /// It asks for few bytes: a file that begins as no program is read no further.

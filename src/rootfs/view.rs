@@ -312,7 +312,9 @@ impl<'a> Rootfs<'a> {
             let range = (Bound::Included(&*low), Bound::Excluded(&*high));
             self.layers.range::<[u8], _>(range).map(|(key, _)| key.clone()).collect()
         };
-        below.iter().for_each(|key| self.hide(key));
+        for key in &below {
+            self.hide(key);
+        }
         if itself {
             self.hide(path);
         }

@@ -103,9 +103,9 @@ fn layers_are_read_once_and_only_for_what_is_not_known() {
     assert_eq!(blobs(), 4, "the config and both layers");
     assert_eq!(inspected(&sandbox, &cache, &name), first);
     assert_eq!(blobs(), 5, "the config");
-    let text = sandbox.run_with(cache.path(), &["inspect", &name, "--files"]).succeeds().out;
+    let listed = sandbox.run_with(cache.path(), &["inspect", &name, "--files"]).succeeds().out;
     for line in ["c0666          0:0          1, 3      0  /dev/null", "/etc/secret  (hidden by layer 1)"] {
-        assert!(text.contains(line), "{line} is not in:\n{text}");
+        assert!(listed.contains(line), "{line} is not in:\n{listed}");
     }
 }
 
@@ -115,14 +115,14 @@ fn what_a_carried_cache_says_of_a_base_is_learned_from_the_bytes() {
     base(&test);
     let sandbox = Sandbox::new(&format!("image = \"{}/team/base:1\"", test.host()));
     let (here, there) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let build = ["build", "--platform", "linux/amd64", "--format", "json"];
-    let built = sandbox.run_with(here.path(), &build).succeeds().json();
+    let arguments = ["build", "--platform", "linux/amd64", "--format", "json"];
+    let built = sandbox.run_with(here.path(), &arguments).succeeds().json();
     let exported = sandbox.run_with(here.path(), &["cache", "export", "carried.tar", "--format", "json"]).succeeds().json();
     assert_eq!((&exported["layers"], &exported["foreign"]), (&2.into(), &2.into()));
     let imported = sandbox.run_with(there.path(), &["cache", "import", "carried.tar", "--format", "json"]).succeeds().json();
     assert_eq!(imported, exported);
     // The base is not asked for again.
     let before = test.seen().len();
-    assert_eq!(sandbox.run_with(there.path(), &build).succeeds().json()["digest"], built["digest"]);
+    assert_eq!(sandbox.run_with(there.path(), &arguments).succeeds().json()["digest"], built["digest"]);
     assert_eq!(test.seen().len(), before);
 }

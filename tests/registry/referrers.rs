@@ -176,6 +176,17 @@ fn pages_that_lead_in_a_circle_or_elsewhere_are_refused() {
 }
 
 #[test]
+fn a_fallback_tag_that_is_read_as_the_digest_lists_nothing() {
+    // GitLab answers with the image itself (oras-project/oras-go#1396): its children are no referrers.
+    let test = TestRegistry::start();
+    let child = json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": Digest::of(b"child").to_string(), "size": 5});
+    let image = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [child]}).to_string();
+    let described = Descriptor::of(MediaType::Index, image.as_bytes());
+    test.put_manifest("shop/api", &fallback_tag(&described), INDEX, image.as_bytes());
+    assert_eq!(writer(&test, &SharedClock::starting(1)).referrers(&described.digest, None).unwrap(), []);
+}
+
+#[test]
 fn without_the_api_the_fallback_tag_lists_them() {
     for api in [ReferrersApi::Missing, ReferrersApi::Html, ReferrersApi::SubjectOnly] {
         let test = TestRegistry::start();

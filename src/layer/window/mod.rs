@@ -36,7 +36,7 @@ impl Window {
         if size == 0 {
             return Ok(window);
         }
-        let mut piece = vec![0; window.first.max(START.min(size) as usize)];
+        let mut piece = vec![0; window.first];
         loop {
             let count = read(&mut piece)?;
             if window.take(&piece[..count]) == Wanted::Enough {
@@ -51,7 +51,11 @@ impl Window {
     /// Takes the next bytes of the file, and says whether more are worth it.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Wanted {
         let decided = self.at >= self.first as u64;
-        let (head, rest) = if decided { (&[][..], bytes) } else { bytes.split_at(bytes.len().min(self.first - self.at as usize)) };
+        let (head, rest) = if decided {
+            (&[][..], bytes)
+        } else {
+            bytes.split_at(bytes.len().min(self.first.saturating_sub(usize::try_from(self.at).unwrap_or(usize::MAX))))
+        };
         self.keep(head);
         if !decided && self.at >= self.first as u64 {
             self.decide();

@@ -141,8 +141,8 @@ fn content(path: &[u8], size: u64) -> Vec<u8> {
 
 impl OpenContent for Kinds {
     fn read(&self, _: TreeId, path: &[u8], stat: Stat, offset: u64, buffer: &mut [u8]) -> Result<(), ContentFault> {
-        let start = usize::try_from(offset).unwrap();
-        buffer.copy_from_slice(&content(path, stat.size)[start..start + buffer.len()]);
+        let from = usize::try_from(offset).unwrap();
+        buffer.copy_from_slice(&content(path, stat.size)[from..from + buffer.len()]);
         self.read.fetch_add(buffer.len() as u64, Ordering::Relaxed);
         Ok(())
     }

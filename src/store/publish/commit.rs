@@ -77,9 +77,9 @@ pub(super) fn run(staged: Staged<'_>) -> Result<Committed, PublishFault> {
                 let effect = Effect::of(taken.is_err() && file.verify(&file.path, publication).is_ok());
                 (taken, effect)
             }
-            Step::Move(named, tag) => {
-                let taken = named.store.write_manifest(&publication.root, Some(tag));
-                let effect = Effect::of(taken.is_err() && is_tagged(named, tag, &publication.root));
+            Step::Move(to, tag) => {
+                let taken = to.store.write_manifest(&publication.root, Some(tag));
+                let effect = Effect::of(taken.is_err() && is_tagged(to, tag, &publication.root));
                 (taken, effect)
             }
         };

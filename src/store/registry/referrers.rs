@@ -126,7 +126,7 @@ impl Repository {
         Ok(ReferrerList::read(&bytes).ok().map(|list| Page { list, size: bytes.len() as u64, next }))
     }
 
-    /// Reads the list under the fallback tag. No tag is an empty list.
+    /// Reads the list under the fallback tag. No tag is an empty list, and so is the subject itself.
     fn fallback_list(&self, subject: &Digest, action: Action) -> Result<ReferrerList, Fault> {
         let tag = Tag::of_digest(subject);
         let raw = match self.retried(|| self.get_once(&Selector::Tag(tag.clone()), action)) {
@@ -134,6 +134,10 @@ impl Repository {
             Err(fault) if fault.status() == Some(404) => return Ok(ReferrerList::default()),
             Err(fault) => return Err(fault),
         };
+        // GitLab reads `sha256-HEX` as the digest, and answers with the image itself (oras-project/oras-go#1396).
+        if Digest::of(&raw.bytes) == *subject {
+            return Ok(ReferrerList::default());
+        }
         if raw.media_type != MediaType::Index {
             return Err(Fault::corrupt(format!(
                 "the tag `{tag}` names no list of referrers, but `{}`",
