@@ -15,13 +15,13 @@ const OLD: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.i
 
 /// The file operations, and how they fail. Each of the first calls fails, and then every so many.
 const CALLS: [(&str, &str, usize); 7] = [
-    ("write", "ENOSPC", 5),
+    ("write", "ENOSPC", 2),
     ("fsync", "EIO", 1),
     ("rename,renameat,renameat2", "EIO", 1),
-    ("openat", "EIO", 9),
+    ("openat", "EIO", 3),
     ("mkdir,mkdirat", "ENOSPC", 1),
     ("link,linkat", "EIO", 1),
-    ("read,pread64", "EIO", 9),
+    ("read,pread64", "EIO", 3),
 ];
 
 /// A project with all its destinations.
