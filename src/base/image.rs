@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::oci::{Config, Descriptor, Digest, ImageLayer, Index, Manifest, MediaType, Parsed, Platform};
+use crate::oci::{Config, Descriptor, Digest, ImageLayer, Index, Platform};
 use crate::recipe::Inherit;
 use crate::rootfs::Changeset;
 
@@ -17,6 +17,15 @@ pub struct BaseImage {
     pub written: Vec<WrittenLayer>,
     /// The annotations that say what the base was.
     pub annotations: BTreeMap<String, String>,
+}
+
+/// What a base is called.
+#[derive(Debug, Clone, Copy)]
+pub struct BaseSource<'a> {
+    /// The reference by which the recipe calls it.
+    pub name: &'a str,
+    /// The digest that the reference has: the index's, if it is one.
+    pub root: Digest,
 }
 
 /// A layer of a base that we write ourselves.
@@ -68,14 +77,6 @@ pub enum BaseFault {
         /// Its media type, escaped.
         media_type: String,
     },
-    /// The config lists another number of layers than the manifest.
-    #[error("the base's manifest has {layers} layers, and its config {diff_ids}")]
-    LayerCount {
-        /// The layers of the manifest.
-        layers: usize,
-        /// The layers of the config.
-        diff_ids: usize,
-    },
     /// The manifest is that of an artifact, or its config is no image config.
     #[error("the base is no image: its config has the media type `{0}`")]
     Artifact(String),
@@ -106,33 +107,22 @@ pub fn select_platform<'a>(index: &'a Index, wanted: &Platform) -> Result<&'a De
 impl BaseImage {
     /// Takes an image that was read from a registry or a layout.
     ///
-    /// `name` is the reference by which the recipe calls it, `root` the digest which that reference has: the index's, if it is one.
-    ///
     /// # Errors
-    /// When it is no image, or none for the platform.
+    /// When it is none for the platform, or has layers that cannot be read.
     pub fn new(
-        manifest: &Parsed<Manifest>,
-        config: &Parsed<Config>,
+        config: &Config,
+        layers: &[ImageLayer],
         wanted: &Platform,
         inherit: &BTreeSet<Inherit>,
-        (name, root): (&str, Digest),
+        source: BaseSource<'_>,
     ) -> Result<Self, BaseFault> {
-        let config_type = &manifest.view().config.media_type;
-        if !matches!(config_type, MediaType::Config | MediaType::DockerConfig) {
-            return Err(BaseFault::Artifact(config_type.as_str().escape_debug().to_string()));
-        }
-        let config = config.view();
         // Many images for arm leave the variant out of the config; the index that led here named it.
         let own = config.platform();
         let is_wanted = own.is(wanted) || (own.variant.is_none() && own.os == wanted.os && own.architecture == wanted.architecture);
         if !is_wanted {
             return Err(BaseFault::ConfigPlatform { wanted: wanted.clone().into(), found: own.clone().into() });
         }
-        let (layers, diff_ids) = (&manifest.view().layers, config.diff_ids());
-        if layers.len() != diff_ids.len() {
-            return Err(BaseFault::LayerCount { layers: layers.len(), diff_ids: diff_ids.len() });
-        }
-        let layers = layers.iter().zip(diff_ids).enumerate().map(|(index, (descriptor, diff_id))| {
+        let layers = layers.iter().enumerate().map(|(index, ImageLayer { descriptor, diff_id })| {
             let media_type = descriptor.media_type.to_oci();
             let foreign =
                 || BaseFault::LayerType { number: index + 1, media_type: descriptor.media_type.as_str().escape_debug().to_string() };
@@ -142,8 +132,8 @@ impl BaseImage {
             Ok(ImageLayer { descriptor, diff_id: *diff_id })
         });
         let annotations = BTreeMap::from([
-            (crate::oci::ANNOTATION_BASE_NAME.to_owned(), name.to_owned()),
-            (crate::oci::ANNOTATION_BASE_DIGEST.to_owned(), root.to_string()),
+            (crate::oci::ANNOTATION_BASE_NAME.to_owned(), source.name.to_owned()),
+            (crate::oci::ANNOTATION_BASE_DIGEST.to_owned(), source.root.to_string()),
         ]);
         Ok(Self { config: inherited(config, inherit), layers: layers.collect::<Result<_, _>>()?, written: Vec::new(), annotations })
     }

@@ -33,6 +33,9 @@ pub enum ImageFault {
     /// A layer is of a type that is none.
     #[error("`{}` is not the media type of a layer", .0.escape_debug())]
     LayerType(String),
+    /// The manifest is that of an artifact: its config, of this media type, is no image's.
+    #[error("it is no image: its config has the media type `{0}`")]
+    Artifact(String),
     /// There is no image for the platform.
     #[error("there is no image for `{wanted}`")]
     Platform {

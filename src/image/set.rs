@@ -70,7 +70,7 @@ impl ImageSet {
             D::Fault::from(ImageFault::Platform { wanted, found })
         };
         if !root.media_type.is_index() {
-            let image = open_image(&root, documents)?;
+            let image = Image::read(&root, documents)?;
             let own = image.config().view().platform().clone();
             if platform.is_some_and(|wanted| *wanted != own) {
                 return Err(lacks(vec![own]));
@@ -83,7 +83,7 @@ impl ImageSet {
             // Of two images for one platform, runtimes take the first.
             let is_wanted = platform.is_none_or(|wanted| images.is_empty() && child.platform.is(wanted));
             if is_wanted {
-                let image = open_image(&documents.manifest(child.descriptor)?, documents)?;
+                let image = Image::read(&documents.manifest(child.descriptor)?, documents)?;
                 images.push(PlatformImage { platform: child.platform.clone(), image });
             }
         }
@@ -120,9 +120,18 @@ impl ImageSet {
     }
 }
 
-fn open_image<D: Documents>(raw: &RawManifest, documents: &D) -> Result<Image, D::Fault> {
-    let manifest = raw.parse::<Manifest>().map_err(ImageFault::from)?;
-    let descriptor = &manifest.view().config;
-    let config = Parsed::<Config>::read_described(&documents.config(descriptor)?, descriptor).map_err(ImageFault::from)?;
-    Ok(Image::open(manifest, config)?)
+impl Image {
+    /// Opens the image of one platform.
+    ///
+    /// # Errors
+    /// When its config is not there, or one of the documents is broken.
+    pub fn read<D: Documents>(raw: &RawManifest, documents: &D) -> Result<Self, D::Fault> {
+        let manifest = raw.parse::<Manifest>().map_err(ImageFault::from)?;
+        let descriptor = &manifest.view().config;
+        if !matches!(descriptor.media_type, MediaType::Config | MediaType::DockerConfig) {
+            return Err(ImageFault::Artifact(descriptor.media_type.as_str().escape_debug().to_string()).into());
+        }
+        let config = Parsed::<Config>::read_described(&documents.config(descriptor)?, descriptor).map_err(ImageFault::from)?;
+        Ok(Self::open(manifest, config)?)
+    }
 }

@@ -2,13 +2,14 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use crate::base::{BaseFault, BaseImage, WrittenLayer, embedded, select_platform};
+use crate::base::{BaseFault, BaseImage, BaseSource, WrittenLayer, embedded, select_platform};
 use crate::diagnostic::{Diagnostic, ExternalError, Span};
+use crate::image::{Documents as _, Image, ImageFault};
 use crate::layer::collect::STANDARD;
 use crate::lock::{LockedChoice, LockedDebian, Pin};
 use crate::oci::{
-    BlobSource, Config, Descriptor, DocumentFault, ImageLayer, ImageName, ImageReference, Index, MANIFEST_LIMIT, Manifest, MediaType,
-    Parsed, Platform, RawManifest, Selector, Store, StoreError, StoreFault,
+    BlobSource, Descriptor, ImageLayer, ImageName, ImageReference, Index, MANIFEST_LIMIT, Platform, RawManifest, Selector, Store,
+    StoreError, StoreFault,
 };
 use crate::recipe::{Base, DebianBase, Recipe};
 use crate::rootfs::{Group, Rootfs, User};
@@ -16,7 +17,7 @@ use crate::store::layout::Layout;
 
 use super::debian::{self, DebianImage, Packages};
 use super::layer_facts::LayerReader;
-use super::opened;
+use super::opened::{OpenFault, Opened};
 use super::recipe::OpenRecipe;
 use super::{Failure, Run, Tools};
 
@@ -59,15 +60,9 @@ enum LayerOrigin {
     /// They are written from data of this program.
     Embedded,
     /// They are blobs of a store.
-    Stored(Arc<Source>),
+    Stored(Arc<Opened>),
     /// They are written from packages.
     Packages(Packages),
-}
-
-/// Where a base's layers are.
-struct Source {
-    store: Box<dyn Store>,
-    name: Option<ImageName>,
 }
 
 /// What the lock says of a base, and how far it holds.
@@ -90,25 +85,22 @@ impl Before<'_> {
 /// Finds the base of a recipe: what the lock says, or else what its name means now. Packages are chosen, and not yet fetched.
 pub(super) fn find(open: &OpenRecipe, before: Before<'_>, run: Run<'_>) -> Result<ChosenBase, Failure> {
     let recipe = &open.recipe;
-    let span = recipe.base.span.as_ref();
     // A lock that lacks a platform still says which index it is of.
     let pin = before.locked.filter(|_| before.holds).and_then(LockedChoice::pin);
     match &recipe.base.value {
         Base::Static => Ok(static_base(recipe)),
         Base::Image(reference) => {
-            let source = match debian::vendored(run.tools)?.filter(|_| pin.is_some()) {
-                Some(store) => Source { store, name: None },
-                None => Source { store: Box::new(run.tools.registry.repository(&reference.name)), name: Some(reference.name.clone()) },
+            let (store, origin): (Arc<dyn Store>, _) = match debian::vendored(run.tools)?.filter(|_| pin.is_some()) {
+                Some(store) => (Arc::from(store), None),
+                None => (Arc::new(run.tools.registry.repository(&reference.name)), Some(reference.name.clone())),
             };
             let root = match (pin, reference.digest) {
-                (Some(pin), _) => pinned(run.tools, &*source.store, pin)?,
-                (None, Some(digest)) => source.store.read_manifest(&Selector::Digest(digest))?,
-                (None, None) => {
-                    source.store.read_manifest(&Selector::Tag(reference.tag_or_latest().unwrap_or_else(crate::oci::Tag::latest)))?
-                }
+                (Some(pin), _) => pinned(run.tools, &*store, pin)?,
+                (None, Some(digest)) => store.read_manifest(&Selector::Digest(digest))?,
+                (None, None) => store.read_manifest(&Selector::Tag(reference.tag_or_latest().unwrap_or_else(crate::oci::Tag::latest)))?,
             };
             let choice = |pin| LockedChoice::Image { reference: reference.clone(), pin };
-            open_base(recipe, source, &root, &named(reference), run.tools, span, choice)
+            open_base(recipe, Opened { name: named(reference), store, root, origin }, run.tools, choice)
         }
         Base::Layout(path) => {
             let layout = Layout::open(&open.folder.join(path))?;
@@ -118,9 +110,8 @@ pub(super) fn find(open: &OpenRecipe, before: Before<'_>, run: Run<'_>) -> Resul
                     .map_err(|error| error.hint("the layout holds another image now; `hardened lock --update` takes it"))?,
                 None => layout.read_only_manifest()?,
             };
-            let source = Source { store: Box::new(layout), name: None };
             let choice = |pin| LockedChoice::Layout { path: path.clone(), pin };
-            open_base(recipe, source, &root, &format!("oci:{path}"), run.tools, span, choice)
+            open_base(recipe, Opened { name: format!("oci:{path}"), store: Arc::new(layout), root, origin: None }, run.tools, choice)
         }
         Base::Debian(base) => {
             let locked = match before.debian().filter(|_| before.holds && before.only.is_empty()) {
@@ -155,43 +146,31 @@ fn static_base(recipe: &Recipe) -> ChosenBase {
     ChosenBase::Image { choice, base: FoundBase { platforms, layers: LayerOrigin::Embedded } }
 }
 
-fn open_base(
-    recipe: &Recipe,
-    source: Source,
-    root: &RawManifest,
-    name: &str,
-    tools: &Tools,
-    span: Option<&Span>,
-    choice: impl Fn(Pin) -> LockedChoice,
-) -> Result<ChosenBase, Failure> {
-    remember(tools, root);
-    let root_digest = root.descriptor().digest;
-    let broken = |fault: DocumentFault| corrupt(format!("the base `{name}` is broken"), fault);
-    let index = root.media_type.is_index().then(|| root.parse::<Index>()).transpose().map_err(broken)?;
-    let mut pin = Pin { digest: root_digest, media_type: root.media_type.clone(), platforms: BTreeMap::new() };
+fn open_base(recipe: &Recipe, opened: Opened, tools: &Tools, choice: impl Fn(Pin) -> LockedChoice) -> Result<ChosenBase, Failure> {
+    let (span, root, documents) = (recipe.base.span.as_ref(), &opened.root, opened.documents(tools));
+    tools.cache.write_small(&root.bytes);
+    let source = BaseSource { name: &opened.name, root: root.descriptor().digest };
+    let broken = |fault: ImageFault| corrupt(format!("the base `{}` is broken", source.name), fault);
+    let failed = |fault| match fault {
+        OpenFault::Store(error) => error.into(),
+        OpenFault::Image(ImageFault::Artifact(media_type)) => refused(&BaseFault::Artifact(media_type), span),
+        OpenFault::Image(fault) => broken(fault),
+    };
+    let index = root.media_type.is_index().then(|| root.parse::<Index>()).transpose().map_err(|fault| broken(fault.into()))?;
+    let mut pin = Pin { digest: source.root, media_type: root.media_type.clone(), platforms: BTreeMap::new() };
     let mut platforms = Vec::new();
     for platform in &recipe.platforms {
-        let manifest = match &index {
-            Some(index) => {
-                let child =
-                    select_platform(index.view(), &platform.value).map_err(|fault| refused(&fault, platform.span.as_ref().or(span)))?;
-                let raw = manifest_by_digest(tools, &*source.store, child)?;
-                Parsed::read_described(&raw, child).map_err(broken)?
-            }
-            None => root.parse::<Manifest>().map_err(broken)?,
+        let refused = |fault: BaseFault| refused(&fault, platform.span.as_ref().or(span));
+        let raw = match &index {
+            Some(index) => documents.manifest(select_platform(index.view(), &platform.value).map_err(refused)?).map_err(failed)?,
+            None => root.clone(),
         };
-        let config = &manifest.view().config;
-        let bytes = if matches!(config.media_type, MediaType::Config | MediaType::DockerConfig) {
-            blob_in_memory(tools, &*source.store, config)?
-        } else {
-            return Err(refused(&BaseFault::Artifact(config.media_type.to_string()), span));
-        };
-        let config = Parsed::<Config>::read_described(&bytes, config).map_err(broken)?;
-        let image = BaseImage::new(&manifest, &config, &platform.value, &recipe.inherit, (name, root_digest));
-        platforms.push(PlatformBase::Image(Box::new(image.map_err(|fault| refused(&fault, platform.span.as_ref().or(span)))?)));
-        pin.platforms.insert(platform.value.clone(), manifest.digest());
+        let image = Image::read(&raw, &documents).map_err(failed)?;
+        let base = BaseImage::new(image.config().view(), image.layers(), &platform.value, &recipe.inherit, source);
+        platforms.push(PlatformBase::Image(Box::new(base.map_err(refused)?)));
+        pin.platforms.insert(platform.value.clone(), image.digest());
     }
-    let base = FoundBase { platforms, layers: LayerOrigin::Stored(Arc::new(source)) };
+    let base = FoundBase { platforms, layers: LayerOrigin::Stored(Arc::new(opened)) };
     Ok(ChosenBase::Image { choice: choice(pin), base })
 }
 
@@ -219,30 +198,6 @@ fn pinned(tools: &Tools, store: &dyn Store, pin: &Pin) -> Result<RawManifest, Fa
         error
     };
     Ok(store.read_manifest(&Selector::Digest(pin.digest)).map_err(gone)?)
-}
-
-fn manifest_by_digest(tools: &Tools, store: &dyn Store, descriptor: &Descriptor) -> Result<Vec<u8>, Failure> {
-    if let Some(bytes) = tools.cache.read_small(&descriptor.digest, MANIFEST_LIMIT) {
-        return Ok(bytes);
-    }
-    let raw = opened::child(store, descriptor)?;
-    remember(tools, &raw);
-    Ok(raw.bytes)
-}
-
-fn blob_in_memory(tools: &Tools, store: &dyn Store, descriptor: &Descriptor) -> Result<Vec<u8>, Failure> {
-    if let Some(bytes) = tools.cache.read_small(&descriptor.digest, MANIFEST_LIMIT) {
-        return Ok(bytes);
-    }
-    let failed = |error: io::Error| corrupt(format!("could not read the config {} of `{}`", descriptor.digest, store.name()), error);
-    let bytes = store.open_blob(descriptor)?.read_all(MANIFEST_LIMIT).map_err(failed)?;
-    tools.cache.write_small(&bytes);
-    Ok(bytes)
-}
-
-/// Keeps a document for the next build. A cache that cannot be written is no reason to fail here.
-fn remember(tools: &Tools, raw: &RawManifest) {
-    tools.cache.write_small(&raw.bytes);
 }
 
 impl ChosenBase {
@@ -307,7 +262,7 @@ impl FoundBase {
 pub(super) struct BaseBlob {
     pub(super) descriptor: Descriptor,
     cache: crate::host::cache::Cache,
-    source: Arc<Source>,
+    source: Arc<Opened>,
 }
 
 impl BlobSource for BaseBlob {
@@ -326,6 +281,6 @@ impl BlobSource for BaseBlob {
     }
 
     fn origin(&self) -> Option<&ImageName> {
-        self.source.name.as_ref()
+        self.source.origin.as_ref()
     }
 }

@@ -2,6 +2,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use crate::diagnostic::ExternalError;
+use crate::host::cache::Cache;
 use crate::image::{Documents, Image, ImageFault, ImageSet};
 use crate::layer::collect::Collector;
 use crate::oci::{
@@ -22,8 +23,8 @@ const CHILDREN: u64 = 64 << 20;
 
 /// An image or artifact that exists: where it is, and its manifest or index. All that reads one goes through this type.
 pub(super) struct Opened {
-    /// The location, as it was named.
-    name: String,
+    /// What it is called: the location, as it was named.
+    pub(super) name: String,
     pub(super) store: Arc<dyn Store>,
     pub(super) root: RawManifest,
     /// The repository that a registry could mount from.
@@ -75,24 +76,48 @@ impl From<ImageFault> for OpenFault {
     }
 }
 
-impl Documents for Opened {
+/// The documents of an image: those that the cache has are not asked for again, and others are kept.
+pub(super) struct StoredDocuments<'a> {
+    store: &'a dyn Store,
+    cache: &'a Cache,
+}
+
+impl Documents for StoredDocuments<'_> {
     type Fault = OpenFault;
 
     fn manifest(&self, descriptor: &Descriptor) -> Result<RawManifest, OpenFault> {
-        child(&*self.store, descriptor).map_err(OpenFault::Store)
+        if let Some(bytes) = self.cache.read_small(&descriptor.digest, MANIFEST_LIMIT) {
+            return Ok(RawManifest { bytes, media_type: descriptor.media_type.clone() });
+        }
+        let raw = child(self.store, descriptor).map_err(OpenFault::Store)?;
+        self.cache.write_small(&raw.bytes);
+        Ok(raw)
     }
 
     fn config(&self, descriptor: &Descriptor) -> Result<Vec<u8>, OpenFault> {
+        if let Some(bytes) = self.cache.read_small(&descriptor.digest, MANIFEST_LIMIT) {
+            return Ok(bytes);
+        }
+        let failed = |error| {
+            let message = format!("could not read the config {} of `{}`", descriptor.digest, self.store.name());
+            OpenFault::Store(ExternalError::new(message).caused_by(error))
+        };
         let blob = self.store.open_blob(descriptor).map_err(|error| OpenFault::Store(error.into()))?;
-        let failed = |error| ExternalError::new(format!("could not read the config {}", descriptor.digest)).caused_by(error);
-        blob.read_all(MANIFEST_LIMIT).map_err(|error| OpenFault::Store(failed(error)))
+        let bytes = blob.read_all(MANIFEST_LIMIT).map_err(failed)?;
+        self.cache.write_small(&bytes);
+        Ok(bytes)
     }
 }
 
 impl Opened {
+    /// Returns what reads the documents below the root.
+    pub(super) fn documents<'a>(&'a self, tools: &'a Tools) -> StoredDocuments<'a> {
+        StoredDocuments { store: &*self.store, cache: &tools.cache }
+    }
+
     /// Returns the images, of all platforms or of one.
-    pub(super) fn images(&self, platform: Option<&Platform>) -> Result<ImageSet, Failure> {
-        ImageSet::open(self.root.clone(), platform, self).map_err(|fault| match fault {
+    pub(super) fn images(&self, platform: Option<&Platform>, tools: &Tools) -> Result<ImageSet, Failure> {
+        ImageSet::open(self.root.clone(), platform, &self.documents(tools)).map_err(|fault| match fault {
             OpenFault::Store(error) => error.into(),
             OpenFault::Image(ImageFault::Platform { wanted, found }) => {
                 let found: Vec<String> = found.iter().map(|platform| format!("`{platform}`")).collect();

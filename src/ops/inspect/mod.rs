@@ -100,7 +100,7 @@ pub enum Depth {
 /// When there is no such image, or it is broken.
 pub fn inspect(location: &Location, platform: Option<&Platform>, depth: Depth, run: Run<'_>) -> Result<Inspected, Failure> {
     let opened = opened::open(location, run.tools)?;
-    let images = opened.images(platform)?;
+    let images = opened.images(platform, run.tools)?;
     let mut inspected = Vec::new();
     for PlatformImage { image, .. } in images.images() {
         let files = match depth {
