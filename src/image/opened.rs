@@ -31,8 +31,13 @@ pub enum ImageFault {
         diff_ids: usize,
     },
     /// A layer is of a type that is none.
-    #[error("`{}` is not the media type of a layer", .0.escape_debug())]
-    LayerType(String),
+    #[error("layer {number} has the media type `{media_type}`, which is not that of a layer")]
+    LayerType {
+        /// Which layer, counted from 1.
+        number: usize,
+        /// Its media type, escaped.
+        media_type: String,
+    },
     /// The manifest is that of an artifact: its config, of this media type, is no image's.
     #[error("it is no image: its config has the media type `{0}`")]
     Artifact(String),
@@ -60,8 +65,8 @@ impl Image {
         if layers.len() != diff_ids.len() {
             return Err(ImageFault::LayerCount { layers: layers.len(), diff_ids: diff_ids.len() });
         }
-        if let Some(other) = layers.iter().find(|layer| !layer.media_type.is_layer()) {
-            return Err(ImageFault::LayerType(other.media_type.to_string()));
+        if let Some((number, other)) = (1..).zip(layers).find(|(_, layer)| !layer.media_type.is_layer()) {
+            return Err(ImageFault::LayerType { number, media_type: other.media_type.as_str().escape_debug().to_string() });
         }
         let join = |(descriptor, diff_id): (&Descriptor, &Digest)| ImageLayer { descriptor: descriptor.clone(), diff_id: *diff_id };
         let layers = layers.iter().zip(diff_ids).map(join).collect();

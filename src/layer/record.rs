@@ -9,7 +9,7 @@ use super::compress::Compressor;
 use super::decompress::{Decompressed, Limits};
 use crate::oci::{Compression, Descriptor, Digest, Hasher, MIDSTATE, MediaType};
 use crate::recipe::Format;
-use crate::rootfs::{Changeset, Content, Entry, EntryKind};
+use crate::rootfs::{Changeset, Content, Entry, EntryKind, LayerFacts};
 
 /// What a record begins with; another number for another form.
 const MAGIC: &[u8; 8] = b"hdlayer2";
@@ -143,7 +143,7 @@ impl LayerRecord {
     }
 
     /// Returns what collectors found of the files of the layer, whose changeset this is; nothing when the record is of another one.
-    pub fn collected(&self, changeset: &Changeset, collectors: &[&dyn Collector]) -> Option<Collected> {
+    pub(super) fn collected(&self, changeset: &Changeset, collectors: &[&dyn Collector]) -> Option<Collected> {
         let blocks = cut(changeset);
         if blocks.len() != self.blocks.len() || !self.is_collected_by(collectors) {
             return None;
@@ -153,6 +153,13 @@ impl LayerRecord {
             all.append(&serde_json::from_slice(&record.found).ok()?, u32::try_from(block.entry).ok()?);
         }
         Some(all)
+    }
+
+    /// Returns what reading the layer would tell, without reading it; nothing when the record is of another changeset or other collectors.
+    pub fn facts(&self, changeset: &Changeset, collectors: &[&dyn Collector]) -> Option<LayerFacts> {
+        let mut facts = LayerFacts::of(changeset, self.layer.diff_id, self.layer.tar_size);
+        self.collected(changeset, collectors)?.join(&mut facts, collectors).ok()?;
+        Some(facts)
     }
 
     /// Says whether every block can be known again by its files alone.

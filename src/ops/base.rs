@@ -154,6 +154,7 @@ fn open_base(recipe: &Recipe, opened: Opened, tools: &Tools, choice: impl Fn(Pin
     let failed = |fault| match fault {
         OpenFault::Store(error) => error.into(),
         OpenFault::Image(ImageFault::Artifact(media_type)) => refused(&BaseFault::Artifact(media_type), span),
+        OpenFault::Image(ImageFault::LayerType { number, media_type }) => refused(&BaseFault::LayerType { number, media_type }, span),
         OpenFault::Image(fault) => broken(fault),
     };
     let index = root.media_type.is_index().then(|| root.parse::<Index>()).transpose().map_err(|fault| broken(fault.into()))?;

@@ -207,13 +207,6 @@ impl Earlier for Blob {
     }
 }
 
-/// What is known of a layer by the record of who wrote it.
-fn written_facts(record: &LayerRecord, changeset: &Changeset, collectors: &[&dyn Collector]) -> LayerFacts {
-    let mut facts = LayerFacts::of(changeset, record.layer().diff_id, record.layer().tar_size);
-    record.collected(changeset, collectors).unwrap().join(&mut facts, collectors).unwrap();
-    facts
-}
-
 /// What is known of a layer by reading its blob.
 fn read_back(blob: &[u8], collectors: &[&dyn Collector]) -> LayerFacts {
     let contents = read_layer(blob, Compression::Zstd, &Limits::default(), collectors).unwrap();
@@ -226,7 +219,7 @@ fn read_back(blob: &[u8], collectors: &[&dyn Collector]) -> LayerFacts {
 fn writing_a_layer_tells_what_reading_it_would() {
     let changeset = kinds(2);
     let (record, blob, _) = write_kinds(&changeset, None, &NoneEarlier, &ALL);
-    let facts = written_facts(&record, &changeset, &ALL);
+    let facts = record.facts(&changeset, &ALL).unwrap();
     assert_eq!(facts, read_back(&blob, &ALL));
     let find = |path: &str| facts.entries.iter().find(|entry| entry.path.to_string() == path).map(|entry| &entry.fact);
     for path in ["/bin/tool", "/bin/large"] {
@@ -255,11 +248,11 @@ fn a_block_that_is_taken_again_brings_what_was_found_along() {
     // One file changed: the facts are those of the new layer, and the large file is not looked at again.
     let after = kinds(4);
     let (changed, blob, read) = write_kinds(&after, Some(&record), &earlier, &ALL);
-    assert_eq!(written_facts(&changed, &after, &ALL), read_back(&blob, &ALL));
+    assert_eq!(changed.facts(&after, &ALL).unwrap(), read_back(&blob, &ALL));
     assert!(read < whole);
     // Other collectors than those of the last run look at every file, and nothing is compressed again.
     let few: [&dyn Collector; 1] = [&Digests];
     let (fewer, same, read) = write_kinds(&before, Some(&record), &earlier, &few);
     assert_eq!((read, same == earlier.0), (whole, true));
-    assert_eq!(written_facts(&fewer, &before, &few), read_back(&same, &few));
+    assert_eq!(fewer.facts(&before, &few).unwrap(), read_back(&same, &few));
 }
