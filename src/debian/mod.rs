@@ -25,6 +25,7 @@ mod index;
 mod key;
 mod library;
 mod name;
+mod openpgp;
 mod relation;
 mod release;
 mod resolve;

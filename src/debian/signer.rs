@@ -1,25 +1,14 @@
-use pgp::composed::{SignedPublicKey, SignedPublicSubKey};
-use pgp::crypto::hash::HashAlgorithm;
-use pgp::packet::{PublicKey, PublicSubkey, Signature, SignatureType, SubpacketData};
-use pgp::ser::Serialize as _;
-use pgp::types::{EddsaLegacyPublicParams, KeyDetails, KeyVersion, PublicParams, Tag};
-
 use super::key::{Fingerprint, KeyFault};
+use super::openpgp::{Certificate, Kind, PublicKey, Signature, Subkey};
 
 /// A key that may sign, a primary key or a subkey that its primary key is bound to, and when it may.
 #[derive(Debug, Clone)]
 pub(super) struct Signer {
-    part: Part,
+    key: PublicKey,
     /// The primary key.
     pub(super) owner: Fingerprint,
     /// The times of the key itself, and of its primary key.
     times: [KeyTimes; 2],
-}
-
-#[derive(Debug, Clone)]
-enum Part {
-    Primary(Box<PublicKey>),
-    Subkey(Box<PublicSubkey>),
 }
 
 /// When a key may sign, in seconds since 1970.
@@ -42,21 +31,14 @@ pub(super) enum TimeFault {
 impl Signer {
     /// Says whether a signature names this key as its issuer. It is a hint only.
     pub(super) fn is_named_by(&self, signature: &Signature) -> bool {
-        let (fingerprint, id) = match &self.part {
-            Part::Primary(key) => (key.fingerprint(), key.legacy_key_id()),
-            Part::Subkey(key) => (key.fingerprint(), key.legacy_key_id()),
-        };
-        let fingerprints = signature.issuer_fingerprint();
-        if fingerprints.is_empty() { signature.issuer_key_id().contains(&&id) } else { fingerprints.contains(&&fingerprint) }
+        let own = self.key.fingerprint();
+        let fingerprints = signature.issuers();
+        if fingerprints.is_empty() { signature.issuer_ids().contains(&&own[12..]) } else { fingerprints.contains(&&own[..]) }
     }
 
-    /// Says whether a signature over a text was made with this key.
+    /// Says whether a signature over a text was made with this key. What is signed has the line ends of the network (RFC 9580, section 5.2.4).
     pub(super) fn made(&self, signature: &Signature, text: &str) -> bool {
-        let verdict = match &self.part {
-            Part::Primary(key) => signature.verify(&**key, text.as_bytes()),
-            Part::Subkey(key) => signature.verify(&**key, text.as_bytes()),
-        };
-        verdict.is_ok()
+        signature.kind() == Kind::Text && self.key.made(signature, text.replace('\n', "\r\n").as_bytes())
     }
 
     /// Says why a signature that was made at a time does not count now. As for apt, a key that has expired since then, or is revoked for
@@ -77,55 +59,26 @@ impl Signer {
     }
 }
 
-/// Says whether a hash is strong enough to sign with: SHA-256 or longer.
-pub(super) fn is_strong(hash: HashAlgorithm) -> bool {
-    use HashAlgorithm::{Sha3_256, Sha3_512, Sha256, Sha384, Sha512};
-    matches!(hash, Sha256 | Sha384 | Sha512 | Sha3_256 | Sha3_512)
-}
-
 /// Says whether a signature's hash is strong, and nothing in it must be understood that is not.
 fn is_sound(signature: &Signature) -> bool {
-    signature.hash_alg().is_some_and(is_strong) && !has_unknown_demands(signature)
-}
-
-/// Says whether a signature must not be relied on without understanding something that is not understood here (RFC 9580, section 5.2.3.7).
-pub(super) fn has_unknown_demands(signature: &Signature) -> bool {
-    let is_known =
-        |data: &SubpacketData| !matches!(data, SubpacketData::Other(..) | SubpacketData::Experimental(..) | SubpacketData::Notation(_));
-    signature.config().is_none_or(|config| config.hashed_subpackets().any(|packet| packet.is_critical && !is_known(&packet.data)))
-}
-
-/// Says whether keys of this kind and length are trusted: RSA of 2048 bits or more, and the elliptic curves that signatures use.
-fn is_strong_key(parameters: &PublicParams) -> bool {
-    match parameters {
-        // The first number is the modulus, and a number begins with its length in bits (RFC 9580, section 3.2).
-        PublicParams::RSA(rsa) => {
-            rsa.to_bytes().is_ok_and(|bytes| matches!(bytes[..], [high, low, ..] if u16::from_be_bytes([high, low]) >= 2048))
-        }
-        PublicParams::EdDSALegacy(legacy) => matches!(legacy, EddsaLegacyPublicParams::Ed25519 { .. }),
-        PublicParams::Ed25519(_) | PublicParams::Ed448(_) | PublicParams::ECDSA(_) => true,
-        _ => false,
-    }
+    signature.hash().is_some() && !signature.has_unknown_demands()
 }
 
 /// Returns the keys of a certificate that may sign, and the times of its primary key. Certifications by others are not looked at.
-pub(super) fn signers(certificate: &SignedPublicKey) -> Result<(Vec<Signer>, KeyTimes), KeyFault> {
-    let primary = &certificate.primary_key;
-    let owner = Fingerprint::new(primary.fingerprint().as_bytes());
-    if !matches!(primary.version(), KeyVersion::V4 | KeyVersion::V6) || !is_strong_key(primary.public_params()) {
+pub(super) fn signers(certificate: &Certificate) -> Result<(Vec<Signer>, KeyTimes), KeyFault> {
+    let primary = &certificate.primary;
+    let owner = Fingerprint::new(&primary.fingerprint());
+    if !primary.is_strong() {
         return Err(KeyFault::Weak(owner));
     }
-    let created = i64::from(primary.created_at().as_secs());
-    let direct =
-        certificate.details.direct_signatures.iter().filter(|signature| {
-            signature.typ() == Some(SignatureType::Key) && is_sound(signature) && signature.verify_key(primary).is_ok()
-        });
-    let direct = direct.collect::<Vec<_>>();
+    let created = i64::from(primary.created);
+    let direct: Vec<&Signature> =
+        certificate.direct.iter().filter(|signature| is_sound(signature) && certificate.signed_itself(signature)).collect();
     let mut on_names = Vec::new();
-    for user in &certificate.details.users {
-        let own = |signature: &&Signature| is_sound(signature) && signature.verify_certification(primary, Tag::UserId, &user.id).is_ok();
+    for user in &certificate.users {
+        let own = |signature: &&Signature| is_sound(signature) && certificate.signed_name(&user.id, signature);
         let own: Vec<&Signature> = user.signatures.iter().filter(own).collect();
-        if !own.iter().any(|signature| signature.typ() == Some(SignatureType::CertRevocation)) {
+        if !own.iter().any(|signature| signature.kind() == Kind::CertificationRevocation) {
             on_names.extend(own);
         }
     }
@@ -134,58 +87,46 @@ pub(super) fn signers(certificate: &SignedPublicKey) -> Result<(Vec<Signer>, Key
     }
     // What a direct signature states counts before what stands on a name (RFC 9580, section 5.2.3.10).
     let stated = |has: fn(&Signature) -> bool| newest(&direct, has).or_else(|| newest(&on_names, has));
-    let lifetime = stated(|signature| signature.key_expiration_time().is_some());
+    let lifetime = stated(|signature| signature.key_lifetime().is_some());
     let times = KeyTimes {
         created,
         expires: lifetime.and_then(|signature| expiry(created, signature)),
         // A revocation counts no matter who made it: those of designated revokers can't be verified without their keys, and a key file is the
         // user's own, so that nobody else can have put one there.
-        is_revoked: !certificate.details.revocation_signatures.is_empty(),
+        is_revoked: certificate.is_revoked,
     };
-    let may_sign = stated(has_flags).is_none_or(|signature| signature.key_flags().sign());
+    let may_sign = stated(Signature::has_key_flags).is_none_or(Signature::may_sign);
     let mut signers = Vec::new();
     if may_sign {
-        signers.push(Signer { part: Part::Primary(Box::new(primary.clone())), owner: owner.clone(), times: [times, times] });
+        signers.push(Signer { key: primary.clone(), owner: owner.clone(), times: [times, times] });
     }
-    signers.extend(certificate.public_subkeys.iter().filter_map(|subkey| subkey_signer(primary, &owner, times, subkey)));
+    signers.extend(certificate.subkeys.iter().filter_map(|subkey| subkey_signer(certificate, &owner, times, subkey)));
     if signers.is_empty() { Err(KeyFault::NoSigner(owner)) } else { Ok((signers, times)) }
 }
 
-fn subkey_signer(primary: &PublicKey, owner: &Fingerprint, primary_times: KeyTimes, subkey: &SignedPublicSubKey) -> Option<Signer> {
-    if !is_strong_key(subkey.key.public_params()) {
+fn subkey_signer(certificate: &Certificate, owner: &Fingerprint, primary_times: KeyTimes, subkey: &Subkey) -> Option<Signer> {
+    let key = &subkey.key;
+    if !key.is_strong() {
         return None;
     }
-    let bindings = subkey.signatures.iter().filter(|signature| {
-        signature.typ() == Some(SignatureType::SubkeyBinding)
-            && is_sound(signature)
-            && signature.verify_subkey_binding(primary, &subkey.key).is_ok()
-    });
+    let bindings = subkey.signatures.iter().filter(|signature| is_sound(signature) && certificate.bound(key, signature));
     let binding = newest(&bindings.collect::<Vec<_>>(), |_| true)?;
     // A subkey that signs has said itself that it belongs to the primary key; else anybody's key could be claimed (RFC 9580, section 10.1.5).
-    let back = binding.embedded_signature()?;
-    if !binding.key_flags().sign() || !is_sound(back) || back.verify_primary_key_binding(&subkey.key, primary).is_err() {
+    let back = binding.embedded()?;
+    if !binding.may_sign() || !is_sound(&back) || !certificate.bound_back(key, &back) {
         return None;
     }
-    let created = i64::from(subkey.key.created_at().as_secs());
-    let is_revoked = subkey.signatures.iter().any(|signature| signature.typ() == Some(SignatureType::SubkeyRevocation));
-    let times = KeyTimes { created, expires: expiry(created, binding), is_revoked };
-    Some(Signer { part: Part::Subkey(Box::new(subkey.key.clone())), owner: owner.clone(), times: [times, primary_times] })
-}
-
-fn has_flags(signature: &Signature) -> bool {
-    signature.config().is_some_and(|config| config.hashed_subpackets().any(|packet| matches!(packet.data, SubpacketData::KeyFlags(_))))
+    let created = i64::from(key.created);
+    let times = KeyTimes { created, expires: expiry(created, binding), is_revoked: subkey.is_revoked };
+    Some(Signer { key: key.clone(), owner: owner.clone(), times: [times, primary_times] })
 }
 
 fn newest<'a>(signatures: &[&'a Signature], has: fn(&Signature) -> bool) -> Option<&'a Signature> {
-    signatures
-        .iter()
-        .copied()
-        .filter(|signature| has(signature))
-        .max_by_key(|signature| signature.created().map(pgp::types::Timestamp::as_secs))
+    signatures.iter().copied().filter(|signature| has(signature)).max_by_key(|signature| signature.created())
 }
 
 /// Returns the end of a key's life. Zero means that there is none.
 fn expiry(created: i64, signature: &Signature) -> Option<i64> {
-    let seconds = signature.key_expiration_time()?.as_secs();
+    let seconds = signature.key_lifetime()?;
     (seconds > 0).then(|| created + i64::from(seconds))
 }

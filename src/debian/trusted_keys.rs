@@ -1,8 +1,6 @@
-use pgp::composed::{Deserializable as _, SignedPublicKey};
-use pgp::packet::{Packet, PacketParser};
-
 use super::armor;
 use super::key::{END, Fingerprint, KeyFault};
+use super::openpgp::Certificate;
 use super::signer::{Signer, signers};
 
 /// The longest key file that is read, in bytes.
@@ -80,17 +78,10 @@ impl TrustedKeys {
     /// Adds the keys of a run of packets, and returns their number. A key that is known is replaced: the file that is added may have its revocation.
     fn add(&mut self, packets: &[u8]) -> Result<usize, KeyFault> {
         let mut count = 0;
-        let form = |error: pgp::errors::Error| KeyFault::Form(error.to_string().chars().take(120).collect());
-        let parsed: Result<Vec<Packet>, _> = PacketParser::new(packets).collect();
-        let parsed = parsed.map_err(form)?;
-        if parsed.iter().any(|packet| matches!(packet, Packet::SecretKey(_) | Packet::SecretSubkey(_))) {
-            return Err(KeyFault::Secret);
-        }
-        let packets = parsed.into_iter().filter(|packet| !matches!(packet, Packet::Trust(_) | Packet::Marker(_))).map(Ok);
-        for certificate in SignedPublicKey::from_packets(Box::new(packets).peekable()) {
-            let certificate = certificate.map_err(form)?;
+        let certificates = Certificate::read_all(packets).map_err(|fault| KeyFault::Form(fault.to_string()))?;
+        for certificate in certificates.ok_or(KeyFault::Secret)? {
             let (signers, times) = signers(&certificate)?;
-            let names = certificate.details.users.iter().map(|user| super::field::escaped(user.id.id())).collect();
+            let names = certificate.users.iter().map(|user| super::field::escaped(&user.id)).collect();
             let fingerprint = signers.first().map_or_else(|| Fingerprint::new(&[]), |signer| signer.owner.clone());
             self.signers.retain(|signer| signer.owner != fingerprint);
             self.signers.extend(signers);

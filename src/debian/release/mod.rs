@@ -192,7 +192,7 @@ pub enum SignatureProblem {
     #[error("{0} is no trusted key")]
     UnknownKey(String),
     /// The hash is weaker than SHA-256.
-    #[error("{key} signed with {hash}, which is too weak")]
+    #[error("{key} signed with {hash}, which is too weak, or not supported")]
     WeakHash {
         /// The primary key.
         key: Fingerprint,

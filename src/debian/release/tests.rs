@@ -9,8 +9,11 @@ use pgp::types::{Duration, KeyDetails as _, Password, SignatureBytes, SigningKey
 use super::*;
 
 // The sample keys were made by GnuPG with the clock at 2020-01-01; `samples/README.md` says what is special about each.
-const SAMPLES: [(&str, &str); 8] = [
+const SAMPLES: [(&str, &str); 11] = [
     ("archive", include_str!("samples/archive.asc")),
+    ("p256", include_str!("samples/p256.asc")),
+    ("p384", include_str!("samples/p384.asc")),
+    ("rsa", include_str!("samples/rsa.asc")),
     ("expired", include_str!("samples/expired.asc")),
     ("certify-only", include_str!("samples/certify-only.asc")),
     ("retired", include_str!("samples/retired.asc")),
@@ -123,6 +126,26 @@ fn a_good_file_is_read() {
     assert_eq!(verify(&by_subkey, &["archive"]).unwrap().signers, release.signers);
     let three = message(TEXT, &[by("stranger").sign(TEXT), by("archive").sign(TEXT), by("retired").sign(TEXT)]);
     assert_eq!(verify(&three, &["archive", "retired"]).unwrap().signers, release.signers);
+}
+
+#[test]
+fn every_algorithm_is_verified_and_one_bit_of_a_signature_decides() {
+    use HashAlgorithm::{Sha256, Sha384, Sha512};
+    let header = |text: &str, hash: HashAlgorithm| text.replacen("Hash: SHA256", &format!("Hash: {hash}"), 1);
+    for (key, hash) in
+        [("archive", Sha256), ("archive", Sha512), ("rsa", Sha256), ("rsa", Sha384), ("rsa", Sha512), ("p256", Sha256), ("p384", Sha384)]
+    {
+        let packet = Signing { hash, ..by(key) }.sign(TEXT);
+        let good = header(&message(TEXT, std::slice::from_ref(&packet)), hash);
+        assert!(verify(&good, &[key]).is_ok(), "{key} {hash}: {:?}", verify(&good, &[key]));
+        // Every byte of what was signed, and of the signature; the hints of who signed are not signed.
+        for position in (0..packet.len()).rev().take(70).chain(4..12) {
+            let mut changed = packet.clone();
+            changed[position] ^= 1;
+            let bad = header(&message(TEXT, &[changed]), hash);
+            assert!(verify(&bad, &[key]).is_err(), "{key} {hash}: byte {position} of {}", packet.len());
+        }
+    }
 }
 
 #[test]
