@@ -13,15 +13,15 @@ use crate::registry::Registry;
 /// What the layout names before.
 const OLD: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
 
-/// The file operations, and how they fail. Each of the first calls fails, and then every so many.
-const CALLS: [(&str, &str, usize); 7] = [
-    ("write", "ENOSPC", 2),
-    ("fsync", "EIO", 1),
-    ("rename,renameat,renameat2", "EIO", 1),
-    ("openat", "EIO", 3),
-    ("mkdir,mkdirat", "ENOSPC", 1),
-    ("link,linkat", "EIO", 1),
-    ("read,pread64", "EIO", 3),
+/// The file operations, and how they fail.
+const CALLS: [(&str, &str); 7] = [
+    ("write", "ENOSPC"),
+    ("fsync", "EIO"),
+    ("rename,renameat,renameat2", "EIO"),
+    ("openat", "EIO"),
+    ("mkdir,mkdirat", "ENOSPC"),
+    ("link,linkat", "EIO"),
+    ("read,pread64", "EIO"),
 ];
 
 /// A project with all its destinations.
@@ -137,9 +137,9 @@ fn no_name_changes_anywhere_unless_the_publication_reached_its_commit() {
         let plain = publication.publish(&strace, &["-e", "trace=write"]);
         assert!(plain.status.success() && publication.changed().len() == 4, "{}", String::from_utf8_lossy(&plain.stderr));
         let (mut failed, mut survived) = (0, 0);
-        for (call, error, step) in CALLS {
+        for (call, error) in CALLS {
             publication.publish(&strace, &["-e", &format!("trace={call}")]);
-            for number in publication.calls().into_iter().step_by(step) {
+            for number in publication.calls() {
                 let inject = format!("inject={call}:error={error}:when={number}");
                 let ran = publication.publish(&strace, &["-e", &format!("trace={call}"), "-e", &inject]);
                 // Threads take turns as they like: the call that failed may be none of a file.
@@ -149,7 +149,7 @@ fn no_name_changes_anywhere_unless_the_publication_reached_its_commit() {
                 *(if publication.check(&ran, &inject) { &mut failed } else { &mut survived }) += 1;
             }
         }
-        assert!(failed > 20, "{platforms}: {failed} failed, {survived} survived");
+        assert!(failed > 10, "{platforms}: {failed} failed, {survived} survived");
         println!("{platforms}: {failed} runs failed, {survived} went on");
     }
 }
