@@ -4,7 +4,7 @@ use ring::signature::{
 };
 use sha1::{Digest as _, Sha1};
 
-use super::packet::{Fields, PacketFault};
+use super::packet::{Fields, PacketFault, padded};
 use super::signature::{Hash, Signature};
 
 /// The numbers of public-key algorithms (RFC 9580, section 9.1).
@@ -139,10 +139,4 @@ fn rsa(hash: Hash) -> &'static RsaParameters {
 
 fn verified(algorithm: &'static dyn VerificationAlgorithm, key: &[u8], message: &[u8], signature: &[u8]) -> bool {
     UnparsedPublicKey::new(algorithm, key).verify(message, signature).is_ok()
-}
-
-/// Returns a number with zeros before it, so that it has `length` bytes.
-pub(super) fn padded(number: &[u8], length: usize) -> Option<Vec<u8>> {
-    let zeros = length.checked_sub(number.len())?;
-    Some([&vec![0; zeros][..], number].concat())
 }

@@ -79,3 +79,9 @@ impl<'a> Fields<'a> {
         is_exact.then_some(bytes)
     }
 }
+
+/// Returns a number with zeros before it, so that it has `length` bytes.
+pub(super) fn padded(number: &[u8], length: usize) -> Option<Vec<u8>> {
+    let zeros = length.checked_sub(number.len())?;
+    Some([&vec![0; zeros][..], number].concat())
+}

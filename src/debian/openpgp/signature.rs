@@ -1,7 +1,6 @@
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
-use super::key::padded;
-use super::packet::{Fields, PacketFault, SIGNATURE};
+use super::packet::{Fields, PacketFault, SIGNATURE, padded};
 
 /// The types of subpackets (RFC 9580, section 5.2.3.7).
 const CREATED: u8 = 2;
