@@ -68,7 +68,9 @@ pub enum KeyFault {
     #[error("it is no OpenPGP key: {0}")]
     Form(String),
     /// The key is of a kind, version or length that is not trusted.
-    #[error("the key {0} is too weak, or of a kind that is not supported (RSA below 2048 bits, DSA, curves other than Ed25519, P-256 and P-384)")]
+    #[error(
+        "the key {0} is too weak, or of a kind that is not supported (RSA below 2048 bits, DSA, curves other than Ed25519, P-256 and P-384)"
+    )]
     Weak(Fingerprint),
     /// Nothing in it was signed by the key itself with SHA-256 or stronger.
     #[error("the key {0} has no signature of its own with SHA-256 or stronger")]
