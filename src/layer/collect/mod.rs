@@ -11,6 +11,7 @@ mod digests;
 mod heads;
 mod packages;
 mod texts;
+mod whole;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,13 +19,14 @@ use crate::rootfs::{FactKind, ImagePath, LayerEntry, LayerFacts};
 
 pub use digests::Digests;
 pub use heads::Heads;
-pub use packages::Packages;
-pub use texts::Texts;
+pub use packages::PACKAGES;
+pub use texts::TEXTS;
+pub use whole::WholeFiles;
 
 /// What a build, the proof and `inspect` need of every layer.
-pub const STANDARD: [&dyn Collector; 2] = [&Heads, &Texts];
+pub const STANDARD: [&dyn Collector; 2] = [&Heads, &TEXTS];
 /// All collectors.
-pub const ALL: [&dyn Collector; 4] = [&Heads, &Texts, &Digests, &Packages];
+pub const ALL: [&dyn Collector; 4] = [&Heads, &TEXTS, &Digests, &PACKAGES];
 
 /// Learns something of regular files.
 pub trait Collector: Sync {

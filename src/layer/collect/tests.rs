@@ -62,8 +62,8 @@ fn each_collector_finds_its_own() {
         let found = collected.of(collector).unwrap();
         found.files.iter().map(|(number, _)| entries.entries[*number as usize].path.to_string()).collect()
     };
-    assert_eq!(paths(&Texts), ["/etc/os-release"]);
-    assert_eq!(paths(&Packages), ["/var/lib/dpkg/status.d/base"]);
+    assert_eq!(paths(&TEXTS), ["/etc/os-release"]);
+    assert_eq!(paths(&PACKAGES), ["/var/lib/dpkg/status.d/base"]);
     assert_eq!(paths(&Heads), ["/start"]);
     assert_eq!(paths(&Digests).len(), 5);
     collected.join(&mut entries, &ALL).unwrap();
