@@ -3,7 +3,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use crate::base::{BaseFault, BaseImage, BaseSource, WrittenLayer, embedded, select_platform};
-use crate::diagnostic::{Diagnostic, ExternalError, Span};
+use crate::diagnostic::{Diagnostic, Span};
 use crate::image::{Documents as _, Image, ImageFault};
 use crate::layer::collect::STANDARD;
 use crate::lock::{LockedChoice, LockedDebian, Pin};
@@ -150,7 +150,7 @@ fn open_base(recipe: &Recipe, opened: Opened, tools: &Tools, choice: impl Fn(Pin
     let (span, root, documents) = (recipe.base.span.as_ref(), &opened.root, opened.documents(tools));
     tools.cache.write_small(&root.bytes);
     let source = BaseSource { name: &opened.name, root: root.descriptor().digest };
-    let broken = |fault: ImageFault| corrupt(format!("the base `{}` is broken", source.name), fault);
+    let broken = |fault: ImageFault| Failure::external(format!("the base `{}` is broken", source.name), fault);
     let failed = |fault| match fault {
         OpenFault::Store(error) => error.into(),
         OpenFault::Image(ImageFault::Artifact(media_type)) => refused(&BaseFault::Artifact(media_type), span),
@@ -180,10 +180,6 @@ fn refused(fault: &BaseFault, span: Option<&Span>) -> Failure {
     let hint = "write one that it has in `[image] platforms`, or choose another base";
     let lacks_platform = matches!(fault, BaseFault::Platform { .. } | BaseFault::ConfigPlatform { .. });
     Failure::from(if lacks_platform { diagnostic.hint(hint) } else { diagnostic })
-}
-
-fn corrupt(message: String, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
-    Failure::from(ExternalError::new(message).caused_by(cause))
 }
 
 /// Returns the manifest that the lock names: from the cache, or from where the base is.
@@ -272,9 +268,7 @@ impl BlobSource for BaseBlob {
             return Ok(Box::new(blob));
         }
         let mut blob = self.source.store.open_blob(&self.descriptor).map_err(io::Error::other)?;
-        let mut writer = self.cache.writer().map_err(io::Error::other)?;
-        io::copy(&mut blob, &mut writer)?;
-        writer.finish(Some(&self.descriptor)).map_err(io::Error::other)?;
+        self.cache.copy_from(&mut blob, &self.descriptor)?;
         self.cache
             .open(&self.descriptor)
             .map(|blob| Box::new(blob) as Box<dyn Read + Send>)

@@ -4,7 +4,6 @@
 //! repository of the image, these are there already.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -78,11 +77,9 @@ impl Copier<'_> {
         }
         let task = self.run.observer.begin(TaskKind::Fetch, &format!("layer {}", layer.digest.short()), Some(layer.size));
         let mut blob = self.opened.store.open_blob(layer)?;
-        let copied = cache.writer().and_then(|mut writer| {
-            io::copy(&mut blob, &mut writer)?;
-            writer.finish(Some(layer))
-        });
-        copied.map_err(|error| ExternalError::new(format!("could not read a cache from `{}`", self.from)).caused_by(error))?;
+        cache
+            .copy_from(&mut blob, layer)
+            .map_err(|error| ExternalError::new(format!("could not read a cache from `{}`", self.from)).caused_by(error))?;
         task.finish("");
         Ok(layer.size)
     }

@@ -22,6 +22,11 @@ impl Failure {
         Self::Wrong(vec![Diagnostic::error(message)])
     }
 
+    /// Returns a failure of something outside of the program, with its cause.
+    pub(super) fn external(message: impl Into<String>, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        ExternalError::new(message).caused_by(cause).into()
+    }
+
     /// Returns the damaged content of the cache that is the cause, if it is one. It is removed by now, so that building again makes
     /// or fetches it anew.
     pub fn damaged_blob(&self) -> Option<DamagedBlob> {

@@ -46,7 +46,7 @@ impl LayerReader<'_> {
             }
             rootfs.apply(&facts);
             if let Some(fault) = rootfs.fault() {
-                return Err(corrupt(format!("could not put layer {number} of {} on those below", self.image), fault));
+                return Err(Failure::external(format!("could not put layer {number} of {} on those below", self.image), fault));
             }
         }
         Ok(rootfs)
@@ -64,7 +64,7 @@ impl LayerReader<'_> {
             Some(kept) => kept,
             None => self.read(layer, blob, &missing, &mut collected)?,
         };
-        let broken = |fault| corrupt(format!("could not join what is known of layer {} of {}", layer.digest, self.image), fault);
+        let broken = |fault| Failure::external(format!("could not join what is known of layer {} of {}", layer.digest, self.image), fault);
         collected.join(&mut facts, self.collectors).map_err(broken)?;
         Ok(facts)
     }
@@ -84,7 +84,7 @@ impl LayerReader<'_> {
         })?;
         let task = self.run.observer.begin(TaskKind::Fetch, &format!("layer {} of {}", layer.digest.short(), self.image), Some(layer.size));
         let unreadable = |cause: Box<dyn std::error::Error + Send + Sync>| {
-            corrupt(format!("could not read layer {} of {}", layer.digest, self.image), cause)
+            Failure::external(format!("could not read layer {} of {}", layer.digest, self.image), cause)
         };
         let counted = Counted { inner: blob.open().map_err(|error| unreadable(error.into()))?, task: &*task };
         let found = read_layer(counted, compression, &Limits::default(), collectors).map_err(|fault| unreadable(fault.into()))?;
@@ -130,10 +130,6 @@ fn entries_key(layer: &Descriptor) -> Digest {
 
 fn found_key(layer: &Descriptor, name: &str, version: u32) -> Digest {
     Digest::of(format!("{} {} {name} {version}", layer.digest, layer.media_type.to_oci()).as_bytes())
-}
-
-fn corrupt(message: String, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
-    Failure::from(ExternalError::new(message).caused_by(cause))
 }
 
 struct Counted<'a, R> {

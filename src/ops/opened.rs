@@ -6,8 +6,7 @@ use crate::host::cache::Cache;
 use crate::image::{Documents, Image, ImageFault, ImageSet};
 use crate::layer::collect::Collector;
 use crate::oci::{
-    BlobSource, Descriptor, DocumentFault, ImageName, Index, MANIFEST_LIMIT, Manifest, Platform, RawManifest, Selector, Store, StoreError,
-    Tag,
+    BlobSource, Descriptor, DocumentFault, ImageName, Index, MANIFEST_LIMIT, Manifest, Platform, RawManifest, Selector, Store, Tag,
 };
 use crate::rootfs::Rootfs;
 use crate::store::archive::Archive;
@@ -123,7 +122,9 @@ impl Opened {
                 let found: Vec<String> = found.iter().map(|platform| format!("`{platform}`")).collect();
                 Failure::wrong(format!("`{}` has no image for `{wanted}`", self.name)).hint(format!("it has {}", found.join(", ")))
             }
-            OpenFault::Image(fault) => self.broken(fault).into(),
+            OpenFault::Image(fault) => {
+                ExternalError::new(format!("the image at `{}` is broken", self.store.name())).caused_by(fault).into()
+            }
         })
     }
 
@@ -168,15 +169,10 @@ impl Opened {
     pub(super) fn blob(&self, descriptor: &Descriptor) -> StoredBlob {
         StoredBlob { store: Arc::clone(&self.store), descriptor: descriptor.clone(), origin: self.origin.clone() }
     }
-
-    /// Says that the documents are broken.
-    pub(super) fn broken(&self, fault: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ExternalError {
-        ExternalError::new(format!("the image at `{}` is broken", self.store.name())).caused_by(fault)
-    }
 }
 
 /// Reads a manifest that an index names, which has to come as what the index calls it (CVE-2021-41190).
-pub(super) fn child(store: &dyn Store, descriptor: &Descriptor) -> Result<RawManifest, ExternalError> {
+fn child(store: &dyn Store, descriptor: &Descriptor) -> Result<RawManifest, ExternalError> {
     let raw = store.read_manifest(&Selector::Digest(descriptor.digest))?;
     if raw.media_type == descriptor.media_type {
         return Ok(raw);
@@ -188,22 +184,18 @@ pub(super) fn child(store: &dyn Store, descriptor: &Descriptor) -> Result<RawMan
 
 /// A blob of a store, as a source for another.
 pub(super) struct StoredBlob {
-    pub(super) store: Arc<dyn Store>,
-    pub(super) descriptor: Descriptor,
-    pub(super) origin: Option<ImageName>,
+    store: Arc<dyn Store>,
+    descriptor: Descriptor,
+    origin: Option<ImageName>,
 }
 
 impl BlobSource for StoredBlob {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        let blob = self.store.open_blob(&self.descriptor).map_err(into_io)?;
+        let blob = self.store.open_blob(&self.descriptor).map_err(io::Error::other)?;
         Ok(Box::new(blob))
     }
 
     fn origin(&self) -> Option<&ImageName> {
         self.origin.as_ref()
     }
-}
-
-fn into_io(error: StoreError) -> io::Error {
-    io::Error::other(error)
 }

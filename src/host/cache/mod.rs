@@ -126,6 +126,16 @@ impl Cache {
         }
     }
 
+    /// Copies content into the cache. It counts only once it is whole and has this digest and size.
+    ///
+    /// # Errors
+    /// When it is something else, cannot be read, or the disk fails.
+    pub fn copy_from(&self, blob: &mut dyn Read, expected: &Descriptor) -> io::Result<()> {
+        let mut writer = self.writer()?;
+        io::copy(blob, &mut writer)?;
+        writer.finish(Some(expected)).map(drop)
+    }
+
     /// Begins to write content.
     ///
     /// # Errors

@@ -187,11 +187,9 @@ fn fetch_one(package: &LockedPackage, vendored: Option<&dyn Store>, run: Run<'_>
 /// Copies a blob into the cache.
 fn copy(store: &dyn Store, wanted: &Descriptor, tools: &Tools) -> Result<(), ExternalError> {
     let mut blob = store.open_blob(wanted)?;
-    let disk = |error: io::Error| ExternalError::new(format!("could not copy {} from `{}`", wanted.digest, store.name())).caused_by(error);
-    let mut writer = tools.cache.writer().map_err(disk)?;
-    io::copy(&mut blob, &mut writer).map_err(disk)?;
-    writer.finish(Some(wanted)).map_err(disk)?;
-    Ok(())
+    let failed =
+        |error: io::Error| ExternalError::new(format!("could not copy {} from `{}`", wanted.digest, store.name())).caused_by(error);
+    tools.cache.copy_from(&mut blob, wanted).map_err(failed)
 }
 
 /// Does something with each of many, some at once. The first failure in their order is returned; later ones may not have been begun.
