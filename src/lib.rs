@@ -20,7 +20,8 @@
 //! | [`recipe`] | `hardened.toml`: every key, how it is read, what it means |
 //! | [`debian`] | Debian's archives: signatures verified, indexes read, which packages an image needs, and ready-made choices |
 //! | [`rootfs`] | paths, entries, changesets, the merged view, accounts |
-//! | [`diagnostic`] | faults in what the user wrote · [`oci`] digests, descriptors, documents, references, the store's interface |
+//! | [`oci`] | digests, descriptors, documents, references, the store's interface |
+//! | [`diagnostic`] | faults in what the user wrote, and failures of what is outside of the program |
 //!
 //! # From text to image
 //!

@@ -25,7 +25,8 @@ const FLOORS: &[&[&str]] = &[
     &["recipe"],
     &["debian"],
     &["rootfs"],
-    &["diagnostic", "oci"],
+    &["oci"],
+    &["diagnostic"],
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

@@ -1,7 +1,9 @@
+use std::fmt;
 use std::io::{self, Read};
 use std::path::Path;
 
 use super::{Descriptor, Digest, Document, DocumentFault, ImageName, MediaType, Parsed, Tag, Verified};
+use crate::diagnostic::ExternalError;
 
 /// What a manifest is asked for by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,8 +14,8 @@ pub enum Selector {
     Digest(Digest),
 }
 
-impl std::fmt::Display for Selector {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Selector {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tag(tag) => write!(formatter, ":{tag}"),
             Self::Digest(digest) => write!(formatter, "@{digest}"),
@@ -192,23 +194,36 @@ pub enum StoreFault {
 }
 
 /// A failure of a store: the thing and the step, the cause, and what to do next.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
+#[derive(Debug)]
 pub struct StoreError {
     /// What kind of failure it was.
     pub fault: StoreFault,
-    /// The thing and the step: "could not read `registry.example.no/a/b:c`".
-    pub message: String,
-    /// The exact next commands or lines, if any helps.
-    pub hints: Vec<String>,
-    /// The cause.
-    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    /// The thing and the step, the cause, and what to do next.
+    pub error: ExternalError,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(formatter)
+    }
+}
+
+impl std::error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+impl From<StoreError> for ExternalError {
+    fn from(error: StoreError) -> Self {
+        error.error
+    }
 }
 
 impl StoreError {
     /// Returns a failure without a cause of its own.
     pub fn new(fault: StoreFault, message: impl Into<String>) -> Self {
-        Self { fault, message: message.into(), hints: Vec::new(), source: None }
+        Self { fault, error: ExternalError::new(message) }
     }
 
     /// Returns a failure of this machine's disk, with what to do about the kinds that a user can mend.
@@ -220,14 +235,14 @@ impl StoreError {
     /// Adds the cause.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.error = self.error.caused_by(source);
         self
     }
 
     /// Adds a next step.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        self.error = self.error.hint(hint);
         self
     }
 }

@@ -189,7 +189,7 @@ fn pinned(tools: &Tools, store: &dyn Store, pin: &Pin) -> Result<RawManifest, Fa
     }
     let gone = |mut error: StoreError| {
         if error.fault == StoreFault::Missing {
-            error.hints =
+            error.error.hints =
                 vec!["the image that is locked is gone; `hardened lock --update` moves the lock to what the name means now".to_owned()];
         }
         error

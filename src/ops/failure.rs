@@ -51,12 +51,6 @@ impl Failure {
     }
 }
 
-impl From<StoreError> for ExternalError {
-    fn from(StoreError { message, hints, source, .. }: StoreError) -> Self {
-        Self { message, hints, source }
-    }
-}
-
 impl From<ExternalError> for Failure {
     fn from(error: ExternalError) -> Self {
         Self::External(Box::new(error))

@@ -369,6 +369,6 @@ mod tests {
         std::fs::write(&path, &bytes[..bytes.len() - 1500]).unwrap();
         assert!(Archive::open(&path).is_err());
         std::fs::write(&path, [0x1f, 0x8b, 8, 0]).unwrap();
-        assert!(Archive::open(&path).is_err_and(|error| error.message.contains("compressed")));
+        assert!(Archive::open(&path).is_err_and(|error| error.error.message.contains("compressed")));
     }
 }

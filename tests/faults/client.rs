@@ -64,7 +64,7 @@ pub(crate) fn pull(from: &Repository, content: &[u8]) -> Result<Vec<u8>, String>
 
 /// Returns all that a failure says: message, causes and hints.
 pub(crate) fn told(error: &StoreError) -> String {
-    error.hints.iter().fold(causes(error), |text, hint| text + "\nhint: " + hint)
+    error.error.hints.iter().fold(causes(error), |text, hint| text + "\nhint: " + hint)
 }
 
 fn causes(error: &dyn Error) -> String {

@@ -68,7 +68,7 @@ impl Setting {
         let mut said = String::new();
         let mut note = |error: Option<StoreError>| {
             if let Some(error) = error {
-                let _ = write!(said, "{}\n{error:?}\n{}\n", crate::told(&error), error.hints.join("\n"));
+                let _ = write!(said, "{}\n{error:?}\n{}\n", crate::told(&error), error.error.hints.join("\n"));
             }
         };
         note(self.registry.check(OWNER).err());
@@ -81,7 +81,7 @@ impl Setting {
         }
         let mut note = |error: Option<StoreError>| {
             if let Some(error) = error {
-                let _ = write!(said, "{}\n{error:?}\n{}\n", crate::told(&error), error.hints.join("\n"));
+                let _ = write!(said, "{}\n{error:?}\n{}\n", crate::told(&error), error.error.hints.join("\n"));
             }
         };
         note(read.err());

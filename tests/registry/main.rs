@@ -84,14 +84,14 @@ fn pull(from: &Repository, content: &[u8]) -> Result<Vec<u8>, String> {
 
 /// Returns all that a failure says: message, causes and hints.
 fn told(error: &StoreError) -> String {
-    let mut text = error.message.clone();
-    let mut cause = error.source.as_deref().map(|source| source as &dyn std::error::Error);
+    let mut text = error.error.message.clone();
+    let mut cause = error.error.source.as_deref().map(|source| source as &dyn std::error::Error);
     while let Some(one) = cause {
         text.push_str("\ncaused by: ");
         text.push_str(&one.to_string());
         cause = one.source();
     }
-    error.hints.iter().fold(text, |text, hint| text + "\nhint: " + hint)
+    error.error.hints.iter().fold(text, |text, hint| text + "\nhint: " + hint)
 }
 
 fn index(note: &str) -> RawManifest {

@@ -122,8 +122,8 @@ pub fn inspect(location: &Location, platform: Option<&Platform>, depth: Depth, r
 fn referrers(opened: &Opened, observer: &dyn Observer) -> Vec<InspectedReferrer> {
     let digest = opened.root.descriptor().digest;
     let found = opened.store.referrers(&digest, None).unwrap_or_else(|error| {
-        let cause = error.source.map(|source| format!(": {source}")).unwrap_or_default();
-        observer.note(&format!("{}{cause}", error.message));
+        let cause = error.error.source.map(|source| format!(": {source}")).unwrap_or_default();
+        observer.note(&format!("{}{cause}", error.error.message));
         Vec::new()
     });
     let inspected =

@@ -2,7 +2,6 @@ use super::archive_file::ArchiveFile;
 use super::destination::{Engine, Kind, NamedStore};
 use super::staged::Staged;
 use super::{PublishFault, Sent};
-use crate::diagnostic::ExternalError;
 use crate::host::Unfinished;
 use crate::oci::{Digest, RawManifest, Selector, StoreError, StoreFault, Tag};
 use crate::store::docker_archive;
@@ -98,7 +97,7 @@ fn is_tagged(named: &NamedStore, tag: &Tag, root: &RawManifest) -> bool {
 }
 
 fn load(engine: &Engine, publication: &Publication, done: Box<dyn FnOnce(&str)>) -> Result<(), StoreError> {
-    let failed = |ExternalError { message, hints, source }| StoreError { fault: StoreFault::Unreachable, message, hints, source };
+    let failed = |error| StoreError { fault: StoreFault::Unreachable, error };
     let answer = engine.api.load(|out| docker_archive::write_image(publication, &engine.names, out)).map_err(failed)?;
     done(answer.trim());
     Ok(())
@@ -116,7 +115,7 @@ fn partial(error: StoreError, names: &[String], number: usize, effect: Effect, d
     if !unchanged.is_empty() {
         message.extend([", and nothing changed at ", &unchanged.join(", ")]);
     }
-    let (fault, hints) = (error.fault, error.hints.clone());
+    let (fault, hints) = (error.fault, error.error.hints.clone());
     let failure = StoreError::new(fault, message).caused_by(error).hint("run the same command again: it does the rest");
     hints.into_iter().fold(failure, StoreError::hint)
 }
