@@ -10,6 +10,7 @@ pub(super) fn resolve(below: &Rootfs<'_>, sources: Vec<Source>, faults: &mut Vec
         let mut source = canonical(below, source);
         source.entries.sort_by(|(one, _), (other, _)| one.cmp(other));
         against_base(below, &source, faults);
+        whiteouts(&source, faults);
         for earlier in &mut resolved {
             settle(earlier, &mut source, faults);
         }
@@ -22,6 +23,7 @@ pub(super) fn resolve(below: &Rootfs<'_>, sources: Vec<Source>, faults: &mut Vec
 pub(super) fn add_generated(below: &Rootfs<'_>, resolved: &mut Vec<Source>, generated: Source, faults: &mut Vec<Fault>) {
     let mut generated = canonical(below, generated);
     generated.entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+    whiteouts(&generated, faults);
     generated.entries.retain(|(path, _)| resolved.iter().all(|source| find(source, path).is_none()));
     for source in resolved.iter_mut() {
         settle(source, &mut generated, faults);
@@ -110,6 +112,21 @@ fn against_base(below: &Rootfs<'_>, source: &Source, faults: &mut Vec<Fault>) {
             faults.push(Fault::Recipe(diagnostic));
         }
     }
+}
+
+/// Refuses names that runtimes read as whiteouts: the file would not be in the image, and another would vanish from it.
+fn whiteouts(source: &Source, faults: &mut Vec<Fault>) {
+    let mut found = source.entries.iter().map(|(path, _)| path).filter(|path| path.names_whiteout());
+    let Some(first) = found.next() else { return };
+    let more = match found.count() {
+        0 => String::new(),
+        count => format!(", and {count} more like it"),
+    };
+    let message = format!("`{first}`{more} cannot be in an image: a name that begins with `.wh.` hides a file of the layers below");
+    let diagnostic = Diagnostic::error(message)
+        .at(source.span.as_ref(), format!("`{}`", source.name))
+        .hint("rename it, or leave it out of a folder: `exclude = [\".wh.*\"]`");
+    faults.push(Fault::Recipe(diagnostic));
 }
 
 fn find<'a>(source: &'a Source, path: &ImagePath) -> Option<&'a Entry> {

@@ -3,6 +3,9 @@ use std::fmt;
 
 use crate::diagnostic::is_hostile;
 
+/// What the names of whiteouts begin with (image-spec, `layer.md`, "Whiteouts").
+const WHITEOUT: &[u8] = b".wh.";
+
 /// A path inside an image, without the leading slash; the root itself is empty.
 ///
 /// The bytes are the file system's, which need not be UTF-8. They are escaped when shown.
@@ -81,6 +84,12 @@ impl ImagePath {
     /// Returns the last name; empty for the root.
     pub fn name(&self) -> &[u8] {
         self.0.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+    }
+
+    /// Says whether a name in the path begins with `.wh.`. In a layer such a name adds no file: it hides one of the layers below
+    /// (image-spec, `layer.md`, "Whiteouts").
+    pub fn names_whiteout(&self) -> bool {
+        self.names().any(|name| name.starts_with(WHITEOUT))
     }
 
     /// Returns the folder; `None` for the root.
@@ -179,6 +188,22 @@ mod tests {
     fn foreign_names_cannot_speak_to_the_terminal() {
         let path = ImagePath::new(b"a\x1b[2J\xffb").map(|path| path.to_string());
         assert_eq!(path, Ok("/a\\u{1b}[2J\\xffb".to_owned()));
+    }
+
+    #[test]
+    fn whiteouts_are_told_by_any_name() -> Result<(), PathFault> {
+        for (path, expected) in [
+            ("a/.wh.b", true),
+            ("a/.wh..wh..opq", true),
+            (".wh.a/b", true),
+            ("a/.wh.", true),
+            ("a/.wh", false),
+            ("a/x.wh.b", false),
+            ("a/.WH.b", false),
+        ] {
+            assert_eq!(ImagePath::new(path.as_bytes())?.names_whiteout(), expected, "{path}");
+        }
+        Ok(())
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl<R: Read> Reading<'_, R> {
             if !paths.insert(member.path.clone()) {
                 return Err(wrong(&member, "is there twice"));
             }
-            if member.path.name().starts_with(b".wh.") {
+            if member.path.names_whiteout() {
                 return Err(wrong(&member, "would hide another file in an image"));
             }
             let kind = self.kind(&member, &tree)?;
