@@ -7,6 +7,7 @@
 
 mod accounts;
 mod config;
+mod layer_count;
 mod parents;
 mod request;
 mod settings;
@@ -20,6 +21,7 @@ pub use split::Split;
 use std::collections::BTreeMap;
 
 use crate::base::BaseImage;
+use crate::diagnostic::Diagnostic;
 use crate::layer::Compressor;
 use crate::linkage::{self, Proof, ProofRequest};
 use crate::oci::{Config, Platform};
@@ -81,6 +83,7 @@ impl Plan {
         let groups = parents::complete(&below, groups);
         let mut layers: Vec<PlannedLayer> = written.iter().map(|layer| planned(&layer.name, layer.changeset.clone(), compressor)).collect();
         layers.extend(groups.into_iter().map(|(name, changeset)| planned(&name, changeset, compressor)));
+        layer_count::check(base.layers.len(), layers.len()).map_err(|fault| vec![Fault::Recipe(fault)])?;
         let (config, annotations) = (config::finish(&base.config, &settings), config::annotations(&base, &settings));
         let mut rootfs: Rootfs<'_> = below.clone();
         layers[written.len()..].iter().for_each(|layer| rootfs.push(&layer.changeset));
@@ -89,6 +92,13 @@ impl Plan {
             ProofRequest { platform: &platform, config: &config, rootfs: &rootfs, contents, owner, options: &proof, entrypoint_span };
         let proof = linkage::prove(&request).map_err(|faults| faults.into_iter().map(Fault::from).collect::<Vec<_>>())?;
         Ok(Self { platform, base, layers, config, annotations, proof })
+    }
+}
+
+impl Plan {
+    /// Warns of an image with so many layers that runtimes are near their limit.
+    pub fn layer_warning(&self) -> Option<Diagnostic> {
+        layer_count::warning(self.base.layers.len(), self.layers.len())
     }
 }
 
