@@ -40,3 +40,8 @@ pub const ANNOTATION_BASE_NAME: &str = "org.opencontainers.image.base.name";
 pub const ANNOTATION_BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
 /// The annotation that names an entry of a layout's `index.json` (image-spec, `annotations.md`).
 pub const ANNOTATION_REF_NAME: &str = "org.opencontainers.image.ref.name";
+/// The annotation that holds the full name of an entry of a layout's `index.json`, for engines that name images by it
+/// (containerd, `core/images/annotations.go`).
+pub const ANNOTATION_IMAGE_NAME: &str = "io.containerd.image.name";
+/// The annotation of an `index.json` which says that hardened wrote the layout.
+pub const ANNOTATION_LAYOUT: &str = "vnd.hardened.layout";

@@ -1,9 +1,9 @@
 use crate::net::EngineApi;
 use crate::oci::{Digest, ImageName, ImageReference, Tag};
 use crate::recipe::Recipe;
-use crate::store::Location;
 use crate::store::layout::Layout;
 use crate::store::publish::Destination;
+use crate::store::{FullNames, Location};
 
 use super::{Failure, Tools};
 
@@ -39,8 +39,15 @@ pub(super) fn of_build(locations: &[Location], push: Push, recipe: &Recipe, tool
 /// Opens a destination.
 pub(super) fn open(location: &Location, published: &Published<'_>, tools: &Tools) -> Result<Destination, Failure> {
     Ok(match location {
-        Location::Layout(folder, tag) => Destination::layout(Layout::create(folder)?, published.tags(tag.as_ref())),
-        Location::Archive(file, tag) => Destination::archive(file.clone(), published.tags(tag.as_ref())),
+        Location::Layout(folder, tag) => {
+            let tags = published.tags(tag.as_ref());
+            Destination::layout(Layout::create(folder)?.with_names(published.full_names(&tags)), tags)
+        }
+        Location::Archive(file, tag) => {
+            let tags = published.tags(tag.as_ref());
+            let names = published.full_names(&tags);
+            Destination::archive(file.clone(), tags, names)
+        }
         Location::DockerArchive(file) => Destination::docker_archive(file.clone(), published.docker_names(location, "a Docker archive")?),
         Location::DockerDaemon => {
             let names = published.docker_names(location, "an engine")?;
@@ -61,6 +68,17 @@ impl Published<'_> {
             (None, Self::Built(recipe)) => tags(recipe.references.iter().map(|reference| &reference.value)),
             (None, Self::Copied(_) | Self::Artifact) => vec![Tag::latest()],
         }
+    }
+
+    /// Returns the full names in a layout or archive: the recipe's, and its first name with each other tag.
+    fn full_names(&self, tags: &[Tag]) -> FullNames {
+        let Self::Built(recipe) = self else { return FullNames::default() };
+        let own: Vec<&ImageReference> = recipe.references.iter().map(|reference| &reference.value).collect();
+        let full = |tag: &Tag| {
+            let name = own.iter().find(|name| name.tag_or_latest().as_ref() == Some(tag)).or(own.first())?;
+            Some(name.name.tagged(tag))
+        };
+        FullNames::new(tags.iter().filter_map(full).collect())
     }
 
     /// Returns the names for `docker load`, which takes the image of one platform only.

@@ -6,9 +6,10 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::layout::{MARK, disk};
+use super::layout_index::{FullNames, layout_index};
 use super::publication::{Blobs, Publication};
 use super::referrers::{images, referrer, referrers_among};
 use crate::layer::{MemberKind, StrictTar};
@@ -17,12 +18,12 @@ use crate::oci::{
     StoreError, StoreFault, Tag, Verified, Written, canonical_json,
 };
 
-/// Writes an image as a layout in a tar, with the same bytes for the same image. Its index names the root by these tags,
-/// and lists each referrer under its own descriptor, without a name, as in a [`super::layout::Layout`].
+/// Writes an image as a layout in a tar, with the same bytes for the same image. Its index names the root by these tags
+/// and their full names, and lists each referrer under its own descriptor, without a name, as in a [`super::layout::Layout`].
 ///
 /// # Errors
 /// When a blob cannot be had, a referrer has no subject, or `out` fails.
-pub fn write(publication: &Publication, tags: &[Tag], out: &mut dyn Write) -> io::Result<()> {
+pub fn write(publication: &Publication, tags: &[Tag], names: &FullNames, out: &mut dyn Write) -> io::Result<()> {
     let mut tar = TarWriter::new(out);
     tar.folder("blobs/")?;
     tar.folder("blobs/sha256/")?;
@@ -33,24 +34,20 @@ pub fn write(publication: &Publication, tags: &[Tag], out: &mut dyn Write) -> io
         let name = blob_name(&descriptor.digest);
         tar.file(&name, descriptor.size, &mut Verified::new(source.open()?, descriptor))?;
     }
-    let index = canonical_json(&index_of(publication, tags)?)?;
+    let index = canonical_json(&index_of(publication, tags, names)?)?;
     tar.file("index.json", index.len() as u64, &mut &index[..])?;
     tar.file("oci-layout", MARK.len() as u64, &mut MARK.as_bytes())?;
     tar.finish()
 }
 
-fn index_of(publication: &Publication, tags: &[Tag]) -> io::Result<Value> {
+fn index_of(publication: &Publication, tags: &[Tag], names: &FullNames) -> io::Result<Value> {
     let root = &publication.root;
-    let named = |tag: &Tag| {
-        let mut descriptor = root.descriptor();
-        descriptor.annotations.insert(ANNOTATION_REF_NAME.to_owned(), tag.to_string());
-        descriptor
-    };
+    let named = |tag: &Tag| names.entry(root.descriptor(), tag);
     let mut manifests: Vec<Descriptor> = if tags.is_empty() { vec![root.descriptor()] } else { tags.iter().map(named).collect() };
     for artifact in &publication.referrers {
         manifests.push(referrer(artifact).map_err(io::Error::other)?.descriptor);
     }
-    Ok(json!({ "schemaVersion": 2, "mediaType": MediaType::Index.as_str(), "manifests": manifests }))
+    Ok(layout_index(&manifests))
 }
 
 /// Writes a plain tar of files with mode 0644, root's, at time 0.
@@ -319,6 +316,8 @@ impl Store for Archive {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn publication() -> Publication {
@@ -338,7 +337,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("image.tar");
         let mut bytes = vec![];
-        write(&attached, &[], &mut bytes).unwrap();
+        write(&attached, &[], &FullNames::default(), &mut bytes).unwrap();
         std::fs::write(&path, &bytes).unwrap();
         let archive = Archive::open(&path).unwrap();
         assert_eq!(archive.read_tagged(None).unwrap(), attached.root);
@@ -346,7 +345,7 @@ mod tests {
         assert_eq!(found, [Descriptor { artifact_type: Some("a/b".to_owned()), ..artifact.descriptor() }]);
         assert!(archive.attach(&[artifact]).is_err());
         let wrong = Publication { referrers: vec![publication().root], ..publication() };
-        assert!(write(&wrong, &[], &mut vec![]).is_err());
+        assert!(write(&wrong, &[], &FullNames::default(), &mut vec![]).is_err());
     }
 
     #[test]
@@ -355,9 +354,9 @@ mod tests {
         let path = folder.path().join("image.tar");
         let tags = ["one", "two"].map(|tag| tag.parse().unwrap());
         let mut bytes = vec![];
-        write(&publication(), &tags, &mut bytes).unwrap();
+        write(&publication(), &tags, &FullNames::default(), &mut bytes).unwrap();
         let mut again = vec![];
-        write(&publication(), &tags, &mut again).unwrap();
+        write(&publication(), &tags, &FullNames::default(), &mut again).unwrap();
         assert!(bytes == again);
         std::fs::write(&path, &bytes).unwrap();
         let archive = Archive::open(&path).unwrap();

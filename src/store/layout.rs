@@ -4,8 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
-
+use super::layout_index::{FullNames, layout_index};
 use super::referrers::{images, referrer, referrers_among};
 use crate::host::{UNFINISHED, Unfinished, sweep};
 use crate::oci::{
@@ -23,6 +22,7 @@ const NAMES_SHOWN: usize = 20;
 #[derive(Debug)]
 pub struct Layout {
     folder: PathBuf,
+    names: FullNames,
 }
 
 impl Layout {
@@ -31,7 +31,7 @@ impl Layout {
     /// # Errors
     /// When the folder is none.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        let layout = Self { folder: folder.to_owned() };
+        let layout = Self { folder: folder.to_owned(), names: FullNames::default() };
         let mark = layout.read_file(Path::new("oci-layout"), 4096)?;
         let version = crate::oci::strict_json(&mark).ok().and_then(|value| value["imageLayoutVersion"].as_str().map(str::to_owned));
         if version.as_deref() == Some("1.0.0") {
@@ -46,7 +46,7 @@ impl Layout {
     /// # Errors
     /// When the folder holds something else.
     pub fn create(folder: &Path) -> Result<Self, StoreError> {
-        let layout = Self { folder: folder.to_owned() };
+        let layout = Self { folder: folder.to_owned(), names: FullNames::default() };
         sweep(folder, UNFINISHED);
         if folder.join("oci-layout").exists() {
             return Self::open(folder);
@@ -63,6 +63,12 @@ impl Layout {
             return Err(StoreError::new(StoreFault::Refused, format!("`{}` is no folder", folder.display())));
         }
         Ok(layout)
+    }
+
+    /// Sets the full names that images get here beside their tags.
+    #[must_use]
+    pub fn with_names(self, names: FullNames) -> Self {
+        Self { names, ..self }
     }
 
     /// Makes the folder for blobs if there is none. `oci-layout` and `index.json` come with the first name.
@@ -170,8 +176,7 @@ impl Layout {
     }
 
     fn index_bytes(&self, manifests: &[Descriptor]) -> Result<Vec<u8>, StoreError> {
-        let index = json!({ "schemaVersion": 2, "mediaType": MediaType::Index.as_str(), "manifests": manifests });
-        canonical_json(&index).map_err(|error| disk("write", &self.folder.join("index.json"), error.into()))
+        canonical_json(&layout_index(manifests)).map_err(|error| disk("write", &self.folder.join("index.json"), error.into()))
     }
 
     /// Names a manifest in `index.json`; what had the tag before loses it.
@@ -180,9 +185,7 @@ impl Layout {
         let _lock = self.lock()?;
         let mut entries = if self.has_index() { self.entries()? } else { Vec::new() };
         entries.retain(|entry| entry.annotations.get(ANNOTATION_REF_NAME).map(String::as_str) != Some(tag.as_str()));
-        let mut named = descriptor;
-        named.annotations.insert(ANNOTATION_REF_NAME.to_owned(), tag.to_string());
-        entries.push(named);
+        entries.push(self.names.entry(descriptor, tag));
         self.write_file(Path::new("index.json"), &self.index_bytes(&entries)?)?;
         if self.folder.join("oci-layout").exists() {
             return Ok(());
@@ -321,6 +324,8 @@ pub(super) fn disk(step: &str, path: &Path, error: io::Error) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::oci::Silent;
 

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::diagnostic::nearest;
@@ -42,6 +42,14 @@ pub enum LocationFault {
 }
 
 impl Location {
+    /// Returns the file or folder of this machine, where it is one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Layout(path, _) | Self::Archive(path, _) | Self::DockerArchive(path) => Some(path),
+            Self::DockerDaemon | Self::Registry(_) => None,
+        }
+    }
+
     /// Says whether a word before a colon names a kind of location: `oci` of `oci:image`.
     pub fn is_kind(word: &str) -> bool {
         KINDS.contains(&word)

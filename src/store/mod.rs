@@ -10,11 +10,13 @@
 pub mod archive;
 pub mod docker_archive;
 pub mod layout;
+mod layout_index;
 mod location;
 mod publication;
 pub mod publish;
 mod referrers;
 pub mod registry;
 
+pub use layout_index::FullNames;
 pub use location::{Location, LocationFault};
 pub use publication::{Blobs, Publication};

@@ -5,6 +5,7 @@ use crate::host::{Unfinished, write_unfinished};
 use crate::oci::{Descriptor, ImageReference, Manifest, RawManifest, Selector, Store, StoreError, StoreFault, Tag};
 use crate::store::archive::{self, Archive};
 use crate::store::docker_archive::{self, DockerArchive};
+use crate::store::layout_index::FullNames;
 use crate::store::publication::Publication;
 
 /// An archive that is written whole.
@@ -15,14 +16,14 @@ pub(super) struct ArchiveFile {
 
 /// What an archive looks like, and the names in it.
 pub(super) enum Form {
-    Oci(Vec<Tag>),
+    Oci(Vec<Tag>, FullNames),
     Docker(Vec<ImageReference>),
 }
 
 impl ArchiveFile {
     /// Returns the archive's name for messages.
     pub(super) fn name(&self) -> String {
-        let kind = if matches!(self.form, Form::Oci(_)) { "oci-archive" } else { "docker-archive" };
+        let kind = if matches!(self.form, Form::Oci(..)) { "oci-archive" } else { "docker-archive" };
         format!("{kind}:{}", self.path.display())
     }
 
@@ -34,7 +35,7 @@ impl ArchiveFile {
                 return Err(io::ErrorKind::IsADirectory.into());
             }
             let file = write_unfinished(&self.path, |out| match &self.form {
-                Form::Oci(tags) => archive::write(publication, tags, out),
+                Form::Oci(tags, names) => archive::write(publication, tags, names, out),
                 Form::Docker(names) => docker_archive::write_image(publication, names, out),
             })?;
             file.as_file().sync_all()?;
@@ -46,7 +47,7 @@ impl ArchiveFile {
     /// Reads the archive back that is at `path`, under its own name or an unfinished one: all manifests, and the bytes of every blob.
     pub(super) fn verify(&self, path: &Path, publication: &Publication) -> Result<(), StoreError> {
         let read = || match &self.form {
-            Form::Oci(tags) => {
+            Form::Oci(tags, _) => {
                 let archive = Archive::open(path)?;
                 for tag in tags {
                     self.same(&archive.read_manifest(&Selector::Tag(tag.clone()))?, &publication.root)?;

@@ -4,6 +4,7 @@ use super::archive_file::{ArchiveFile, Form};
 use crate::net::EngineApi;
 use crate::oci::{Digest, ImageName, ImageReference, RawManifest, Referrer, Store, Tag};
 use crate::store::layout::Layout;
+use crate::store::layout_index::FullNames;
 use crate::store::publication::Publication;
 use crate::store::registry::Repository;
 
@@ -43,8 +44,8 @@ impl Destination {
     }
 
     /// Returns an OCI archive as a destination.
-    pub fn archive(path: PathBuf, tags: Vec<Tag>) -> Self {
-        Self(Kind::Archive(ArchiveFile { path, form: Form::Oci(tags) }))
+    pub fn archive(path: PathBuf, tags: Vec<Tag>, names: FullNames) -> Self {
+        Self(Kind::Archive(ArchiveFile { path, form: Form::Oci(tags, names) }))
     }
 
     /// Returns a Docker archive as a destination.

@@ -224,6 +224,7 @@ mod tests {
     use crate::diagnostic::Diagnostic;
     use crate::host::cache::DamagedBlob;
     use crate::oci::{Compression, MediaType, Silent, StoreError, StoreFault};
+    use crate::store::FullNames;
     use crate::store::layout::Layout;
     use crate::store::publish::gate::{AcceptAll, Gates, Refusal};
     use crate::store::publish::{Destination, Transfer, Watch};
@@ -363,7 +364,7 @@ mod tests {
         {
             let folder = tempfile::tempdir().unwrap();
             let mut destinations = layouts(folder.path(), &["layout"]);
-            destinations.push(Destination::archive(folder.path().join("archive.tar"), vec![]));
+            destinations.push(Destination::archive(folder.path().join("archive.tar"), vec![], FullNames::default()));
             let transaction = Transaction { destinations: &destinations, gates: &gates, watch: &Unwatched };
             let refused = transaction.publish(&publication);
             assert!(matches!(refused, Err(PublishFault::Refused(_))));
