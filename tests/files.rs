@@ -65,6 +65,7 @@ fn skipped(found: &Found) -> Vec<String> {
     let line = |why: &Why| match why {
         Why::Denied(rule) => format!("rule {rule}"),
         Why::Excluded(pattern) => pattern.clone(),
+        Why::Output => "output".to_owned(),
     };
     found.skipped.iter().map(|skipped| format!("{}: {}", skipped.path, line(&skipped.why))).collect()
 }

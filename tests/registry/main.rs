@@ -12,6 +12,7 @@ mod images;
 mod input;
 mod locking;
 mod opened;
+mod outputs;
 #[path = "../support/project.rs"]
 mod project;
 mod proof;

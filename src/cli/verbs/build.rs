@@ -4,7 +4,7 @@ use super::{bytes, named_recipe, write_file};
 use crate::cli::arguments::Build;
 use crate::cli::invocation::{Invocation, json};
 use crate::cli::location::location;
-use crate::ops::building::{self, BuildRequest, Built, Push};
+use crate::ops::building::{self, BuildRequest, Built, OUTPUT, Push};
 use crate::ops::lock::LockUse;
 use crate::ops::{Failure, RecipeRequest};
 
@@ -21,12 +21,11 @@ pub(in crate::cli) fn run(arguments: &Build, invocation: &Invocation) -> Result<
         let explained = building::explain(&recipe, lock, invocation.run(&tools))?;
         return invocation.render(&explained, || explained.iter().map(ToString::to_string).collect());
     }
-    for file in arguments.digest_file.iter().chain(&arguments.metadata_file) {
-        check_writable(file)?;
-    }
+    let result_files: Vec<_> = arguments.digest_file.iter().chain(&arguments.metadata_file).cloned().collect();
+    result_files.iter().try_for_each(|file| check_writable(file))?;
     let outputs = arguments.output.iter().map(|output| location(output)).collect::<Result<Vec<_>, _>>()?;
     let push = if arguments.push { Push::Yes } else { Push::No };
-    let built = building::build(&BuildRequest { recipe, lock, outputs, push }, invocation.run(&tools))?;
+    let built = building::build(&BuildRequest { recipe, lock, outputs, push, result_files }, invocation.run(&tools))?;
     tell(&built, arguments, invocation);
     if let Some(file) = &arguments.digest_file {
         write_file(file, built.digest.as_bytes())?;
@@ -53,11 +52,17 @@ fn tell(built: &Built, arguments: &Build, invocation: &Invocation) {
         let (digest, count, size) = (short(&platform.digest), platform.layers.len(), bytes(platform.size));
         invocation.screen.say(&format!("built {digest} for {}: {count} layers, {size}", platform.platform));
     }
-    if built.skipped_count > 0 {
+    let (own, others): (Vec<_>, Vec<_>) = built.skipped.iter().partition(|skip| skip.why == OUTPUT);
+    if !own.is_empty() {
+        let own: Vec<&str> = own.iter().map(|skip| skip.path.as_str()).collect();
+        invocation.screen.say(&format!("left out {}: written by hardened", own.join(", ")));
+    }
+    let skipped_count = built.skipped_count - (built.skipped.len() - others.len());
+    if skipped_count > 0 {
         let denied: Vec<&str> =
-            built.skipped.iter().filter(|skip| skip.why.starts_with("denied")).map(|skip| skip.path.as_str()).take(5).collect();
+            others.iter().filter(|skip| skip.why.starts_with("denied")).map(|skip| skip.path.as_str()).take(5).collect();
         let examples = if denied.is_empty() { String::new() } else { format!(", among them {}", denied.join(", ")) };
-        invocation.screen.say(&format!("left out {} files{examples}; `--dry-run` lists them", built.skipped_count));
+        invocation.screen.say(&format!("left out {skipped_count} files{examples}; `--dry-run` lists them"));
     }
     for output in &arguments.output {
         invocation.screen.say(&format!("wrote {output}"));

@@ -59,6 +59,12 @@ pub enum FileFault {
         /// The rule's name.
         rule: &'static str,
     },
+    /// What hardened writes is asked for.
+    #[error("`{from}` is what hardened writes, or lies inside of it: an output of this build, the cache or `hardened.lock`")]
+    Output {
+        /// The path.
+        from: HostPath,
+    },
     /// A symbolic link cannot be kept or followed.
     #[error("the link `{path}` to `{target}` {fault}")]
     Link {
@@ -146,6 +152,7 @@ impl FileFault {
                 let names: Vec<&str> = DENY_RULES.iter().map(|rule| rule.name).collect();
                 vec![format!("the rules are {}", names.join(", "))]
             }
+            Self::Output { .. } => vec!["name another `from`, or write the output to another folder".to_owned()],
             Self::Denied { rule, .. } => vec![format!("if it must be in the image, write `include-denied = [\"{rule}\"]`")],
             Self::Link { fault: LinkFault::LeavesImage, .. } => {
                 vec!["exclude it, or write `symlinks = \"follow\"` to take what it points to".to_owned()]

@@ -20,7 +20,15 @@ impl Project {
     /// # Errors
     /// All that is wrong, at most [`FileFault::LISTED`] faults and the number of the others.
     pub fn find(&self, request: &Request) -> Result<Found, Vec<FileFault>> {
-        match locate(self, &request.from, request.symlinks).map_err(one)? {
+        let located = locate(self, &request.from, request.symlinks).map_err(one)?;
+        let (host, written) = match &located {
+            Located::File(file) => (&file.host, &file.written),
+            Located::Folder(folder) => (&folder.host, &folder.written),
+        };
+        if self.outputs().hold(host) {
+            return Err(vec![FileFault::Output { from: HostPath::new(written) }]);
+        }
+        match located {
             Located::File(file) => find_file(request, &file, &Choice::new(request, None)?).map_err(one),
             Located::Folder(folder) => self.find_folder(request, &folder),
         }
@@ -37,7 +45,7 @@ impl Project {
                 Some(Host { tree, handle, root: root.strip_prefix(b"/").unwrap_or(root).to_vec() })
             }
         };
-        let Walked { listings, left, faults } = walk(folder, &choice, host.as_ref());
+        let Walked { listings, left, faults } = walk(folder, &choice, host.as_ref(), self.outputs());
         let mut gather = Gather::new(request, folder, faults);
         gather.run(listings);
         let Gather { faults, entries, notes, .. } = gather;

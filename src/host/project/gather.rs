@@ -46,7 +46,7 @@ impl<'a> Gather<'a> {
     }
 
     pub(super) fn run(&mut self, mut listings: Vec<Listing>) {
-        let full = full(&listings);
+        let holdings = holdings(&listings);
         self.entries.reserve_exact(1 + listings.iter().map(|listing| listing.children().len()).sum::<usize>() + 1 - listings.len());
         if !self.request.to.path().is_root() {
             self.entries.push((self.request.to.path().clone(), self.directory()));
@@ -60,7 +60,7 @@ impl<'a> Gather<'a> {
             self.path.extend_from_slice(name);
             let inside = if let What::Inside(slot) = child.what { Some(slot) } else { None };
             if inside.is_none() {
-                self.child(child, &full);
+                self.child(child, &holdings);
             }
             frame.next += 1;
             stack.push(frame);
@@ -82,7 +82,7 @@ impl<'a> Gather<'a> {
         stack.push(Frame { listing, next: 0, length: self.path.len() });
     }
 
-    fn child(&mut self, child: &Child, full: &[bool]) {
+    fn child(&mut self, child: &Child, holdings: &[Holding]) {
         let path = match ImagePath::new(&self.path) {
             Ok(path) => path,
             Err(fault) => return self.fault(|path| FileFault::Name { path, fault }),
@@ -91,7 +91,7 @@ impl<'a> Gather<'a> {
         let content = |stat: Stat| EntryKind::File(Content::Tail { tree: self.folder.tree, tail, stat });
         match &child.what {
             What::Folder { slot, matched, special } => {
-                if *matched || full[*slot as usize] {
+                if is_taken(holdings[*slot as usize], *matched) {
                     self.count_special(&path, *special && self.request.dir_mode.is_none());
                     self.entries.push((path, self.directory()));
                 }
@@ -179,17 +179,39 @@ pub(super) fn file_mode(request: &Request, bits: Bits) -> u16 {
     request.file_mode.unwrap_or(if bits.executable { 0o755 } else { 0o644 })
 }
 
-/// Says for each folder whether it holds anything that is taken. Children have higher slots than their folders.
-fn full(listings: &[Listing]) -> Vec<bool> {
-    let mut full = vec![false; listings.len()];
+/// What is known of a folder before it is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holding {
+    /// It is left out itself.
+    LeftOut,
+    /// It holds nothing that is taken.
+    Nothing,
+    /// It holds something.
+    Something,
+}
+
+/// Says of each folder what it holds. Children have higher slots than their folders.
+fn holdings(listings: &[Listing]) -> Vec<Holding> {
+    let mut holdings = vec![Holding::Nothing; listings.len()];
     for (slot, listing) in listings.iter().enumerate().rev() {
-        full[slot] = listing.children().iter().any(|child| match &child.what {
-            What::Folder { slot, matched, .. } => *matched || full[*slot as usize],
+        let mut children = listing.children().iter();
+        let any = children.any(|child| match &child.what {
+            What::Folder { slot, matched, .. } => is_taken(holdings[*slot as usize], *matched),
             What::Inside(_) => false,
             _ => true,
         });
+        holdings[slot] = match (listing.left_out, any) {
+            (true, _) => Holding::LeftOut,
+            (false, true) => Holding::Something,
+            (false, false) => Holding::Nothing,
+        };
     }
-    full
+    holdings
+}
+
+/// Says whether a folder is taken: for its own sake, or for what it holds.
+fn is_taken(holding: Holding, matched: bool) -> bool {
+    matched && holding == Holding::Nothing || holding == Holding::Something
 }
 
 /// Says whether a relative target climbs above the image's root from where the link is.

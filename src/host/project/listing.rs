@@ -10,6 +10,8 @@ use crate::rootfs::{FoundFile, Stat};
 pub(super) struct Listing {
     names: Vec<u8>,
     children: Vec<Child>,
+    /// The folder itself is left out, with all that it holds.
+    pub(super) left_out: bool,
 }
 
 #[derive(Debug)]
@@ -70,11 +72,16 @@ impl Listing {
 
     /// Puts the children in order, whatever order the file system had.
     pub(super) fn finish(mut self) -> Self {
-        let Self { names, children } = &mut self;
+        let Self { names, children, .. } = &mut self;
         children.sort_unstable_by(|one, other| name_of(names, one).cmp(name_of(names, other)));
         names.shrink_to_fit();
         children.shrink_to_fit();
         self
+    }
+
+    /// Returns the listing of a folder that is left out.
+    pub(super) fn left_out() -> Self {
+        Self { left_out: true, ..Self::default() }
     }
 
     pub(super) fn name(&self, child: &Child) -> &[u8] {
@@ -125,18 +132,23 @@ impl Faults {
     }
 }
 
-/// The first paths that were left out, for either reason, and the number of all.
+/// The first paths that were left out, for each kind of reason, and the number of all.
 #[derive(Debug, Default)]
 pub(super) struct Left {
     denied: BTreeMap<HostPath, Why>,
     excluded: BTreeMap<HostPath, Why>,
+    outputs: BTreeMap<HostPath, Why>,
     pub(super) count: usize,
 }
 
 impl Left {
     pub(super) fn push(&mut self, path: HostPath, why: Why) {
         self.count += 1;
-        let list = if matches!(why, Why::Denied(_)) { &mut self.denied } else { &mut self.excluded };
+        let list = match why {
+            Why::Denied(_) => &mut self.denied,
+            Why::Excluded(_) => &mut self.excluded,
+            Why::Output => &mut self.outputs,
+        };
         list.insert(path, why);
         if list.len() > Found::LISTED {
             list.pop_last();
@@ -145,12 +157,13 @@ impl Left {
 
     pub(super) fn append(&mut self, others: Self) {
         let count = self.count + others.count;
-        others.denied.into_iter().chain(others.excluded).for_each(|(path, why)| self.push(path, why));
+        others.denied.into_iter().chain(others.excluded).chain(others.outputs).for_each(|(path, why)| self.push(path, why));
         self.count = count;
     }
 
     pub(super) fn into_list(self) -> Vec<Skipped> {
-        let mut list: Vec<Skipped> = self.denied.into_iter().chain(self.excluded).map(|(path, why)| Skipped { path, why }).collect();
+        let all = self.denied.into_iter().chain(self.excluded).chain(self.outputs);
+        let mut list: Vec<Skipped> = all.map(|(path, why)| Skipped { path, why }).collect();
         list.sort();
         list
     }

@@ -33,6 +33,8 @@ pub(super) struct LocatedFile {
     pub(super) handle: Arc<OwnedFd>,
     /// The path in the tree.
     pub(super) path: Vec<u8>,
+    /// The absolute path without symbolic links, and without the leading slash.
+    pub(super) host: Vec<u8>,
     pub(super) facts: Facts,
     /// The path as the user wrote it, cleaned.
     pub(super) written: Vec<u8>,
@@ -80,7 +82,8 @@ pub(super) fn locate(project: &Project, from: &str, symlinks: Symlinks) -> Resul
         }
         _ if glob.is_some() => Err(missing(project, written.as_bytes())),
         FileType::RegularFile => {
-            Ok(Located::File(LocatedFile { tree: real.tree, handle: real.handle, path: real.path, facts, written: path.into() }))
+            let Real { tree, handle, path: real_path, host } = real;
+            Ok(Located::File(LocatedFile { tree, handle, path: real_path, host, facts, written: path.into() }))
         }
         kind => Err(FileFault::Special { path: HostPath::new(path.as_bytes()), what: special(kind) }),
     }

@@ -77,6 +77,8 @@ pub enum Why {
     Denied(&'static str),
     /// By this pattern of the request.
     Excluded(String),
+    /// Since hardened wrote it, or is about to: an output, the cache, `hardened.lock`.
+    Output,
 }
 
 /// What the user should know about files that are taken.

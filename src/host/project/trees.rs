@@ -8,7 +8,7 @@ use rustix::fs::{CWD, Dev, FileType, Mode, OFlags, openat};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::beneath::{Facts, facts, open_file, read_at};
-use super::{FileFault, HostPath};
+use super::{FileFault, HostPath, Outputs};
 use crate::rootfs::{Content, ContentFault, ImagePath, OpenContent, Stat, TreeId};
 
 /// The recipe's folder, and the folders in it that files were found in.
@@ -18,6 +18,7 @@ use crate::rootfs::{Content, ContentFault, ImagePath, OpenContent, Stat, TreeId}
 pub struct Project {
     root: PathBuf,
     trees: RwLock<Vec<OpenFolder>>,
+    outputs: Outputs,
 }
 
 #[derive(Debug)]
@@ -36,7 +37,18 @@ impl Project {
         let real = root.canonicalize().map_err(failed)?;
         let handle = open_anywhere(&real).map_err(|errno| failed(errno.into()))?;
         let inode = facts(handle.as_fd()).map_err(|errno| failed(errno.into()))?.inode;
-        Ok(Self { root: real, trees: RwLock::new(vec![OpenFolder { handle: Arc::new(handle), inode }]) })
+        Ok(Self { root: real, trees: RwLock::new(vec![OpenFolder { handle: Arc::new(handle), inode }]), outputs: Outputs::default() })
+    }
+
+    /// Leaves out what this run writes.
+    #[must_use]
+    pub fn without(self, outputs: Outputs) -> Self {
+        Self { outputs, ..self }
+    }
+
+    /// Returns what this run writes.
+    pub(super) fn outputs(&self) -> &Outputs {
+        &self.outputs
     }
 
     /// Returns the root, absolute and without symbolic links.

@@ -14,7 +14,8 @@ use super::follow::Followed;
 use super::host_path::{is_below, joined, last_name};
 use super::listing::{Bits, Faults, Left, Listing, SharedFile, Slot, What};
 use super::locate::{Folder, facts_beneath, followed, special};
-use super::{FileFault, HostPath, LinkFault, Why};
+use super::outputs::{INDEX_LIMIT, LAYOUT_FILES, Near, is_own_layout, near};
+use super::{FileFault, HostPath, LinkFault, Outputs, Why};
 use crate::rootfs::{FoundFile, TreeId};
 
 /// How many threads walk. More wait for the file system only.
@@ -40,13 +41,14 @@ pub(super) struct Host {
 }
 
 /// Walks a folder on several threads. Each takes the folder that was seen last, so that few wait.
-pub(super) fn walk(folder: &Folder, choice: &Choice, host: Option<&Host>) -> Walked {
+pub(super) fn walk(folder: &Folder, choice: &Choice, host: Option<&Host>, outputs: &Outputs) -> Walked {
     let first = Task { slot: 0, path: Box::default(), matched: folder.glob.is_none(), followed: None };
     let queue = Queue { tasks: vec![first], running: 0 };
     let walk = Walk {
         folder,
         choice,
         host,
+        outputs,
         queue: Mutex::new(queue),
         ready: Condvar::new(),
         slots: AtomicU32::new(1),
@@ -76,6 +78,7 @@ struct Walk<'a> {
     folder: &'a Folder,
     choice: &'a Choice,
     host: Option<&'a Host>,
+    outputs: &'a Outputs,
     queue: Mutex<Queue>,
     ready: Condvar,
     slots: AtomicU32,
@@ -109,6 +112,8 @@ struct Here<'a> {
     handle: BorrowedFd<'a>,
     /// Its path in the tree that its files are in.
     in_tree: &'a [u8],
+    /// The outputs below it, relative to it.
+    outputs: Vec<&'a [u8]>,
     listing: Listing,
     tasks: Vec<Task>,
 }
@@ -175,19 +180,28 @@ impl<'a> Worker<'a> {
         };
         let mut entries = Dir::new(open_folder(tree, &in_tree)?)?;
         let handle = rustix::io::fcntl_dupfd_cloexec(entries.fd()?, 0)?;
-        let mut here = Here { task, handle: handle.as_fd(), in_tree: &in_tree, listing: Listing::default(), tasks: Vec::new() };
+        let on_host = if task.followed.is_some() { in_tree.clone() } else { joined(&self.walk.folder.host, &in_tree) };
+        let (outputs, handle) = (self.walk.outputs.below(&on_host), handle.as_fd());
+        let mut here = Here { task, handle, in_tree: &in_tree, outputs, listing: Listing::default(), tasks: Vec::new() };
+        let mut layout_files = 0;
         while let Some(entry) = entries.read() {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             if matches!(name, b"." | b"..") {
                 continue;
             }
+            layout_files += usize::from(LAYOUT_FILES.contains(&name));
             let path = joined(&task.path, name);
             match self.take(&mut here, name, &path, entry.file_type()) {
                 // It was deleted in the meantime.
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(errno) => self.unreadable(&path, errno),
             }
+        }
+        if task.slot != 0 && layout_files == LAYOUT_FILES.len() && is_own(here.handle) {
+            self.left.push(self.walk.host_path(&task.path), Why::Output);
+            self.listings.push((task.slot, Listing::left_out()));
+            return Ok(Vec::new());
         }
         self.listings.push((task.slot, here.listing.finish()));
         Ok(here.tasks)
@@ -196,10 +210,20 @@ impl<'a> Worker<'a> {
     fn take(&mut self, here: &mut Here<'_>, name: &[u8], path: &[u8], kind: FileType) -> Result<(), Errno> {
         let kind = if kind == FileType::Unknown { facts_at(here.handle, name)?.kind } else { kind };
         let Some(matched) = self.decide(here, name, path, kind == FileType::Directory) else { return Ok(()) };
+        let near = near(&here.outputs, name);
+        if near == Near::Output {
+            self.left.push(self.walk.host_path(path), Why::Output);
+            return Ok(());
+        }
         match kind {
+            // Whether the output is there already must not matter.
+            FileType::Directory if near == Near::Above => {
+                here.folder(self.walk, name, path, Matched { itself: false, inside: matched }, false, here.task.followed.clone());
+                Ok(())
+            }
             FileType::Directory => {
                 let bits = facts_at(here.handle, name)?.bits;
-                here.folder(self.walk, name, path, matched, is_special(bits), here.task.followed.clone());
+                here.folder(self.walk, name, path, Matched::of(matched), is_special(bits), here.task.followed.clone());
                 Ok(())
             }
             FileType::RegularFile => self.file(here, name, path),
@@ -278,6 +302,10 @@ impl<'a> Worker<'a> {
             self.left.push(self.walk.host_path(path), Why::Denied(rule));
             return Ok(());
         }
+        if self.walk.outputs.hold(&target) {
+            self.left.push(self.walk.host_path(path), Why::Output);
+            return Ok(());
+        }
         match facts.kind {
             FileType::Directory => {
                 let Some(matched) = self.decide(here, name, path, true) else { return Ok(()) };
@@ -287,7 +315,7 @@ impl<'a> Worker<'a> {
                     return Ok(());
                 }
                 match Followed::new(&target, path, &link_folder, here.task.followed.as_ref()) {
-                    Some(link) => here.folder(self.walk, name, path, matched, is_special(facts.bits), Some(Arc::new(link))),
+                    Some(link) => here.folder(self.walk, name, path, Matched::of(matched), is_special(facts.bits), Some(Arc::new(link))),
                     None => return self.broken(here, name, path, LinkFault::Loop),
                 }
             }
@@ -324,13 +352,32 @@ impl<'a> Worker<'a> {
     }
 }
 
-impl Here<'_> {
-    fn folder(&mut self, walk: &Walk<'_>, name: &[u8], path: &[u8], matched: bool, special: bool, followed: Option<Arc<Followed>>) {
-        let slot = walk.slots.fetch_add(1, Ordering::Relaxed);
-        self.listing.push(name, What::Folder { slot, matched, special });
-        self.listing.push(name, What::Inside(slot));
-        self.tasks.push(Task { slot, path: path.into(), matched, followed });
+/// How a folder is taken: for its own sake, though it may be empty, and with all that it holds.
+#[derive(Debug, Clone, Copy)]
+struct Matched {
+    itself: bool,
+    inside: bool,
+}
+
+impl Matched {
+    fn of(matched: bool) -> Self {
+        Self { itself: matched, inside: matched }
     }
+}
+
+impl Here<'_> {
+    fn folder(&mut self, walk: &Walk<'_>, name: &[u8], path: &[u8], matched: Matched, special: bool, followed: Option<Arc<Followed>>) {
+        let slot = walk.slots.fetch_add(1, Ordering::Relaxed);
+        self.listing.push(name, What::Folder { slot, matched: matched.itself, special });
+        self.listing.push(name, What::Inside(slot));
+        self.tasks.push(Task { slot, path: path.into(), matched: matched.inside, followed });
+    }
+}
+
+/// Says whether a folder that has the files of a layout is one that hardened wrote.
+fn is_own(folder: BorrowedFd<'_>) -> bool {
+    let index = read_beginning(folder, LAYOUT_FILES[1], INDEX_LIMIT);
+    index.is_ok_and(|index| index.is_some_and(|index| is_own_layout(&index)))
 }
 
 fn bits(mode: Mode) -> Bits {

@@ -1,11 +1,12 @@
 //! `hardened build`: from the recipe to an image at all its destinations.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::diagnostic::{Diagnostic, ExternalError};
-use crate::host::project::Project;
+use crate::host::project::{Outputs, Project};
 use crate::host::rfc3339;
 use crate::image::{History, Image, ImageSet, assemble};
 use crate::layer::Layer;
@@ -30,7 +31,7 @@ use super::{Failure, RecipeRequest, Run, Tools};
 pub use super::destinations::Push;
 pub use explained::{Explained, ExplainedBase, ExplainedLayer};
 pub(super) use outcome::upload_status;
-pub use outcome::{Built, BuiltLayer, BuiltPlatform, BuiltSkip, BuiltUpload, Times};
+pub use outcome::{Built, BuiltLayer, BuiltPlatform, BuiltSkip, BuiltUpload, OUTPUT, Times};
 
 mod explained;
 mod outcome;
@@ -50,6 +51,8 @@ pub struct BuildRequest {
     pub outputs: Vec<Location>,
     /// Whether it is pushed.
     pub push: Push,
+    /// Files for the result, which are written once the image is published: like the outputs, they are never in the image.
+    pub result_files: Vec<PathBuf>,
 }
 
 /// Builds an image.
@@ -59,7 +62,9 @@ pub struct BuildRequest {
 /// as it was, and no engine has the image, unless the error names those that have it.
 pub fn build(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
     let begun = Instant::now();
-    let job = Job::open(&request.recipe, request.lock, run)?;
+    let files: Vec<&Path> =
+        request.outputs.iter().filter_map(Location::path).chain(request.result_files.iter().map(PathBuf::as_path)).collect();
+    let job = Job::open(&request.recipe, request.lock, &files, run)?;
     let destinations = destinations::of_build(&request.outputs, request.push, &job.open.recipe, run.tools)?;
     let transaction = Transaction { destinations: &destinations, gates: &AcceptAll, watch: &Watched(run.observer) };
     let base_done = begun.elapsed();
@@ -95,7 +100,7 @@ pub fn build(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
 /// # Errors
 /// As [`build`].
 pub fn explain(request: &RecipeRequest, how: LockUse, run: Run<'_>) -> Result<Vec<Explained>, Failure> {
-    let job = Job::open(request, how, run)?;
+    let job = Job::open(request, how, &[], run)?;
     let explained = |number: usize| {
         let (plan, gathered, _) = job.plan(number, run)?;
         Ok(Explained::new(&plan, &job.settings(&job.open.recipe.parts()[number]), &gathered))
@@ -149,7 +154,8 @@ impl Work {
 }
 
 impl Job {
-    fn open(request: &RecipeRequest, how: LockUse, run: Run<'_>) -> Result<Self, Failure> {
+    /// Opens a recipe for a build that writes `files`.
+    fn open(request: &RecipeRequest, how: LockUse, files: &[&Path], run: Run<'_>) -> Result<Self, Failure> {
         let open = recipe::open(request, &run.tools.environment, run.observer)?;
         let created = created(&open.recipe, run.tools)?;
         let lock::Settled { base, locked, .. } = lock::settle(&open, &request.file, how, &[], run)?;
@@ -157,7 +163,9 @@ impl Job {
         if locked.changed {
             run.observer.detail(&format!("wrote {}", locked.path.display()));
         }
-        let project = Project::open(&open.root).map_err(|fault| unopened(&open, &fault))?;
+        let vendored = run.tools.vendored.as_ref().and_then(Location::path);
+        let outputs = Outputs::new(files.iter().copied().chain([run.tools.cache.folder(), &locked.path]).chain(vendored));
+        let project = Project::open(&open.root).map_err(|fault| unopened(&open, &fault))?.without(outputs);
         Ok(Self { open, base, project, created })
     }
 
@@ -193,6 +201,7 @@ impl Job {
                         work.skipped = gathered;
                     }
                     proof::tell(&plan.proof, run.observer);
+                    plan.layer_warning().iter().for_each(|warning| run.observer.warn(warning));
                     return Self::assemble(&plan, &layers, queue, work, run.tools);
                 }
                 Err(LayerFailure::Failed(failure)) => return Err(failure),

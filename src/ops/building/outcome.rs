@@ -75,13 +75,16 @@ pub struct BuiltLayer {
     pub tar_size: Option<u64>,
 }
 
+/// Why a file was left out that hardened itself writes.
+pub const OUTPUT: &str = "output";
+
 /// A file that was left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct BuiltSkip {
     /// The file.
     pub path: String,
-    /// Why: `denied: RULE` or `excluded: PATTERN`.
+    /// Why: `denied: RULE`, `excluded: PATTERN`, or `output` for what hardened itself writes.
     pub why: String,
 }
 
@@ -173,6 +176,7 @@ pub(super) fn skip(skipped: &Skipped) -> BuiltSkip {
     let why = match &skipped.why {
         Why::Denied(rule) => format!("denied: {rule}"),
         Why::Excluded(pattern) => format!("excluded: {pattern}"),
+        Why::Output => OUTPUT.to_owned(),
     };
     BuiltSkip { path: skipped.path.to_string(), why }
 }
