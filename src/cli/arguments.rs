@@ -121,6 +121,8 @@ pub(super) enum Verb {
     Vendor(Vendor),
     Push(Push),
     Inspect(Inspect),
+    Ls(Ls),
+    Cat(Cat),
     Login(Login),
     Cache(Cache),
     Schema(Schema),
@@ -289,9 +291,43 @@ pub(super) struct Inspect {
     /// Only this platform of an index
     #[arg(long, value_name = "PLATFORM")]
     pub(super) platform: Option<String>,
-    /// List the files, their layers, and what upper layers hide; the layers are read once
+}
+
+/// Lists the files of an image: mode, owner, size, layer, package and path
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Each layer is read once. The package is known where the image lists the files of its Debian packages.\n\nExamples:\n  hardened ls oci:image\n  hardened ls oci:image /etc\n  hardened ls registry.example.no/shop/api:1.4.2 /usr/lib --platform linux/arm64 --format json"
+)]
+pub(super) struct Ls {
+    /// The image: oci:DIR, oci-archive:FILE, docker-archive:FILE or a registry reference
+    #[arg(value_name = "IMAGE")]
+    pub(super) image: String,
+    /// A folder of the image, listed with all below it, or a file
+    #[arg(value_name = "PATH", default_value = "/", hide_default_value = true)]
+    pub(super) path: String,
+    /// Only this platform of an index
+    #[arg(long, value_name = "PLATFORM")]
+    pub(super) platform: Option<String>,
+    /// Lists what upper layers hide as well
     #[arg(long)]
-    pub(super) files: bool,
+    pub(super) hidden: bool,
+}
+
+/// Prints the content of one file of an image
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Links are followed inside of the image, and nothing is printed before the layer's digest was checked.\n\nExamples:\n  hardened cat oci:image /etc/passwd\n  hardened cat registry.example.no/shop/api:1.4.2 /etc/os-release --platform linux/arm64"
+)]
+pub(super) struct Cat {
+    /// The image: oci:DIR, oci-archive:FILE, docker-archive:FILE or a registry reference
+    #[arg(value_name = "IMAGE")]
+    pub(super) image: String,
+    /// The file
+    #[arg(value_name = "PATH")]
+    pub(super) path: String,
+    /// The platform, where the image has several
+    #[arg(long, value_name = "PLATFORM")]
+    pub(super) platform: Option<String>,
 }
 
 /// Checks credentials with a registry, and keeps them where docker and podman do

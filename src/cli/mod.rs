@@ -78,6 +78,8 @@ fn answer(arguments: Arguments, environment: Environment, screen: Screen) -> Res
         Verb::Vendor(arguments) => verbs::vendor::run(&arguments, &invocation),
         Verb::Push(arguments) => verbs::push::run(&arguments, &invocation),
         Verb::Inspect(arguments) => verbs::inspect::run(&arguments, &invocation),
+        Verb::Ls(arguments) => verbs::files::ls(&arguments, &invocation),
+        Verb::Cat(arguments) => verbs::files::cat(&arguments, &invocation),
         Verb::Login(arguments) => verbs::login::run(&arguments, &invocation),
         Verb::Cache(arguments) => verbs::cache::run(&arguments, &invocation),
         Verb::Schema(_) => Ok(crate::recipe::json_schema_text()),

@@ -11,6 +11,7 @@ pub mod debian;
 mod destinations;
 pub mod explain;
 mod failure;
+pub mod files;
 mod gather;
 pub mod init;
 pub mod inspect;

@@ -53,7 +53,7 @@ fn base(test: &TestRegistry) {
 }
 
 fn inspected(sandbox: &Sandbox, cache: &TempDir, image: &str) -> Value {
-    sandbox.run_with(cache.path(), &["inspect", image, "--files", "--format", "json"]).succeeds().json()
+    sandbox.run_with(cache.path(), &["ls", image, "--format", "json"]).succeeds().json()
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn the_files_of_an_image_are_the_same_wherever_it_is() {
     }
     // A Docker archive has a manifest of its own, and the same layers uncompressed or not.
     let docker = of("docker-archive:docker.tar");
-    assert_eq!((&docker["files"], &docker["hidden"], &docker["config"]), (&layout["files"], &layout["hidden"], &layout["config"]));
+    assert_eq!((&docker["files"], &docker["hidden"]), (&layout["files"], &layout["hidden"]));
     let find = |list: &str, path: &str| -> Value {
         let files = layout[list].as_array().unwrap();
         files.iter().find(|file| file["path"] == path).cloned().unwrap_or_else(|| panic!("{path} is not in {files:?}"))
@@ -103,8 +103,8 @@ fn layers_are_read_once_and_only_for_what_is_not_known() {
     assert_eq!(blobs(), 3, "both layers: the config is kept");
     assert_eq!(inspected(&sandbox, &cache, &name), first);
     assert_eq!(blobs(), 3);
-    let listed = sandbox.run_with(cache.path(), &["inspect", &name, "--files"]).succeeds().out;
-    for line in ["c0666          0:0          1, 3      0  /dev/null", "/etc/secret  (hidden by layer 1)"] {
+    let listed = sandbox.run_with(cache.path(), &["ls", &name, "--hidden"]).succeeds().out;
+    for line in ["c0666          0:0          1, 3    0  /dev/null", "/etc/secret  (hidden by layer 1)"] {
         assert!(listed.contains(line), "{line} is not in:\n{listed}");
     }
 }
@@ -125,4 +125,54 @@ fn what_a_carried_cache_says_of_a_base_is_learned_from_the_bytes() {
     let before = test.seen().len();
     assert_eq!(sandbox.run_with(there.path(), &arguments).succeeds().json()["digest"], built["digest"]);
     assert_eq!(test.seen().len(), before);
+}
+
+#[test]
+fn files_are_listed_with_their_packages_and_printed() {
+    use crate::images::Entry::{File, Folder, Link};
+    let test = TestRegistry::start();
+    let lists = [
+        ("usr/", Folder),
+        ("usr/bin/", Folder),
+        ("bin", Link("usr/bin")),
+        ("usr/bin/tool", File("tool")),
+        ("usr/bin/other", File("good")),
+        ("usr/bin/same", Link("tool")),
+        ("var/lib/dpkg/info/tool:amd64.list", File("/.\n/bin\n/bin/tool\n/usr/bin/same\n")),
+        ("var/lib/dpkg/status.d/other.md5sums", File("d41d8cd98f00b204e9800998ecf8427e  usr/bin/other\n")),
+    ];
+    Image::of("amd64", tar(&lists)).tag(&test, "team/base", "1");
+    let sandbox = Sandbox::new("");
+    let image = format!("{}/team/base:1", test.host());
+    let listed = sandbox.run(&["ls", &image, "/bin"]).succeeds().out;
+    let rows: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
+    let names: Vec<String> = rows.iter().map(|row| format!("{} {}", row[row.len() - 2], row[row.len() - 1])).collect();
+    assert_eq!(names[..3], ["- /usr/bin", "other /usr/bin/other", "-> tool"], "{listed}");
+    assert!(listed.contains("tool   /usr/bin/same -> tool\n") && listed.contains("tool   /usr/bin/tool\n"), "{listed}");
+    let json = sandbox.run(&["ls", &image, "/usr/bin/tool", "--format", "json"]).succeeds().json();
+    assert_eq!(json["images"][0]["files"].as_array().unwrap().len(), 1);
+    assert_eq!(json["images"][0]["files"][0]["package"], "tool");
+    for (path, content) in [("/usr/bin/tool", "tool"), ("/bin/same", "tool"), ("usr/bin/other", "good")] {
+        assert_eq!(sandbox.run(&["cat", &image, path]).succeeds().out, content, "{path}");
+    }
+    sandbox.run(&["cat", &image, "/none"]).fails(2, &["has no `/none`", "`hardened ls"]);
+    sandbox.run(&["cat", &image, "/usr"]).fails(2, &["`/usr` in", "is no regular file"]);
+    sandbox.run(&["ls", &image, "/none"]).fails(2, &["has no `/none`"]);
+}
+
+#[test]
+fn a_file_of_an_image_with_several_platforms_is_printed_of_one() {
+    let sandbox = Sandbox::new("static = true");
+    let both =
+        ["build", "-o", "oci:out", "--platform", "linux/amd64,linux/arm64", "--set", "files=[{from=\"{platform.arch}\",to=\"/app\"}]"];
+    for (architecture, machine) in [("amd64", 62), ("arm64", 183)] {
+        sandbox.write(architecture, &crate::project::program(machine));
+        sandbox.executable(architecture);
+    }
+    sandbox.run(&both).succeeds();
+    let listed = sandbox.run(&["ls", "oci:out", "/app"]).succeeds().out;
+    assert!(listed.starts_with("linux/amd64  sha256:") && listed.contains("\nlinux/arm64  sha256:"), "{listed}");
+    sandbox.run(&["cat", "oci:out", "/app"]).fails(2, &["has images for 2 platforms", "`--platform linux/arm64`"]);
+    let printed = sandbox.command(&["cat", "oci:out", "/app", "--platform", "linux/arm64"]).output().unwrap();
+    assert_eq!(printed.stdout, crate::project::program(183));
 }

@@ -2,25 +2,18 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::bytes;
+use super::{bytes, platform};
 use crate::cli::arguments::Inspect;
 use crate::cli::invocation::Invocation;
 use crate::cli::location::location;
 use crate::net::redact::escaped;
-use crate::oci::Platform;
 use crate::ops::Failure;
-use crate::ops::inspect::{Depth, Inspected, InspectedFile, InspectedFiles, InspectedImage, inspect};
+use crate::ops::inspect::{Inspected, InspectedImage, inspect};
 
 pub(in crate::cli) fn run(arguments: &Inspect, invocation: &Invocation) -> Result<String, Failure> {
-    let platform = arguments
-        .platform
-        .as_deref()
-        .map(str::parse::<Platform>)
-        .transpose()
-        .map_err(|fault| Failure::wrong(format!("`--platform`: {fault}")).hint("write for example `linux/amd64`"))?;
+    let platform = platform(arguments.platform.as_deref())?;
     let tools = invocation.tools(None)?;
-    let depth = if arguments.files { Depth::Files } else { Depth::Documents };
-    let inspected = inspect(&location(&arguments.image)?, platform.as_ref(), depth, invocation.run(&tools))?;
+    let inspected = inspect(&location(&arguments.image)?, platform.as_ref(), invocation.run(&tools))?;
     invocation.render(&inspected, || text(&inspected))
 }
 
@@ -75,38 +68,5 @@ fn show(image: &InspectedImage, text: &mut String) -> std::fmt::Result {
     for layer in &image.layers {
         writeln!(text, "  layer: {}  {:>10}  {}", layer.digest, bytes(layer.size), escaped(&layer.media_type))?;
     }
-    if let Some(InspectedFiles { files, hidden }) = &image.files {
-        writeln!(text, "\n  {:<5}  {:>11}  {:>12}  {:>5}  path", "mode", "owner", "size", "layer")?;
-        files.iter().chain(hidden).try_for_each(|file| show_file(file, text))?;
-    }
     Ok(())
-}
-
-/// One line for a file, as `ls -l` has it: mode, owner, size, layer, path.
-fn show_file(file: &InspectedFile, text: &mut String) -> std::fmt::Result {
-    let letter = match file.kind {
-        "directory" => 'd',
-        "symlink" => 'l',
-        "character-device" => 'c',
-        "block-device" => 'b',
-        "fifo" => 'p',
-        _ => '-',
-    };
-    let owner = format!("{}:{}", file.uid, file.gid);
-    let size = match (file.size, file.device) {
-        (Some(size), _) => size.to_string(),
-        (None, Some(device)) => format!("{}, {}", device.major, device.minor),
-        (None, None) => String::new(),
-    };
-    write!(text, "  {letter}{}  {owner:>11}  {size:>12}  {:>5}  {}", file.mode, file.layer, escaped(&file.path))?;
-    if let Some(target) = &file.target {
-        write!(text, " -> {}", escaped(target))?;
-    }
-    for attribute in &file.attributes {
-        write!(text, "  {}", escaped(attribute))?;
-    }
-    if let Some(by) = file.hidden_by {
-        write!(text, "  (hidden by layer {by})")?;
-    }
-    writeln!(text)
 }

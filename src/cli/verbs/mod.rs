@@ -3,6 +3,7 @@
 pub(super) mod build;
 pub(super) mod cache;
 pub(super) mod explain;
+pub(super) mod files;
 pub(super) mod init;
 pub(super) mod inspect;
 pub(super) mod lock;
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 use super::arguments::{RecipeArguments, RecipePath};
 use crate::diagnostic::ExternalError;
 use crate::host::write_whole;
-use crate::oci::disk_hint;
+use crate::oci::{Platform, disk_hint};
 use crate::ops::init::RECIPE;
 use crate::ops::{Failure, RecipeRequest};
 
@@ -54,6 +55,12 @@ fn write_file(file: &Path, content: &[u8]) -> Result<(), Failure> {
         let failure = ExternalError::new(format!("could not write `{}`", file.display())).caused_by(error);
         hint.into_iter().fold(failure, ExternalError::hint).into()
     })
+}
+
+/// Reads a `--platform` that chooses one image of an index.
+fn platform(text: Option<&str>) -> Result<Option<Platform>, Failure> {
+    let platform = text.map(str::parse::<Platform>).transpose();
+    platform.map_err(|fault| Failure::wrong(format!("`--platform`: {fault}")).hint("write for example `linux/amd64`"))
 }
 
 /// Writes a number of bytes for people.

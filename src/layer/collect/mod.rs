@@ -8,6 +8,7 @@
 //! [`Collector::memory`] bytes of a layer. What it finds of a file depends on the file alone, not on those before it.
 
 mod digests;
+mod file_lists;
 mod heads;
 mod packages;
 mod texts;
@@ -18,15 +19,16 @@ use serde::{Deserialize, Serialize};
 use crate::rootfs::{FactKind, ImagePath, LayerEntry, LayerFacts};
 
 pub use digests::Digests;
+pub use file_lists::{FILE_LISTS, ListForm, listed_package};
 pub use heads::Heads;
 pub use packages::PACKAGES;
 pub use texts::TEXTS;
 pub use whole::WholeFiles;
 
-/// What a build, the proof and `inspect` need of every layer.
+/// What a build and the proof need of every layer.
 pub const STANDARD: [&dyn Collector; 2] = [&Heads, &TEXTS];
 /// All collectors.
-pub const ALL: [&dyn Collector; 4] = [&Heads, &TEXTS, &Digests, &PACKAGES];
+pub const ALL: [&dyn Collector; 5] = [&Heads, &TEXTS, &Digests, &PACKAGES, &FILE_LISTS];
 
 /// Learns something of regular files.
 pub trait Collector: Sync {

@@ -1,21 +1,22 @@
 use serde::Serialize;
 
+use super::packages::PackageFiles;
 use crate::rootfs::{DeviceKind, FactKind, HiddenFile, ImagePath, Layered, Rootfs};
 
 /// The files of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct InspectedFiles {
+pub struct ListedFiles {
     /// What a container sees, sorted by path.
-    pub files: Vec<InspectedFile>,
+    pub files: Vec<ListedFile>,
     /// What is in a layer and a container does not see, because an upper layer hides it.
-    pub hidden: Vec<InspectedFile>,
+    pub hidden: Vec<ListedFile>,
 }
 
 /// One file, folder, link, device or FIFO.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct InspectedFile {
+pub struct ListedFile {
     /// The path.
     pub path: String,
     /// `file`, `directory`, `symlink`, `character-device`, `block-device` or `fifo`.
@@ -37,12 +38,15 @@ pub struct InspectedFile {
     pub target: Option<String>,
     /// The numbers of a device.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub device: Option<InspectedDevice>,
+    pub device: Option<ListedDevice>,
     /// The extended attributes: `NAME=` and the value in hexadecimal.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<String>,
     /// The layer that it is of, counted from 0 at the bottom.
     pub layer: u32,
+    /// The Debian package that it is of, where the image lists the files of its packages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
     /// The layer that hides it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hidden_by: Option<u32>,
@@ -50,22 +54,30 @@ pub struct InspectedFile {
 
 /// The numbers of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct InspectedDevice {
+pub struct ListedDevice {
     /// The driver.
     pub major: u32,
     /// Which of its devices.
     pub minor: u32,
 }
 
-impl InspectedFiles {
-    pub(super) fn of(rootfs: &Rootfs<'_>) -> Self {
-        let hidden = |HiddenFile { path, file, by }: &HiddenFile| InspectedFile { hidden_by: Some(*by), ..InspectedFile::of(path, file) };
-        let files = rootfs.files().map(|(path, file)| InspectedFile::of(&path, &file));
-        Self { files: files.collect(), hidden: rootfs.hidden().iter().map(hidden).collect() }
+impl ListedFiles {
+    /// Returns what is at a path and below it.
+    pub(super) fn of(rootfs: &Rootfs<'_>, path: &ImagePath) -> Self {
+        let packages = PackageFiles::of(rootfs);
+        let visible = |(path, file): &(ImagePath, Layered)| {
+            let package = packages.package(path).map(str::to_owned);
+            ListedFile { package, ..ListedFile::of(path, file) }
+        };
+        let hidden = |HiddenFile { path, file, by }: &HiddenFile| ListedFile { hidden_by: Some(*by), ..ListedFile::of(path, file) };
+        let files = rootfs.files().filter(|(file, _)| file.starts_with(path));
+        let all_hidden = rootfs.hidden();
+        let below = all_hidden.iter().filter(|file| file.path.starts_with(path));
+        Self { files: files.map(|file| visible(&file)).collect(), hidden: below.map(hidden).collect() }
     }
 }
 
-impl InspectedFile {
+impl ListedFile {
     fn of(path: &ImagePath, Layered { fact, layer }: &Layered) -> Self {
         let kind = match &fact.kind {
             FactKind::Directory => "directory",
@@ -89,9 +101,10 @@ impl InspectedFile {
             size,
             digest,
             target: if let FactKind::Symlink(target) = &fact.kind { Some(target.0.escape_ascii().to_string()) } else { None },
-            device: device.map(|device| InspectedDevice { major: device.major, minor: device.minor }),
+            device: device.map(|device| ListedDevice { major: device.major, minor: device.minor }),
             attributes: fact.attributes.in_words(),
             layer: *layer,
+            package: None,
             hidden_by: None,
         }
     }

@@ -6,19 +6,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::image::{Image, PlatformImage};
-use crate::layer::collect::{Collector, Digests, STANDARD};
 use crate::oci::{Descriptor, ImageLayer, Platform};
 use crate::store::Location;
 
 use super::opened::{self, Opened};
 use super::{Failure, Observer, Run};
-
-pub use files::{InspectedDevice, InspectedFile, InspectedFiles};
-
-mod files;
-
-/// What is collected for a list of files.
-const COLLECTORS: [&dyn Collector; 3] = [STANDARD[0], STANDARD[1], &Digests];
 
 /// An image, or several for different platforms.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -66,9 +58,6 @@ pub struct InspectedImage {
     pub layers: Vec<InspectedLayer>,
     /// The whole config.
     pub config: Value,
-    /// The files, where they were asked for.
-    #[serde(skip_serializing_if = "Option::is_none", flatten)]
-    pub files: Option<InspectedFiles>,
 }
 
 /// One layer.
@@ -85,30 +74,14 @@ pub struct InspectedLayer {
     pub size: u64,
 }
 
-/// How much is read of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
-    /// Its manifests and configs.
-    Documents,
-    /// Its layers as well.
-    Files,
-}
-
-/// Reads an image, and lists what refers to it. No layer is read, unless its files are asked for. A store that cannot list referrers is noted.
+/// Reads an image, and lists what refers to it. No layer is read. A store that cannot list referrers is noted.
 ///
 /// # Errors
 /// When there is no such image, or it is broken.
-pub fn inspect(location: &Location, platform: Option<&Platform>, depth: Depth, run: Run<'_>) -> Result<Inspected, Failure> {
+pub fn inspect(location: &Location, platform: Option<&Platform>, run: Run<'_>) -> Result<Inspected, Failure> {
     let opened = opened::open(location, run.tools)?;
     let images = opened.images(platform, run.tools)?;
-    let mut inspected = Vec::new();
-    for PlatformImage { image, .. } in images.images() {
-        let files = match depth {
-            Depth::Documents => None,
-            Depth::Files => Some(InspectedFiles::of(&opened.files(image, &COLLECTORS, run)?)),
-        };
-        inspected.push(InspectedImage { files, ..inspected_image(image) });
-    }
+    let inspected = images.images().iter().map(|PlatformImage { image, .. }| inspected_image(image)).collect();
     let root = images.root().descriptor();
     Ok(Inspected {
         digest: root.digest.to_string(),
@@ -145,6 +118,5 @@ fn inspected_image(image: &Image) -> InspectedImage {
         size: image.layers().iter().fold(0, |size, layer| size.saturating_add(layer.descriptor.size)),
         layers: image.layers().iter().map(layer).collect(),
         config: Value::Object(image.config().view().object().clone()),
-        files: None,
     }
 }
