@@ -79,7 +79,7 @@ impl Plan {
             return Err(faults);
         }
         let groups = sources::group(resolved);
-        let groups = if split == Split::Auto { split::split(groups) } else { groups };
+        let groups = if split == Split::Auto { split::split(groups, compressor.format().split_links()) } else { groups };
         let groups = parents::complete(&below, groups);
         let mut layers: Vec<PlannedLayer> = written.iter().map(|layer| planned(&layer.name, layer.changeset.clone(), compressor)).collect();
         layers.extend(groups.into_iter().map(|(name, changeset)| planned(&name, changeset, compressor)));

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Severity};
 
-pub use format::Format;
+pub use format::{Format, SplitLinks};
 pub use model::{
     Base, DebianArchive, DebianBase, Destination, DirectoryEntry, FilesEntry, FilesSource, Healthcheck, Inherit, Layers, LinkEntry,
     PlatformRecipe, Port, Process, Recipe, Replaces, Spanned, Symlinks, UnprovedEntry, UserChoice,

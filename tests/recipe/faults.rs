@@ -314,13 +314,13 @@ const SINGLE_FAULTS: &[(&str, &str, &str)] = &[
     ),
     (
         "[base]",
-        "format = 2\n[base]",
-        "this version of hardened cannot write format 2, only 1 | 2 | write `format = 1`, or use a release of hardened that carries format 2",
+        "format = 3\n[base]",
+        "this version of hardened cannot write format 3, only 1 and 2 | 3 | write `format = 2`, or use a release of hardened that carries format 3",
     ),
     (
         "[base]",
         "format = -1\n[base]",
-        "this version of hardened cannot write format -1, only 1 | -1 | write `format = 1`, or use a release of hardened that carries format -1",
+        "this version of hardened cannot write format -1, only 1 and 2 | -1 | write `format = 2`, or use a release of hardened that carries format -1",
     ),
     ("static = true", "static = false", "`base.static` is `false` | false | write `static = true`, or another base instead"),
     (

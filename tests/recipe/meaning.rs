@@ -58,7 +58,7 @@ revision = "{git.revision}"
     let references: Vec<_> = recipe.references.iter().map(|reference| reference.to_string()).collect();
     assert_eq!(references, ["a.example/b:1.4.2", "a.example/b:012345678901", "c.example/d:1.4.2", "c.example/d:012345678901"]);
     assert_eq!(recipe.created, Some(1_795_478_400));
-    assert_eq!(recipe.format, Format::NEWEST);
+    assert_eq!(Some(recipe.format), Format::numbered(1), "the format before the newest one");
     assert_eq!(recipe.inputs.keys().map(String::as_str).collect::<Vec<_>>(), ["env.VERSION", "git.revision", "git.short"]);
     let Some(part) = recipe.for_platform(&Platform::linux("arm", Some("v7"))) else { panic!("no such platform") };
     let FilesSource::Host { from, fixed, glob } = &part.files[0].source else { panic!("files of the host") };
