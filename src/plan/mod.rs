@@ -83,7 +83,9 @@ impl Plan {
         let groups = parents::complete(&below, groups);
         let mut layers: Vec<PlannedLayer> = written.iter().map(|layer| planned(&layer.name, layer.changeset.clone(), compressor)).collect();
         layers.extend(groups.into_iter().map(|(name, changeset)| planned(&name, changeset, compressor)));
-        layer_count::check(base.layers.len(), layers.len()).map_err(|fault| vec![Fault::Recipe(fault)])?;
+        if let Some(refusal) = layer_count::refusal(base.layers.len(), layers.len()) {
+            return Err(vec![Fault::Recipe(refusal)]);
+        }
         let (config, annotations) = (config::finish(&base.config, &settings), config::annotations(&base, &settings));
         let mut rootfs: Rootfs<'_> = below.clone();
         layers[written.len()..].iter().for_each(|layer| rootfs.push(&layer.changeset));

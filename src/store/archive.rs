@@ -42,8 +42,8 @@ pub fn write(publication: &Publication, tags: &[Tag], names: &FullNames, out: &m
 
 fn index_of(publication: &Publication, tags: &[Tag], names: &FullNames) -> io::Result<Value> {
     let root = &publication.root;
-    let named = |tag: &Tag| names.entry(root.descriptor(), tag);
-    let mut manifests: Vec<Descriptor> = if tags.is_empty() { vec![root.descriptor()] } else { tags.iter().map(named).collect() };
+    let tagged = |tag: &Tag| names.entry(root.descriptor(), tag);
+    let mut manifests: Vec<Descriptor> = if tags.is_empty() { vec![root.descriptor()] } else { tags.iter().map(tagged).collect() };
     for artifact in &publication.referrers {
         manifests.push(referrer(artifact).map_err(io::Error::other)?.descriptor);
     }

@@ -40,3 +40,4 @@ mod readers;
 mod referrers;
 mod registries;
 mod running;
+mod whiteouts;
