@@ -368,6 +368,8 @@ pub struct Healthcheck {
     pub timeout: Option<Duration>,
     /// How long the process may take to start.
     pub start_period: Option<Duration>,
+    /// The time between two checks while the process starts.
+    pub start_interval: Option<Duration>,
     /// How many checks must fail in a row.
     pub retries: Option<u32>,
 }

@@ -157,3 +157,11 @@ fn a_base_can_be_exchanged_from_the_command_line() {
     assert!(base.wanted.contains_key("python3") && base.wanted.contains_key("libpq5"));
     assert_eq!(base.suite.as_deref(), Some("trixie"));
 }
+
+#[test]
+fn health_checks_have_an_interval_for_their_start() {
+    let keys = "[process.healthcheck]\ncommand = [\"/app\"]\nstart-period = \"30s\"\nstart-interval = \"1s500ms\"\n";
+    let recipe = recipe(RecipeText::parse("r", &format!("{GOOD}{keys}")));
+    let check = recipe.parts()[0].process.healthcheck.clone().unwrap();
+    assert_eq!(check.start_interval, Some(std::time::Duration::from_millis(1500)));
+}

@@ -189,7 +189,7 @@ pub(super) fn healthcheck(check: &Healthcheck) -> oci::Healthcheck {
         interval: nanoseconds(check.interval),
         timeout: nanoseconds(check.timeout),
         start_period: nanoseconds(check.start_period),
-        start_interval: None,
+        start_interval: nanoseconds(check.start_interval),
         retries: check.retries,
     }
 }

@@ -62,6 +62,9 @@ pub(in crate::recipe) struct HealthcheckKeys {
     /// How long the process may take to start before failing checks count.
     #[schemars(example = &"10s")]
     pub(in crate::recipe) start_period: Option<String>,
+    /// The time between two checks while the process starts; needs `start-period`.
+    #[schemars(example = &"1s")]
+    pub(in crate::recipe) start_interval: Option<String>,
     /// How many checks must fail in a row.
     #[schemars(example = 3, range(min = 1, max = 1000))]
     pub(in crate::recipe) retries: Option<i64>,
