@@ -9,6 +9,7 @@
 //! **To add a key**: a documented field with an example in `schema/`, its meaning in `check/`, and a field in `model`.
 
 mod arguments;
+mod base_variable;
 mod check;
 mod format;
 mod model;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Severity};
 
+pub use base_variable::BaseVariable;
 pub use format::Format;
 pub use model::{
     Base, DebianArchive, DebianBase, Destination, DirectoryEntry, FilesEntry, FilesSource, Healthcheck, Inherit, Layers, LinkEntry,

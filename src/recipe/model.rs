@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::time::Duration;
 
+use super::base_variable::BaseVariable;
 use super::format::Format;
 use crate::diagnostic::Span;
 use crate::oci::{Compression, ImageName, ImageReference, Platform};
@@ -339,6 +340,8 @@ pub struct Process {
     pub volumes: Vec<Spanned<ImagePath>>,
     /// The health check.
     pub healthcheck: Option<Healthcheck>,
+    /// The base's variables that belong into texts of it: [`PlatformRecipe::with_base_variables`] puts them there.
+    pub base_variables: Vec<BaseVariable>,
 }
 
 /// A port on which the process listens.

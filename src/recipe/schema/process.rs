@@ -14,7 +14,8 @@ pub(in crate::recipe) struct ProcessKeys {
     #[schemars(example = ["--port", "8080"])]
     pub(in crate::recipe) command: Option<Vec<String>>,
     /// Environment variables, added to those of the base. Never credentials: everybody who has the image can read them.
-    #[schemars(example = serde_json::json!({"NODE_ENV": "production"}))]
+    /// Nothing expands `$NAME`; `{image.env.NAME}` is a variable of the base.
+    #[schemars(example = serde_json::json!({"NODE_ENV": "production", "PATH": "/app/bin:{image.env.PATH}"}))]
     pub(in crate::recipe) env: Option<BTreeMap<String, String>>,
     /// The folder in which the process starts; the base's when it is not named.
     #[schemars(example = &"/app")]
