@@ -1,28 +1,4 @@
-use super::model::{PlatformRecipe, Process, Spanned};
-
-/// A variable of the base that belongs into a text of the recipe, written as `{image.env.NAME}`. Its value is known once the base is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseVariable {
-    /// The variable's name, and where the placeholder stands.
-    pub name: Spanned<String>,
-    /// The text that it belongs into.
-    pub(super) text: ProcessText,
-    /// How many bytes of that text stand before it.
-    pub(super) offset: usize,
-}
-
-/// A text of `[process]` that may name variables of the base.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum ProcessText {
-    /// The value of this variable.
-    Environment(String),
-    /// A word of the entrypoint.
-    Entrypoint(usize),
-    /// A word of the command.
-    Command(usize),
-    /// A word of the health check's command.
-    Healthcheck(usize),
-}
+use super::model::{PlatformRecipe, Process, ProcessText, Spanned};
 
 impl PlatformRecipe {
     /// Returns the recipe with the values of the base's variables in its texts. `variable` returns the value of one.

@@ -23,11 +23,10 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Severity};
 
-pub use base_variable::BaseVariable;
 pub use format::Format;
 pub use model::{
-    Base, DebianArchive, DebianBase, Destination, DirectoryEntry, FilesEntry, FilesSource, Healthcheck, Inherit, Layers, LinkEntry,
-    PlatformRecipe, Port, Process, Recipe, Replaces, Spanned, Symlinks, UnprovedEntry, UserChoice,
+    Base, BaseVariable, DebianArchive, DebianBase, Destination, DirectoryEntry, FilesEntry, FilesSource, Healthcheck, Inherit, Layers,
+    LinkEntry, PlatformRecipe, Port, Process, Recipe, Replaces, Spanned, Symlinks, UnprovedEntry, UserChoice,
 };
 pub use parse::RecipeText;
 pub use placeholder::{PlaceholderFault, Placeholders};

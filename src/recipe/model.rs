@@ -2,7 +2,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::time::Duration;
 
-use super::base_variable::BaseVariable;
 use super::format::Format;
 use crate::diagnostic::Span;
 use crate::oci::{Compression, ImageName, ImageReference, Platform};
@@ -342,6 +341,30 @@ pub struct Process {
     pub healthcheck: Option<Healthcheck>,
     /// The base's variables that belong into texts of it: [`PlatformRecipe::with_base_variables`] puts them there.
     pub base_variables: Vec<BaseVariable>,
+}
+
+/// A variable of the base that belongs into a text of the recipe, written as `{image.env.NAME}`. Its value is known once the base is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseVariable {
+    /// The variable's name, and where the placeholder stands.
+    pub name: Spanned<String>,
+    /// The text that it belongs into.
+    pub(super) text: ProcessText,
+    /// How many bytes of that text stand before it.
+    pub(super) offset: usize,
+}
+
+/// A text of `[process]` that may name variables of the base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ProcessText {
+    /// The value of this variable.
+    Environment(String),
+    /// A word of the entrypoint.
+    Entrypoint(usize),
+    /// A word of the command.
+    Command(usize),
+    /// A word of the health check's command.
+    Healthcheck(usize),
 }
 
 /// A port on which the process listens.

@@ -303,6 +303,11 @@ const SINGLE_FAULTS: &[(&str, &str, &str)] = &[
         "`start-interval` without a `start-period` | \"1s\" | write `start-period = \"30s\"` beside it",
     ),
     (
+        "[process]",
+        "[process]\nworkdir = \"/a/${HOME}/b\"",
+        "`${HOME}` is expanded by nothing: there is no shell between the recipe and the program | ${HOME} | write `{image.env.HOME}` for a variable of the base, `{env.HOME}` for one of this build, or `${{HOME}}` for the text itself",
+    ),
+    (
         "[base]",
         "tags = [\"{image.env.PATH}\"]\n[base]",
         "`{image.env.PATH}` in a value that cannot depend on the base | {image.env.PATH} | use it in `process.env`, `process.entrypoint`, `process.command` and `process.healthcheck.command`",

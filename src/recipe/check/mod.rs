@@ -12,8 +12,7 @@ mod user;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::base_variable::{BaseVariable, ProcessText};
-use super::model::{PlatformRecipe, Recipe, Spanned};
+use super::model::{BaseVariable, PlatformRecipe, ProcessText, Recipe, Spanned};
 use super::node::{At, Node};
 use super::placeholder::{NAMES, Part, Placeholders, of_platform, parts};
 use super::schema::RecipeKeys;
@@ -197,6 +196,22 @@ impl Check<'_> {
                     if !self.base_variable(&name, location(&range), offset) {
                         text = None;
                     }
+                }
+                Part::Name(name, range)
+                    if written[..range.start].ends_with('$') && !NAMES.contains(&&*name) && !name.starts_with("env.") =>
+                {
+                    let marked = range.start - 1..range.end;
+                    let variable = name.escape_debug();
+                    self.fault(
+                        location(&marked).as_ref(),
+                        format!("`${{{variable}}}` is expanded by nothing: there is no shell between the recipe and the program"),
+                        "not a placeholder",
+                        format!(
+                            "write `{{image.env.{variable}}}` for a variable of the base, `{{env.{variable}}}` for one of this build, or \
+                             `${{{{{variable}}}}}` for the text itself"
+                        ),
+                    );
+                    text = None;
                 }
                 Part::Name(name, range) => match self.placeholder(&name, location(&range).as_ref()) {
                     Some(value) => text.iter_mut().for_each(|text| text.push_str(&value)),

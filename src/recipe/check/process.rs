@@ -3,8 +3,7 @@ use std::time::Duration;
 
 use super::Check;
 use crate::diagnostic::nearest;
-use crate::recipe::base_variable::ProcessText;
-use crate::recipe::model::{Healthcheck, Port, Process, Spanned};
+use crate::recipe::model::{Healthcheck, Port, Process, ProcessText, Spanned};
 use crate::recipe::node::At;
 use crate::recipe::schema::{HealthcheckKeys, PortKey, ProcessKeys};
 use crate::rootfs::ImagePath;
