@@ -5,11 +5,11 @@ use crate::rootfs::{Entry, EntryKind, Fact, FactKind, Head, ImagePath, OpenConte
 const TEXT: u64 = 64 << 10;
 
 /// Returns what a regular file is, from what is known of it or by reading its beginning.
-pub(super) fn head(rootfs: &Rootfs<'_>, contents: &dyn OpenContent, path: &ImagePath, fact: &Fact) -> Option<Head> {
+pub(super) fn head(rootfs: &Rootfs<'_>, contents: Option<&dyn OpenContent>, path: &ImagePath, fact: &Fact) -> Option<Head> {
     match &fact.kind {
         FactKind::File { head: Head::Unread, .. } => {
             let (real, Entry { kind: EntryKind::File(content), .. }) = rootfs.own_entry(path)? else { return None };
-            Head::read(&OpenFile { content, path: &real, contents }, content.size()).ok()
+            Head::read(&OpenFile { content, path: &real, contents: contents? }, content.size()).ok()
         }
         FactKind::File { head, .. } => Some(head.clone()),
         _ => None,

@@ -39,8 +39,8 @@ const SHELLS: &[&str] = &[
 pub type Shells = BTreeMap<ImagePath, BTreeSet<ImagePath>>;
 
 /// Returns the shells of an image: ELF programs that have the name of a shell, or to which a link of such a name leads. `contents` reads the
-/// beginning of files of changesets.
-pub fn shells(rootfs: &Rootfs<'_>, contents: &dyn OpenContent) -> Shells {
+/// beginning of files of changesets; an image that was opened needs none.
+pub fn shells(rootfs: &Rootfs<'_>, contents: Option<&dyn OpenContent>) -> Shells {
     let mut shells = Shells::new();
     for path in rootfs.paths().filter(|path| SHELLS.binary_search(&name(path)).is_ok()) {
         let Some((real, fact)) = program(rootfs, path) else { continue };
@@ -54,7 +54,7 @@ pub fn shells(rootfs: &Rootfs<'_>, contents: &dyn OpenContent) -> Shells {
 
 /// Tells of each shell in the image.
 pub(super) fn check(request: &LintRequest<'_>, report: &mut Report) {
-    let shells = shells(request.rootfs, request.contents);
+    let shells = shells(request.rootfs, Some(request.contents));
     if shells.is_empty() {
         return;
     }

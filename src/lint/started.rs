@@ -31,7 +31,7 @@ pub(super) fn started(request: &LintRequest<'_>, is_one: impl Fn(&str) -> bool) 
         if is_one(name(&named)) || is_one(name(&real)) {
             return Some(Started { named, real, arguments: rest().collect() });
         }
-        if let Some(Head::Script { interpreter, argument }) = head(request.rootfs, request.contents, &real, &fact) {
+        if let Some(Head::Script { interpreter, argument }) = head(request.rootfs, Some(request.contents), &real, &fact) {
             let interpreter = behind_env(&interpreter, argument.as_deref());
             let found = find(request, interpreter)?;
             let (real_interpreter, _) = program(request.rootfs, &found)?;
