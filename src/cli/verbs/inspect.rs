@@ -59,6 +59,10 @@ fn show(image: &InspectedImage, text: &mut String) -> std::fmt::Result {
     if let Some(test) = settings["Healthcheck"]["Test"].as_array() {
         writeln!(text, "  health check: {}", escaped(&Value::from(test.clone()).to_string()))?;
     }
+    match image.shells.as_deref() {
+        Some(shells) => shells.iter().try_for_each(|path| writeln!(text, "  shell: {}", escaped(path)))?,
+        None => writeln!(text, "  shell: not known, since no layer was read; `hardened ls` lists the files")?,
+    }
     for (name, value) in settings["Labels"].as_object().into_iter().flatten() {
         writeln!(text, "  label: {}={}", escaped(name), escaped(value.as_str().unwrap_or_default()))?;
     }

@@ -66,9 +66,17 @@ impl<'a> Closure<'a> {
             }
         }
         wanted.dedup_by(|later, earlier| later.name == earlier.name);
+        let mut faults = Vec::new();
         for wanted in wanted {
-            let (record, label) = self.wanted(wanted)?;
-            self.pick(record, label, WantedBy::Recipe, None);
+            match self.wanted(wanted) {
+                Ok((record, label)) => self.pick(record, label, WantedBy::Recipe, None),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        match faults.pop() {
+            None => {}
+            Some(only) if faults.is_empty() => return Err(only),
+            Some(last) => return Err(ResolveFault::Several(faults.into_iter().chain([last]).collect())),
         }
         while let Some(name) = self.queue.pop_front() {
             let Some(record) = self.picked.get(name).map(|picked| picked.record) else { continue };

@@ -261,3 +261,19 @@ fn what_can_not_be_had_is_told_with_its_chain() {
     // A version that the recipe pins is the one that others get.
     assert_eq!(names(&resolve(&indexes, "amd64", &request(&["lib=1.8", "pin"])).unwrap()), "lib pin");
 }
+
+#[test]
+fn all_packages_that_are_not_there_are_told_at_once() {
+    let main = index(&["libc6 2.36-9", "nginx 1", "python3 3.13"]);
+    let fault = resolve(&[("trixie", &main)], "amd64", &request(&["libc6=1", "ngnix", "nginx", "pyton3"])).unwrap_err();
+    let told: Vec<String> = fault.each().iter().map(|fault| format!("{fault} | {}", fault.hint().unwrap())).collect();
+    assert_eq!(
+        told,
+        [
+            "there is no version 1 of `libc6`, only 2.36-9 (trixie) | write `libc6` without a version for the newest one, and let the lock pin it",
+            "there is no package `ngnix` for `amd64` | near to it are `nginx`",
+            "there is no package `pyton3` for `amd64` | near to it are `python3`",
+        ]
+    );
+    assert_eq!(resolve(&[("trixie", &main)], "amd64", &request(&["ngnix"])).unwrap_err().each().len(), 1);
+}
