@@ -13,6 +13,7 @@
 mod files;
 mod load;
 mod loader;
+mod lookup;
 mod object;
 mod others;
 mod problem;

@@ -8,13 +8,14 @@ use super::ProofRequest;
 use super::files::Files;
 use super::load::Depth;
 use super::loader::{Libc, Loader, ProcessSettings, from_directory};
+use super::lookup::{Lookup, Seeker, look_up};
 use super::object::Object;
 use super::process::Process;
 use super::remark::{Level, Remark};
 use super::script::{EnvLine, env_line};
 
 /// Raised when remarks are made otherwise, so that older ones are not recalled.
-const FORMAT: &[u8] = b"others 2\0";
+const FORMAT: &[u8] = b"others 3\0";
 
 /// Files that the entrypoint does not reach: add-ons that programs load by name, and programs that somebody may start.
 pub(super) struct Others<'a> {
@@ -138,9 +139,15 @@ impl Others<'_> {
                 if found { None } else { missing(&name) }
             }
             EnvLine::Starts { name, path } => {
-                let path = path.as_deref().unwrap_or(&self.settings.path);
-                let found = path.split(':').any(|folder| self.files.has(format!("{folder}/{name}").as_bytes()));
-                if found { None } else { Some((name, format!("is in no folder of `{path}`"))) }
+                let path = path.unwrap_or_else(|| self.settings.path.clone());
+                let settings = ProcessSettings { path, ..self.settings.clone() };
+                match look_up(self.files, &settings, &name, Seeker::Process) {
+                    Lookup::Found(_) | Lookup::Relative(_) => None,
+                    Lookup::Nothing(skipped) if skipped.is_empty() => Some((name, format!("is in no folder of `{}`", settings.path))),
+                    Lookup::Nothing(skipped) => {
+                        Some((name, format!("is nothing that may be executed in a folder of `{}`: {}", settings.path, skipped.join(", "))))
+                    }
+                }
             }
         }
     }

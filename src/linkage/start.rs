@@ -1,9 +1,10 @@
 use crate::diagnostic::Diagnostic;
 use crate::oci::Platform;
-use crate::rootfs::{Fact, FactKind, Head, ImagePath, Machine, Resolved};
+use crate::rootfs::{Fact, FactKind, Head, ImagePath, Machine, Owner, Resolved};
 
 use super::files::Files;
 use super::loader::ProcessSettings;
+use super::lookup::{Lookup, Seeker, look_up};
 use super::script::{EnvLine, env_line};
 use super::{Fault, ProofRequest};
 
@@ -59,7 +60,11 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn program(&mut self, program: &str) -> Result<(), Refusal> {
         let what = format!("the entrypoint `{}`", program.escape_debug());
-        let path = if program.contains('/') { self.absolute(program, &what)? } else { self.on_path(program, &what, None)? };
+        let path = if program.contains('/') {
+            self.absolute(program, &what)?
+        } else {
+            self.on_path(program, &what, Seeker::Runtime, self.settings)?
+        };
         self.executable(&path, &format!("the entrypoint `{program}`"), &[])
     }
 
@@ -70,17 +75,28 @@ impl Checker<'_> {
         ImagePath::new(whole.join("/").as_bytes()).or_else(|fault| refuse(format!("{what} is no path in the image: {fault}"), None))
     }
 
-    fn on_path(&self, program: &str, what: &str, path: Option<&str>) -> Result<ImagePath, Refusal> {
-        let path = path.unwrap_or(&self.settings.path);
-        let candidates = path.split(':').filter_map(|folder| ImagePath::new(format!("{folder}/{program}").as_bytes()).ok());
-        let mut found = candidates.filter(|path| matches!(self.files.rootfs.resolve(path), Resolved::File(..)));
-        found.next().map_or_else(
-            || {
-                let hint = "name the program by its absolute path, or check that its file is added".to_owned();
-                refuse(format!("{what} is in no folder of PATH, `{path}`"), Some(hint))
-            },
-            Ok,
-        )
+    fn on_path(&self, program: &str, what: &str, seeker: Seeker, settings: &ProcessSettings) -> Result<ImagePath, Refusal> {
+        let path = settings.path.escape_debug();
+        let absolute = || Some("name the program by its absolute path, or check that its file is added".to_owned());
+        match look_up(self.files, settings, program, seeker) {
+            Lookup::Found(path) => Ok(path),
+            Lookup::Relative(found) => {
+                let hint = format!("name the program by its absolute path, `{found}`, or write only absolute folders into PATH");
+                refuse(
+                    format!("{what} is found at `{found}` by a folder of PATH, `{path}`, that is not absolute: runc refuses it"),
+                    Some(hint),
+                )
+            }
+            Lookup::Nothing(skipped) if skipped.is_empty() => refuse(format!("{what} is in no folder of PATH, `{path}`"), absolute()),
+            Lookup::Nothing(skipped) => {
+                let Owner { uid, gid } = self.files.owner;
+                let message = format!(
+                    "{what} is nothing that the user {uid}:{gid} may execute in any folder of PATH, `{path}`: {}",
+                    skipped.join(", ")
+                );
+                refuse(message, absolute())
+            }
+        }
     }
 
     /// Checks a file that is to be executed; `what` names it and why it matters, `above` the files that lead to it.
@@ -151,7 +167,10 @@ impl Checker<'_> {
             }
             EnvLine::Starts { name, path } => {
                 let what = format!("{what} is started by `env` with the program `{}`, which", name.escape_debug());
-                let program = if name.contains('/') { self.absolute(&name, &what)? } else { self.on_path(&name, &what, path.as_deref())? };
+                let path = path.unwrap_or_else(|| self.settings.path.clone());
+                let settings = ProcessSettings { path, ..self.settings.clone() };
+                let program =
+                    if name.contains('/') { self.absolute(&name, &what)? } else { self.on_path(&name, &what, Seeker::Process, &settings)? };
                 self.executable(&program, &what, chain)
             }
         }

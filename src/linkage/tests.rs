@@ -1,3 +1,5 @@
+mod lookup;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
@@ -29,9 +31,12 @@ fn library<'a>(soname: &'a str, needed: &'a [&'a str]) -> Elf<'a> {
 }
 
 /// Files of an image, each a file with its content, or a link where the content begins with `>`.
+#[derive(Clone)]
 struct Image {
     entries: Vec<(ImagePath, Entry)>,
     environment: BTreeMap<String, String>,
+    /// Settings of the config.
+    settings: BTreeMap<&'static str, serde_json::Value>,
     waivers: Vec<UnprovedEntry>,
     package_files: Vec<ImagePath>,
 }
@@ -46,13 +51,18 @@ impl FindPackage for Packages {
 }
 
 impl Image {
+    fn empty() -> Self {
+        let settings = BTreeMap::from([("Entrypoint", vec!["/app/run"].into())]);
+        let environment = BTreeMap::new();
+        Self { entries: Vec::new(), environment, settings, waivers: Vec::new(), package_files: Vec::new() }
+    }
+
     /// An image with glibc as Debian has it.
     fn glibc() -> Self {
         let mut loader = library("ld-linux-x86-64.so.2", &[]).write();
         loader.extend(b"\0/lib/x86_64-linux-gnu/\0/usr/lib/x86_64-linux-gnu/\0/lib/\0/usr/lib/\0");
         let libc = Elf { defines: &["GLIBC_2.2.5", "GLIBC_2.34", "GLIBC_2.36"], ..library("libc.so.6", &["ld-linux-x86-64.so.2"]) };
-        let empty = Self { entries: Vec::new(), environment: BTreeMap::new(), waivers: Vec::new(), package_files: Vec::new() };
-        empty
+        Self::empty()
             .with("usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", &loader)
             .with("lib64/ld-linux-x86-64.so.2", b">../lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
             .with("lib", b">usr/lib")
@@ -60,17 +70,30 @@ impl Image {
     }
 
     fn musl() -> Self {
-        let empty = Self { entries: Vec::new(), environment: BTreeMap::new(), waivers: Vec::new(), package_files: Vec::new() };
-        empty.with("lib/ld-musl-x86_64.so.1", &library("libc.musl-x86_64.so.1", &[]).write())
+        Self::empty().with("lib/ld-musl-x86_64.so.1", &library("libc.musl-x86_64.so.1", &[]).write())
     }
 
-    fn with(mut self, path: &str, content: &[u8]) -> Self {
+    fn with(self, path: &str, content: &[u8]) -> Self {
+        self.with_mode(path, content, 0o755)
+    }
+
+    fn with_mode(mut self, path: &str, content: &[u8], mode: u16) -> Self {
         let kind = match content.strip_prefix(b">") {
             Some(target) => EntryKind::Symlink(target.into()),
             None => EntryKind::File(Content::Inline(content.into())),
         };
-        self.entries.push((ImagePath::new(path.as_bytes()).unwrap(), Entry { kind, mode: 0o755, owner: Owner::default() }));
+        self.entries.push((ImagePath::new(path.as_bytes()).unwrap(), Entry { kind, mode, owner: Owner::default() }));
         self
+    }
+
+    fn setting(mut self, name: &'static str, value: serde_json::Value) -> Self {
+        self.settings.insert(name, value);
+        self
+    }
+
+    /// Starts these words instead of `/app/run`.
+    fn starts(self, words: &[&str]) -> Self {
+        self.setting("Entrypoint", words.into())
     }
 
     fn elf(self, path: &str, elf: &Elf<'_>) -> Self {
@@ -119,8 +142,8 @@ impl Image {
     fn prove_in(&self, rootfs: &Rootfs<'_>, layer_files: &[ImagePath]) -> Result<Proof, Vec<String>> {
         let platform = Platform::default_target();
         let environment: Vec<String> = self.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let config = Config::new(&platform).with_setting("Entrypoint", Some(vec!["/app/run"].into()));
-        let config = config.with_setting("Env", Some(environment.into()));
+        let with = |config: Config, (name, value): (&&str, &serde_json::Value)| config.with_setting(name, Some(value.clone()));
+        let config = self.settings.iter().fold(Config::new(&platform), with).with_setting("Env", Some(environment.into()));
         let options = ProofOptions {
             waivers: self.waivers.clone(),
             packages: Some(&Packages),
