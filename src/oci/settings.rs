@@ -105,6 +105,11 @@ impl Config {
         serde_json::from_value(self.setting("Healthcheck")?.clone()).ok()
     }
 
+    /// Returns `Shell`, which Docker starts for commands that are one text.
+    pub fn shell(&self) -> Vec<&str> {
+        self.texts("Shell")
+    }
+
     /// Returns `Labels`.
     pub fn labels(&self) -> BTreeMap<&str, &str> {
         let labels = self.setting("Labels").and_then(Value::as_object).into_iter().flatten();
