@@ -9,7 +9,8 @@
 //! Work and memory are bounded, whatever the files claim. A planned image and an opened one are proved alike: all that is known of a
 //! file of a foreign layer is in its facts.
 //!
-//! **To add an architecture**: its loaders and its folder in `loader.rs`. **To add a launcher**: its options in `launch.rs`.
+//! **To add an architecture**: its loaders and its folder in `loader.rs`. **To add a launcher**: its options in `launch.rs`. **To add a
+//! wrapper script that is well known**: a line in `wrapper.rs`.
 
 mod files;
 mod launch;
@@ -25,8 +26,10 @@ mod remark;
 mod request;
 mod roots;
 mod search;
+mod shell;
 mod start;
 mod waive;
+mod wrapper;
 
 pub use prover::prove;
 pub use remark::{Level, Proof, Remark, Tally};

@@ -10,6 +10,7 @@ use super::loader::ProcessSettings;
 use super::lookup::{Lookup, Seeker, look_up};
 use super::remark::{Level, Remark};
 use super::roots::{Cause, Root, roots};
+use super::wrapper::{Wrapper, wrapper};
 use super::{Fault, ProofRequest};
 
 /// How many interpreters may follow one another, as in Linux.
@@ -55,7 +56,8 @@ pub(super) fn check(request: &ProofRequest<'_>, files: &Files<'_>, settings: &Pr
     let mut starts = Starts::default();
     for Root { cause, subject, words } in roots(request.config) {
         let settings = settings.clone();
-        let mut checker = Checker { platform: request.platform, files, settings, cause, programs: 0, starts: &mut starts };
+        let mut checker =
+            Checker { platform: request.platform, files, settings, cause, name: String::new(), programs: 0, starts: &mut starts };
         if let Err(Refusal { message, hints }) = checker.run(&words, &subject, &[], Seeker::Runtime) {
             starts.faults.push(Fault::Start(refused(cause, message, hints, span)));
         }
@@ -92,6 +94,8 @@ struct Checker<'a> {
     /// What is set for the program that is looked at.
     settings: ProcessSettings,
     cause: Cause,
+    /// The name by which that program is started.
+    name: String,
     /// How many programs were started so far.
     programs: usize,
     starts: &'a mut Starts,
@@ -106,6 +110,7 @@ impl Checker<'_> {
             return refuse(format!("{what} is started by a chain of more than {PROGRAMS} programs"), None);
         }
         let path = if program.contains('/') { self.absolute(program, what)? } else { self.on_path(program, what, seeker)? };
+        program.clone_into(&mut self.name);
         let real = self.executable(&path, what, above, 0)?;
         let Some(launcher) = Launcher::of(program, real.name()) else { return Ok(()) };
         match launcher.launch(arguments) {
@@ -211,7 +216,9 @@ impl Checker<'_> {
         let next = ImagePath::absolute(interpreter)
             .or_else(|_| refuse(format!("{what}: `{path}` begins with `#!` and `{escaped}`, which is no absolute path"), None))?;
         let needs = format!("{what} needs the interpreter `{escaped}`, which");
-        self.executable(&next, &needs, chain, interpreters + 1)?;
+        let started = self.executable(&next, &needs, chain, interpreters + 1);
+        let is_missing = !self.files.has(interpreter.as_bytes());
+        started.map_err(|refusal| if is_missing { self.behind(path, refusal) } else { refusal })?;
         if next.name() != b"env" {
             return Ok(());
         }
@@ -231,6 +238,18 @@ impl Checker<'_> {
                 self.run(&words, &format!("{what} is started by `env` with the program `{name}`, which"), chain, Seeker::Process)
             }
         }
+    }
+
+    /// Adds to the refusal of a script without an interpreter which program it would start.
+    fn behind(&self, script: &ImagePath, mut refusal: Refusal) -> Refusal {
+        let Some(Wrapper { program, variables }) = wrapper(self.files, script, &self.name, &self.settings) else { return refusal };
+        let key = if self.cause == Cause::HealthCheck { "healthcheck = { command = " } else { "entrypoint = " };
+        let end = if self.cause == Cause::HealthCheck { ", … }" } else { "" };
+        refusal.message = format!("{}; `{script}` is a wrapper that starts `{program}`", refusal.message);
+        let set: Vec<String> = variables.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
+        let env = if set.is_empty() { String::new() } else { format!(" and `env = {{ {} }}`, as the wrapper sets them,", set.join(", ")) };
+        refusal.hints.insert(0, format!("write `{key}[\"{program}\"]{end}`{env} to start it without a shell"));
+        refusal
     }
 
     fn elf(&self, path: &ImagePath, what: &str, machine: &Machine, interpreter: Option<&str>) -> Result<(), Refusal> {

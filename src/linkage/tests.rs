@@ -1,5 +1,6 @@
 mod lookup;
 mod roots;
+mod wrapper;
 
 use std::collections::{BTreeMap, BTreeSet};
 
