@@ -19,7 +19,13 @@ pub(super) enum Seeker {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Lookup {
     /// The first file of the name that the user may execute.
-    Found(ImagePath),
+    Found {
+        /// The file.
+        path: ImagePath,
+        /// The first file before it that somebody else may execute: runc takes that one if it is built with Go before 1.20, whose
+        /// `LookPath` asks for any of the three permissions.
+        before: Option<ImagePath>,
+    },
     /// The first such file, by a folder that is not absolute: runc does not start it.
     Relative(ImagePath),
     /// No such file. What else has the name, and why it is passed over.
@@ -29,23 +35,31 @@ pub(super) enum Lookup {
 enum Candidate {
     Absent,
     Skipped(String),
+    /// Not for the user, but for others.
+    Foreign(ImagePath, String),
     Executable(ImagePath),
 }
 
 /// Looks for a program as runtimes and the C library do: folders, files that the user may not execute, and links that lead to nothing are
 /// passed over. An empty entry of `PATH` is the working folder.
 pub(super) fn look_up(files: &Files<'_>, settings: &ProcessSettings, program: &str, seeker: Seeker) -> Lookup {
-    let mut skipped = Vec::new();
+    let (mut skipped, mut before) = (Vec::new(), None);
     // Go reads an empty list as no folder at all.
     let is_nothing = settings.path.is_empty() && seeker == Seeker::Runtime;
     for folder in settings.path.split(':').filter(|_| !is_nothing) {
         let folder_or_here = if folder.is_empty() { "." } else { folder };
-        match candidate(files, &from_directory(&settings.directory, format!("{folder_or_here}/{program}").as_bytes())) {
-            Candidate::Absent => {}
-            Candidate::Skipped(reason) if skipped.len() < NAMED => skipped.push(reason),
-            Candidate::Skipped(_) => {}
+        let reason = match candidate(files, &from_directory(&settings.directory, format!("{folder_or_here}/{program}").as_bytes())) {
+            Candidate::Absent => continue,
+            Candidate::Skipped(reason) => reason,
+            Candidate::Foreign(path, reason) => {
+                before = before.or(Some(path));
+                reason
+            }
             Candidate::Executable(path) if seeker == Seeker::Runtime && !folder.starts_with('/') => return Lookup::Relative(path),
-            Candidate::Executable(path) => return Lookup::Found(path),
+            Candidate::Executable(path) => return Lookup::Found { path, before: before.filter(|_| seeker == Seeker::Runtime) },
+        };
+        if skipped.len() < NAMED {
+            skipped.push(reason);
         }
     }
     Lookup::Nothing(skipped)
@@ -61,7 +75,8 @@ fn candidate(files: &Files<'_>, path: &[u8]) -> Candidate {
                 return Candidate::Skipped(format!("`{real}` is in the folder `{folder}`, which the user may not pass through"));
             }
             if !fact.allows(owner, 0o1) {
-                return Candidate::Skipped(format!("`{real}` has the mode {:04o} and belongs to {}:{}", fact.mode, fact.uid, fact.gid));
+                let reason = format!("`{real}` has the mode {:04o} and belongs to {}:{}", fact.mode, fact.uid, fact.gid);
+                return if fact.mode & 0o111 == 0 { Candidate::Skipped(reason) } else { Candidate::Foreign(real, reason) };
             }
             Candidate::Executable(real)
         }

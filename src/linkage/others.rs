@@ -149,7 +149,7 @@ impl Others<'_> {
         }
         let path = &settings.path;
         match look_up(self.files, settings, &name, Seeker::Process) {
-            Lookup::Found(_) | Lookup::Relative(_) => None,
+            Lookup::Found { .. } | Lookup::Relative(_) => None,
             Lookup::Nothing(skipped) if skipped.is_empty() => Some((name, format!("is in no folder of `{path}`"))),
             Lookup::Nothing(skipped) => {
                 Some((name, format!("is nothing that may be executed in a folder of `{path}`: {}", skipped.join(", "))))

@@ -135,11 +135,19 @@ impl Checker<'_> {
         ImagePath::new(whole.join("/").as_bytes()).or_else(|fault| refuse(format!("{what} is no path in the image: {fault}"), None))
     }
 
-    fn on_path(&self, program: &str, what: &str, seeker: Seeker) -> Result<ImagePath, Refusal> {
-        let path = self.settings.path.escape_debug();
+    fn on_path(&mut self, program: &str, what: &str, seeker: Seeker) -> Result<ImagePath, Refusal> {
+        let path = self.settings.path.escape_debug().to_string();
         let absolute = || Some("name the program by its absolute path, or check that its file is added".to_owned());
         match look_up(self.files, &self.settings, program, seeker) {
-            Lookup::Found(path) => Ok(path),
+            Lookup::Found { path, before } => {
+                self.starts.remarks.extend(before.map(|before| {
+                    let reason = format!(
+                        "is before `{path}` in PATH and is not for the user: a runc that is built with Go before 1.20 takes it, and fails"
+                    );
+                    Remark::new(Level::Warning, &before, "", reason)
+                }));
+                Ok(path)
+            }
             Lookup::Relative(found) => {
                 let hint = format!("name the program by its absolute path, `{found}`, or write only absolute folders into PATH");
                 refuse(

@@ -82,7 +82,7 @@ fn found(files: &Files<'_>, program: &str, settings: &ProcessSettings) -> Option
         let Resolved::File(path, fact) = files.rootfs.follow(program.as_bytes()) else { return None };
         matches!(fact.kind, FactKind::File { .. }).then_some(path)?
     } else {
-        let Lookup::Found(path) = look_up(files, settings, program, Seeker::Process) else { return None };
+        let Lookup::Found { path, .. } = look_up(files, settings, program, Seeker::Process) else { return None };
         path
     };
     matches!(head(files, &path), Some(Head::Elf { .. } | Head::Script { .. })).then(|| (path, base_name(program).to_owned()))

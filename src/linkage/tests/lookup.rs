@@ -12,7 +12,10 @@ fn a_bare_name_skips_what_cannot_be_executed() {
     let good = |image: Image| image.with("three/tool", &tool).reaches(&["/three/tool"]);
     // A folder, a file without the permission, one that only its owner may execute, and links that lead to nothing or around.
     good(image().with("one/tool/x", b"").with_mode("two/tool", &tool, 0o644));
-    good(image().with_mode("one/tool", &tool, 0o700).with("two/tool", b">/gone"));
+    let proof = good(image().with_mode("one/tool", &tool, 0o700).with("two/tool", b">/gone"));
+    let warning =
+        "`/one/tool` is before `/three/tool` in PATH and is not for the user: a runc that is built with Go before 1.20 takes it, and fails";
+    assert_eq!(proof.tallies(Level::Warning).iter().map(ToString::to_string).collect::<Vec<_>>(), [warning]);
     good(image().with("one/tool", b">tool").with("two", b">/gone"));
     // A link to what can be executed is as good as that.
     let linked = image().with_mode("one/tool", &tool, 0o600).with("two/tool", b">../opt/tool.1").with("opt/tool.1", &tool);
