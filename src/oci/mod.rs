@@ -30,7 +30,7 @@ pub use parsed::{Document, DocumentFault, MANIFEST_LIMIT, Parsed};
 pub use platform::{Platform, PlatformFault};
 pub use reference::{ImageName, ImageReference, ReferenceFault, Tag};
 pub use referrers::{Referrer, ReferrerList};
-pub use settings::Healthcheck;
+pub use settings::{Healthcheck, effective_variables};
 pub use store::{BlobSource, Progress, RawManifest, Selector, Silent, Store, StoreError, StoreFault, Written, disk_hint};
 pub use verified::Verified;
 

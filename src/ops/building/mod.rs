@@ -259,6 +259,7 @@ impl Job {
                 packages: Some(&names),
                 waivers: part.unproved.iter().cloned().chain(packaged.into_iter().flat_map(|packaged| packaged.waivers.clone())).collect(),
                 memory: Some(&memory),
+                preload_span: part.process.env.get("LD_PRELOAD").and_then(|value| value.span.clone()),
             },
             entrypoint_span: part.process.entrypoint.as_ref().or(part.process.command.as_ref()).and_then(|words| words.span.clone()),
         };
