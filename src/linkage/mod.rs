@@ -28,12 +28,14 @@ mod roots;
 mod search;
 mod shell;
 mod start;
+mod virtual_environment;
 mod waive;
 mod wrapper;
 
 pub use prover::prove;
 pub use remark::{Level, Proof, Remark, Tally};
 pub use request::{Fault, FindPackage, ProofMemory, ProofOptions, ProofRequest};
+pub use virtual_environment::VirtualEnvironment;
 
 #[cfg(test)]
 mod tests;

@@ -10,8 +10,9 @@ use super::loader::ProcessSettings;
 use super::lookup::{Lookup, Seeker, look_up};
 use super::remark::{Level, Remark};
 use super::roots::{Cause, Root, roots};
+use super::virtual_environment::VirtualEnvironment;
 use super::wrapper::{Wrapper, wrapper};
-use super::{Fault, ProofRequest};
+use super::{Fault, FindPackage, ProofRequest};
 
 /// How many interpreters may follow one another, as in Linux.
 const INTERPRETERS: usize = 4;
@@ -56,8 +57,8 @@ pub(super) fn check(request: &ProofRequest<'_>, files: &Files<'_>, settings: &Pr
     let mut starts = Starts::default();
     for Root { cause, subject, words } in roots(request.config) {
         let settings = settings.clone();
-        let mut checker =
-            Checker { platform: request.platform, files, settings, cause, name: String::new(), programs: 0, starts: &mut starts };
+        let (platform, packages) = (request.platform, request.options.packages);
+        let mut checker = Checker { platform, packages, files, settings, cause, name: String::new(), programs: 0, starts: &mut starts };
         if let Err(Refusal { message, hints }) = checker.run(&words, &subject, &[], Seeker::Runtime) {
             starts.faults.push(Fault::Start(refused(cause, message, hints, span)));
         }
@@ -90,6 +91,7 @@ fn refuse<T>(message: String, hint: Option<String>) -> Result<T, Refusal> {
 /// Follows one command.
 struct Checker<'a> {
     platform: &'a Platform,
+    packages: Option<&'a dyn FindPackage>,
     files: &'a Files<'a>,
     /// What is set for the program that is looked at.
     settings: ProcessSettings,
@@ -171,7 +173,10 @@ impl Checker<'_> {
     /// matters, `above` the files that lead to it.
     fn executable(&mut self, path: &ImagePath, what: &str, above: &[ImagePath], interpreters: usize) -> Result<ImagePath, Refusal> {
         let (path, fact) = self.file(path, what).map_err(|mut refusal| {
-            if !above.is_empty() && !refusal.hints.is_empty() {
+            let environment = above.last().or(Some(path)).and_then(|file| VirtualEnvironment::of(self.files.rootfs, file));
+            if let Some(environment) = environment.filter(|_| path.name().starts_with(b"python")) {
+                refusal.hints = environment.hints();
+            } else if !above.is_empty() && !refusal.hints.is_empty() {
                 refusal.hints = vec![format!("choose a base that has `{path}`, or add it with a `[[files]]` entry")];
             }
             refusal
@@ -226,7 +231,7 @@ impl Checker<'_> {
         let needs = format!("{what} needs the interpreter `{escaped}`, which");
         let started = self.executable(&next, &needs, chain, interpreters + 1);
         let is_missing = !self.files.has(interpreter.as_bytes());
-        started.map_err(|refusal| if is_missing { self.behind(path, refusal) } else { refusal })?;
+        started.map_err(|refusal| if is_missing { self.behind(script, refusal) } else { refusal })?;
         if next.name() != b"env" {
             return Ok(());
         }
@@ -248,8 +253,13 @@ impl Checker<'_> {
         }
     }
 
-    /// Adds to the refusal of a script without an interpreter which program it would start.
-    fn behind(&self, script: &ImagePath, mut refusal: Refusal) -> Refusal {
+    /// Adds to the refusal of a script without an interpreter which program it would start, and the package that has the interpreter.
+    fn behind(&self, script: &Script<'_>, mut refusal: Refusal) -> Refusal {
+        let Script { path: script, interpreter, .. } = script;
+        if let Some(package) = self.packages.and_then(|packages| packages.package_with(interpreter)) {
+            let name = interpreter.escape_debug();
+            refusal.hints = vec![format!("or add `{name}` by its package: `packages = [\"{package}\"]` in `base.debian`")];
+        }
         let Some(Wrapper { program, variables }) = wrapper(self.files, script, &self.name, &self.settings) else { return refusal };
         let key = if self.cause == Cause::HealthCheck { "healthcheck = { command = " } else { "entrypoint = " };
         let end = if self.cause == Cause::HealthCheck { ", … }" } else { "" };

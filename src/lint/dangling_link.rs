@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use super::finding::{Level, Report};
 use super::{LinkTarget, LintRequest};
+use crate::linkage::VirtualEnvironment;
 use crate::recipe::{FilesEntry, FilesSource, Symlinks};
 use crate::rootfs::{EntryKind, ImagePath, Resolved};
 
@@ -62,7 +63,7 @@ fn dangling(request: &LintRequest<'_>, path: &ImagePath, target: &[u8], missing:
         Some((fixed, host, found))
     })?;
     let link = path.clone();
-    if is_environment(request, path) {
+    if environment(request, path).is_some() {
         return Some((Kind::VirtualEnvironment, Dangling { link, missing, target: None }));
     }
     match found {
@@ -99,13 +100,10 @@ fn on_host<'a>(entry: &'a FilesEntry, path: &ImagePath) -> Option<(&'a str, Vec<
     Some((fixed, host))
 }
 
-/// Says whether a path is the interpreter of a virtual environment (PEP 405).
-fn is_environment(request: &LintRequest<'_>, path: &ImagePath) -> bool {
-    let named = path.name().starts_with(b"python") || path.name().starts_with(b"pypy");
-    let Some(folder) = path.parent().filter(|folder| named && folder.name() == b"bin").and_then(|folder| folder.parent()) else {
-        return false;
-    };
-    folder.join(b"pyvenv.cfg").is_ok_and(|config| request.rootfs.entry(&config).is_some())
+/// Returns the virtual environment whose interpreter a path is.
+fn environment(request: &LintRequest<'_>, path: &ImagePath) -> Option<VirtualEnvironment> {
+    let is_named = path.name().starts_with(b"python") || path.name().starts_with(b"pypy");
+    if is_named { VirtualEnvironment::of(request.rootfs, path) } else { None }
 }
 
 fn tell(kind: Kind, links: &[Dangling], report: &mut Report, request: &LintRequest<'_>) {
@@ -127,26 +125,11 @@ fn tell(kind: Kind, links: &[Dangling], report: &mut Report, request: &LintReque
     };
     let finding = report.find(level, message);
     match kind {
-        Kind::VirtualEnvironment => finding.hints.extend(environment_hints(request, &first.link)),
+        Kind::VirtualEnvironment => finding.hints.extend(environment(request, &first.link).iter().flat_map(VirtualEnvironment::hints)),
         Kind::Store | Kind::Workspace | Kind::Other => finding.hints.extend(hints(kind, links)),
         Kind::Command | Kind::Outside => {}
     }
     finding.about(links.iter().map(|link| link.link.to_string()));
-}
-
-fn environment_hints(request: &LintRequest<'_>, link: &ImagePath) -> Vec<String> {
-    let folder = link.parent().and_then(|folder| folder.parent()).map(|folder| folder.to_string()).unwrap_or_default();
-    let library = request.rootfs.paths().map(ToString::to_string).find_map(|path| {
-        let rest = path.strip_prefix(&folder)?.strip_prefix("/lib/python")?;
-        Some(format!("{folder}/lib/python{}/site-packages", rest.split_once("/site-packages")?.0))
-    });
-    let library = library.unwrap_or_else(|| format!("{folder}/lib/python3.X/site-packages"));
-    vec![
-        format!(
-            "a virtual environment has no Python of its own: start the image's, `/usr/bin/python3`, with `PYTHONPATH = \"{library}\"` in `process.env`"
-        ),
-        "or pack no environment: `pip install --target site-packages -r requirements.txt`, and `from = \"site-packages\"`".to_owned(),
-    ]
 }
 
 /// Returns the entries that would pack what is missing so that the links stay right.

@@ -295,3 +295,19 @@ fn equal_tables_mean_equal_bytes() {
     ];
     assert_eq!(sums, expected, "TABLES is {}", hardened::lock::TABLES);
 }
+
+#[test]
+fn a_shell_among_the_packages_is_said() {
+    let shell = deb("dash", "1.0").program("usr/bin/dash", &program());
+    let project = Project::new(&[app(""), shell], "packages = [\"app\", \"dash\"]");
+    for _ in 0..2 {
+        let output = project.run(&["build", "-o", "oci:out", "--format", "json"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("note: the image has a shell: `/usr/bin/dash`\n"), "{said}");
+        let built: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(built["platforms"][0]["findings"][0]["rule"], "shell");
+    }
+    let none = Project::new(&[app("")], "packages = [\"app\"]");
+    let output = none.run(&["build", "-o", "oci:out"]);
+    assert!(output.status.success() && !String::from_utf8(output.stderr).unwrap().contains("shell"));
+}

@@ -15,6 +15,7 @@ mod find;
 mod follow;
 mod gather;
 mod host_path;
+mod link_hints;
 mod links;
 mod listing;
 mod locate;

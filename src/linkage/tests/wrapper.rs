@@ -49,3 +49,31 @@ fn wrappers_that_are_well_known_need_not_be_read() {
         "is a wrapper that starts `/usr/lib/postgresql/17/bin/psql`",
     ]);
 }
+
+#[test]
+fn a_missing_shell_is_told_with_both_ways_out() {
+    let app = program(&["libc.so.6"]);
+    let script = "#!/bin/sh\nexec /app/server --port 80\n";
+    image("app/start.sh", script).elf("app/server", &app).refused(&[
+        "`/app/start.sh` is a wrapper that starts `/app/server`",
+        "write `entrypoint = [\"/app/server\"]` to start it without a shell",
+        "or add `/bin/sh` by its package: `packages = [\"dash\"]` in `base.debian`",
+    ]);
+    // What a package does not have is not told so.
+    let other = image("app/start.x", "#!/opt/shell\n").prove().unwrap_err();
+    assert!(!other[0].contains("packages") && other[0].contains("choose a base that has `/opt/shell`"), "{other:?}");
+}
+
+#[test]
+fn the_python_of_a_virtual_environment_is_not_in_it() {
+    let environment = || {
+        Image::glibc()
+            .with("app/.venv/pyvenv.cfg", b"home = /usr/bin")
+            .with("app/.venv/bin/python", b">/home/dev/python3.13")
+            .with("app/.venv/lib/python3.13/site-packages", b">x")
+            .with("app/.venv/bin/gunicorn", b"#!/home/dev/app/.venv/bin/python3\n")
+    };
+    let hint = "with `env = { PYTHONPATH = \"/app/.venv/lib/python3.13/site-packages\" }`";
+    environment().starts(&["/app/.venv/bin/python"]).refused(&["it leads to `/home/dev/python3.13`", hint]);
+    environment().starts(&["/app/.venv/bin/gunicorn"]).refused(&["needs the interpreter `/home/dev/app/.venv/bin/python3`", hint]);
+}
