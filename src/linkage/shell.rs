@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 /// How deep defaults of variables may hold others.
 const DEPTH: usize = 4;
+/// The longest value of a variable or word, in bytes: each line of a script may double one.
+const VALUE: usize = 4096;
 
 /// What is learned of a shell script without running it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -175,7 +177,7 @@ impl Reader<'_> {
         let mut expanded = String::new();
         let mut rest = word;
         let mut is_single = false;
-        while let Some(letter) = rest.chars().next() {
+        while let Some(letter) = rest.chars().next().filter(|_| expanded.len() <= VALUE) {
             let after = &rest[letter.len_utf8()..];
             rest = match letter {
                 '\'' => {
@@ -208,7 +210,7 @@ impl Reader<'_> {
                 }
             };
         }
-        Some(expanded)
+        (expanded.len() <= VALUE).then_some(expanded)
     }
 
     /// Expands what stands behind `$`; returns the value and what follows.
@@ -307,5 +309,7 @@ mod tests {
             let _ = programs(text);
         }
         assert!(programs(&"exec \"$(".repeat(5000)).is_empty());
+        let doubled = "A=$A$A\n".repeat(200);
+        assert!(programs(&format!("A=x\n{doubled}exec $A")).is_empty());
     }
 }

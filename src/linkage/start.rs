@@ -158,11 +158,10 @@ impl Checker<'_> {
             Lookup::Nothing(skipped) if skipped.is_empty() => refuse(format!("{what} is in no folder of PATH, `{path}`"), absolute()),
             Lookup::Nothing(skipped) => {
                 let Owner { uid, gid } = self.files.owner;
-                let message = format!(
-                    "{what} is nothing that the user {uid}:{gid} may execute in any folder of PATH, `{path}`: {}",
-                    skipped.join(", ")
-                );
-                refuse(message, absolute())
+                let reasons = skipped.join(", ");
+                let message = format!("{what} is found in PATH, `{path}`, only where the user {uid}:{gid} may not execute it: {reasons}");
+                let hint = "make the file executable, or write `mode = \"0755\"` in its `[[files]]` entry";
+                refuse(message, Some(hint.to_owned()))
             }
         }
     }
@@ -256,7 +255,7 @@ impl Checker<'_> {
         refusal.message = format!("{}; `{script}` is a wrapper that starts `{program}`", refusal.message);
         let set: Vec<String> = variables.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
         let env = if set.is_empty() { String::new() } else { format!(" and `env = {{ {} }}`, as the wrapper sets them,", set.join(", ")) };
-        refusal.hints.insert(0, format!("write `{key}[\"{program}\"]{end}`{env} to start it without a shell"));
+        refusal.hints.insert(0, format!("write `{key}[\"{program}\"]{end}`{env} to start that program itself"));
         refusal
     }
 
