@@ -249,13 +249,15 @@ impl Checker<'_> {
 
     /// Adds to the refusal of a script without an interpreter which program it would start.
     fn behind(&self, script: &ImagePath, mut refusal: Refusal) -> Refusal {
-        let Some(Wrapper { program, variables }) = wrapper(self.files, script, &self.name, &self.settings) else { return refusal };
-        let key = if self.cause == Cause::HealthCheck { "healthcheck = { command = " } else { "entrypoint = " };
-        let end = if self.cause == Cause::HealthCheck { ", … }" } else { "" };
+        let Some(found) = wrapper(self.files, script, &self.name, &self.settings) else { return refusal };
+        let Wrapper { program, arguments, is_whole, variables } = found;
         refusal.message = format!("{}; `{script}` is a wrapper that starts `{program}`", refusal.message);
+        let words = [&[program.to_string()], &arguments[..]].concat();
+        let key = if self.cause == Cause::HealthCheck { "command" } else { "entrypoint" };
         let set: Vec<String> = variables.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
         let env = if set.is_empty() { String::new() } else { format!(" and `env = {{ {} }}`, as the wrapper sets them,", set.join(", ")) };
-        refusal.hints.insert(0, format!("write `{key}[\"{program}\"]{end}`{env} to start that program itself"));
+        let more = if is_whole { "" } else { ", with the further arguments that the wrapper hands to it" };
+        refusal.hints.insert(0, format!("write `{key} = {words:?}`{env} to start that program itself{more}"));
         refusal
     }
 
