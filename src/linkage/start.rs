@@ -160,11 +160,10 @@ impl Checker<'_> {
             Lookup::Nothing(skipped) if skipped.is_empty() => refuse(format!("{what} is in no folder of PATH, `{path}`"), absolute()),
             Lookup::Nothing(skipped) => {
                 let Owner { uid, gid } = self.files.owner;
-                let message = format!(
-                    "{what} is nothing that the user {uid}:{gid} may execute in any folder of PATH, `{path}`: {}",
-                    skipped.join(", ")
-                );
-                refuse(message, absolute())
+                let reasons = skipped.join(", ");
+                let message = format!("{what} is found in PATH, `{path}`, only where the user {uid}:{gid} may not execute it: {reasons}");
+                let hint = "make the file executable, or write `mode = \"0755\"` in its `[[files]]` entry";
+                refuse(message, Some(hint.to_owned()))
             }
         }
     }
@@ -260,13 +259,16 @@ impl Checker<'_> {
             let name = interpreter.escape_debug();
             refusal.hints = vec![format!("or add `{name}` by its package: `packages = [\"{package}\"]` in `base.debian`")];
         }
-        let Some(Wrapper { program, variables }) = wrapper(self.files, script, &self.name, &self.settings) else { return refusal };
-        let key = if self.cause == Cause::HealthCheck { "healthcheck = { command = " } else { "entrypoint = " };
-        let end = if self.cause == Cause::HealthCheck { ", … }" } else { "" };
+        let Some(found) = wrapper(self.files, script, &self.name, &self.settings) else { return refusal };
+        let Wrapper { program, arguments, is_whole, variables } = found;
+        let is_check = self.cause == Cause::HealthCheck;
+        let (key, end) = if is_check { ("healthcheck = { command = ", ", … }") } else { ("entrypoint = ", "") };
         refusal.message = format!("{}; `{script}` is a wrapper that starts `{program}`", refusal.message);
+        let words = [&[program.to_string()], &arguments[..]].concat();
         let set: Vec<String> = variables.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
         let env = if set.is_empty() { String::new() } else { format!(" and `env = {{ {} }}`, as the wrapper sets them,", set.join(", ")) };
-        refusal.hints.insert(0, format!("write `{key}[\"{program}\"]{end}`{env} to start it without a shell"));
+        let more = if is_whole { "" } else { ", with the further arguments that the wrapper hands to it" };
+        refusal.hints.insert(0, format!("write `{key}{words:?}{end}`{env} to start that program itself{more}"));
         refusal
     }
 

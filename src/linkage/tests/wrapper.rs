@@ -21,13 +21,20 @@ fn the_program_behind_a_wrapper_is_named() {
     let faults = image("usr/bin/app", wrapper).prove().unwrap_err();
     assert!(faults.len() == 1 && !faults[0].contains("wrapper"), "{faults:?}");
     let chain = image("usr/bin/more", "#!/bin/bash\nexec app --more \"$@\"\n").with("usr/bin/app", wrapper.as_bytes());
-    chain.elf("usr/lib/app/app.bin", &app).refused(&["`/usr/bin/more` is a wrapper that starts `/usr/lib/app/app.bin`"]);
+    chain.elf("usr/lib/app/app.bin", &app).refused(&[
+        "`/usr/bin/more` is a wrapper that starts `/usr/lib/app/app.bin`",
+        "write `entrypoint = [\"/usr/lib/app/app.bin\", \"--more\"]`",
+    ]);
+    let partly = image("usr/bin/app", "#!/bin/sh\nexec java $OPTIONS -jar app.jar\n").elf("usr/bin/java", &app);
+    partly.refused(&["write `entrypoint = [\"/usr/bin/java\"]` to start that program itself, with the further arguments"]);
     let round = image("usr/bin/a", "#!/bin/sh\nexec b\n").with("usr/bin/b", b"#!/bin/sh\nexec a\n").prove().unwrap_err();
     assert!(!round[0].contains("wrapper"), "{round:?}");
     // Where the shell is there, the shell is what is started.
     image("usr/bin/app", wrapper).elf("bin/sh", &app).reaches(&["/bin/sh"]);
     let check = image("usr/bin/app", wrapper).elf("usr/lib/app/app.bin", &app).starts(&["/usr/lib/app/app.bin"]);
-    check.setting("Healthcheck", json!({"Test": ["CMD", "app"]})).refused(&["write `healthcheck = { command = [\"/usr/lib/app/app.bin\"]"]);
+    check
+        .setting("Healthcheck", json!({"Test": ["CMD", "app"]}))
+        .refused(&["write `command = [\"/usr/lib/app/app.bin\"]`", "`process.healthcheck`"]);
 }
 
 #[test]
