@@ -16,13 +16,13 @@ pub(super) struct Build {
 /// A Python interpreter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Python {
-    /// CPython, by its version; a free-threaded build has an ABI of its own (PEP 703).
+    /// `CPython`, by its version; a free-threaded build has an ABI of its own (PEP 703).
     CPython(Version),
     /// Another implementation, by its name.
     Other(String),
 }
 
-/// A version of CPython.
+/// A version of `CPython`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Version {
     pub(super) major: u32,
