@@ -11,7 +11,7 @@ use super::lookup::{Lookup, Seeker, look_up};
 use super::remark::{Level, Remark};
 use super::roots::{Cause, Root, roots};
 use super::virtual_environment::VirtualEnvironment;
-use super::wrapper::{Wrapper, wrapper};
+use super::wrapper::{Wrapper, last_program, wrapper};
 use super::{Fault, FindPackage, ProofRequest};
 
 /// How many interpreters may follow one another, as in Linux.
@@ -260,7 +260,16 @@ impl Checker<'_> {
             let name = interpreter.escape_debug();
             refusal.hints = vec![format!("or add `{name}` by its package: `packages = [\"{package}\"]` in `base.debian`")];
         }
-        let Some(Wrapper { program, variables }) = wrapper(self.files, script, &self.name, &self.settings) else { return refusal };
+        let Some(Wrapper { program, variables }) = wrapper(self.files, script, &self.name, &self.settings) else {
+            if let Some(program) = last_program(self.files, script, &self.name) {
+                let program = program.escape_debug();
+                refusal.message = format!("{}; `{script}` would start `{program}`", refusal.message);
+                refusal.hints.insert(0, format!("name the program `{program}` in place of the script, once it is in the image"));
+            } else if let Some(first) = refusal.hints.first_mut() {
+                *first = first.trim_start_matches("or ").to_owned();
+            }
+            return refusal;
+        };
         let key = if self.cause == Cause::HealthCheck { "healthcheck = { command = " } else { "entrypoint = " };
         let end = if self.cause == Cause::HealthCheck { ", … }" } else { "" };
         refusal.message = format!("{}; `{script}` is a wrapper that starts `{program}`", refusal.message);

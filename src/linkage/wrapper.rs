@@ -59,6 +59,12 @@ pub(super) fn wrapper(files: &Files<'_>, script: &ImagePath, name: &str, setting
     None
 }
 
+/// Returns the program that a shell script starts in the end, whether the image has it or not.
+pub(super) fn last_program(files: &Files<'_>, script: &ImagePath, name: &str) -> Option<String> {
+    let text = files.text(script).filter(|_| is_for_shell(files, script))?;
+    read(&text, &String::from_utf8_lossy(folder_of(script.to_string().as_bytes())), base_name(name)).programs.pop()
+}
+
 fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
