@@ -181,12 +181,13 @@ impl fmt::Display for Build {
         let python = match &self.python {
             Some(Python::CPython(version)) if self.is_stable => Some(format!("CPython {version} or newer")),
             Some(Python::CPython(version)) => Some(format!("CPython {version}")),
-            Some(Python::Other(name)) => Some(name.clone()),
+            Some(Python::Other(name)) => Some(name.escape_debug().to_string()),
             None => None,
         };
         let system = match &self.system {
             Some(System::Linux { architecture, libc }) => Some(format!(
-                "{architecture}{}",
+                "{}{}",
+                architecture.escape_debug(),
                 match libc {
                     Some(Libc::Musl) => " with musl",
                     Some(Libc::Glibc) => " with glibc",
