@@ -4,7 +4,8 @@ use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
 
-use crate::images::Image;
+use crate::images::{INDEX, Image, index};
+use crate::project::program;
 use crate::registry::TestRegistry;
 use crate::sandbox::{Ran, Sandbox, recipe};
 
@@ -366,4 +367,30 @@ fn of_a_variable_that_the_base_has_twice_the_last_value_is_put_in() {
     let environment = config(&sandbox)["Env"].as_array().unwrap().clone();
     let paths: Vec<_> = environment.iter().filter(|line| line.as_str().unwrap().starts_with("PATH=")).collect();
     assert_eq!(paths, ["PATH=/app/bin:/last"]);
+}
+
+#[test]
+fn each_platform_gets_the_variables_of_its_own_base() {
+    let registry = TestRegistry::start();
+    let base = |architecture: &str| {
+        let mut image = Image::new(architecture);
+        image.config["config"]["Env"] = json!([format!("ROOT=/opt/{architecture}")]);
+        image
+    };
+    let (amd64, arm64) = (base("amd64"), base("arm64"));
+    index(&[("amd64", &amd64), ("arm64", &arm64)], INDEX, &registry, "base", "1");
+    let sandbox = Sandbox::new(&format!("image = \"{}/base:1\"", registry.host()));
+    let text = sandbox.read("hardened.toml").replace("from = \"app\"", "from = \"app-{platform.arch}\"");
+    std::fs::copy(sandbox.path("app"), sandbox.path("app-amd64")).unwrap();
+    sandbox.write("app-arm64", &program(183));
+    sandbox.executable("app-arm64");
+    sandbox.write("hardened.toml", format!("{text}env = {{ TOOLS = \"{{image.env.ROOT}}/bin\", X = \"$ROOT\" }}\n").as_bytes());
+    let ran = sandbox.run(&["build", "--platform", "linux/amd64,linux/arm64", "-o", "oci:out"]).succeeds();
+    // What is the same for both platforms is told once.
+    assert_eq!(ran.err.matches("`process.env.X` holds `$ROOT`").count(), 1, "{}", ran.err);
+    let images = sandbox.run(&["inspect", "oci:out", "--format", "json"]).succeeds().json()["images"].clone();
+    for (image, architecture) in images.as_array().unwrap().iter().zip(["amd64", "arm64"]) {
+        let environment = image["config"]["config"]["Env"].to_string();
+        assert!(environment.contains(&format!("TOOLS=/opt/{architecture}/bin")), "{environment}");
+    }
 }
