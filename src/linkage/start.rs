@@ -11,7 +11,7 @@ use super::lookup::{Lookup, Seeker, look_up};
 use super::remark::{Level, Remark};
 use super::roots::{Cause, Root, roots};
 use super::virtual_environment::VirtualEnvironment;
-use super::wrapper::{Wrapper, wrapper};
+use super::wrapper::{Wrapper, last_program, wrapper};
 use super::{Fault, FindPackage, ProofRequest};
 
 /// How many interpreters may follow one another, as in Linux.
@@ -259,7 +259,16 @@ impl Checker<'_> {
             let name = interpreter.escape_debug();
             refusal.hints = vec![format!("or add `{name}` by its package: `packages = [\"{package}\"]` in `base.debian`")];
         }
-        let Some(found) = wrapper(self.files, script, &self.name, &self.settings) else { return refusal };
+        let Some(found) = wrapper(self.files, script, &self.name, &self.settings) else {
+            if let Some(program) = last_program(self.files, script, &self.name) {
+                let program = program.escape_debug();
+                refusal.message = format!("{}; `{script}` would start `{program}`", refusal.message);
+                refusal.hints.insert(0, format!("name the program `{program}` in place of the script, once it is in the image"));
+            } else if let Some(first) = refusal.hints.first_mut() {
+                *first = first.trim_start_matches("or ").to_owned();
+            }
+            return refusal;
+        };
         let Wrapper { program, arguments, is_whole, variables } = found;
         let is_check = self.cause == Cause::HealthCheck;
         let (key, end) = if is_check { ("healthcheck = { command = ", ", … }") } else { ("entrypoint = ", "") };

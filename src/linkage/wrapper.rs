@@ -68,6 +68,14 @@ pub(super) fn wrapper(files: &Files<'_>, script: &ImagePath, name: &str, setting
     None
 }
 
+/// Returns the program that a shell script starts in the end, whether the image has it or not.
+pub(super) fn last_program(files: &Files<'_>, script: &ImagePath, name: &str) -> Option<String> {
+    let text = files.text(script).filter(|_| is_for_shell(files, script))?;
+    let folder = String::from_utf8_lossy(&absolute(&script.parent().unwrap_or_default())).into_owned();
+    let last = read(&text, &folder, name_of(name)).commands.pop()?;
+    last.words.into_iter().next()
+}
+
 fn head(files: &Files<'_>, path: &ImagePath) -> Option<Head> {
     files.rootfs.entry(path).and_then(|fact| files.head(path, &fact).ok())
 }

@@ -63,8 +63,14 @@ fn a_missing_shell_is_told_with_both_ways_out() {
     let script = "#!/bin/sh\nexec /app/server --port 80\n";
     image("app/start.sh", script).elf("app/server", &app).refused(&[
         "`/app/start.sh` is a wrapper that starts `/app/server`",
-        "write `entrypoint = [\"/app/server\"]` to start it without a shell",
+        "write `entrypoint = [\"/app/server\"]`",
         "or add `/bin/sh` by its package: `packages = [\"dash\"]` in `base.debian`",
+    ]);
+    image("app/start.sh", "#!/bin/sh\nset -e\nexec node server.js\n").refused(&[
+        "needs the interpreter `/bin/sh`, which is not in the image",
+        "`/app/start.sh` would start `node`",
+        "name the program `node` in place of the script",
+        "or add `/bin/sh` by its package",
     ]);
     // What a package does not have is not told so.
     let other = image("app/start.x", "#!/opt/shell\n").prove().unwrap_err();
