@@ -156,9 +156,17 @@ impl Registry {
             Err(_) => return None,
         }
         let secure = Url::parse(&format!("https://{registry}/v2/")).ok()?;
-        let asked = self.0.http.send(Request::new(Method::GET, Target::named(secure.clone())));
-        if !matches!(asked, Ok(_) | Err(HttpFault::Tls { .. })) {
-            return None;
+        match self.0.http.send(Request::new(Method::GET, Target::named(secure.clone()))) {
+            // Something that speaks TLS answered, whatever it answered.
+            Ok(_) => {}
+            Err(HttpFault::Tls { problem, .. }) if problem != TlsProblem::NoTls => {}
+            // It answers in plain HTTP even to TLS: its own answer is what there is to say.
+            Err(_) => {
+                if answer.is_ok() {
+                    assumed().remove(registry);
+                }
+                return None;
+            }
         }
         assumed().remove(registry);
         self.0.bases.lock().unwrap_or_else(PoisonError::into_inner).insert(registry.to_owned(), secure);
