@@ -23,7 +23,7 @@ mod write;
 
 pub use blocks::path_hash;
 pub use compress::{Compressor, LevelFault};
-pub use decompress::{Decompressed, Limits};
+pub use decompress::{Decompressed, Limits, compression_of};
 pub use facts::{LayerContents, read_facts, read_layer};
 pub use record::{Earlier, FoundBlock, Layer, LayerRecord, NoneEarlier};
 pub use strict::{ArchiveFault, Member, MemberKind, StrictTar};
