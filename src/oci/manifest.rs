@@ -37,6 +37,15 @@ pub struct Child<'a> {
     pub platform: &'a Platform,
 }
 
+impl Manifest {
+    /// Says whether this is an image and no artifact: it refers to nothing, calls itself nothing else, and has a config and layers of images
+    /// (image-spec, `manifest.md`, "Guidelines for Artifact Usage").
+    pub fn is_image(&self) -> bool {
+        let describes_itself = self.subject.is_some() || self.artifact_type.is_some();
+        !describes_itself && self.config.media_type.is_config() && self.layers.iter().all(|layer| layer.media_type.is_layer())
+    }
+}
+
 impl Index {
     /// Returns the images among the manifests: what names a platform, without attestations that hide behind `unknown/unknown`.
     pub fn images(&self) -> impl Iterator<Item = Child<'_>> {
@@ -44,11 +53,6 @@ impl Index {
             let platform = descriptor.platform.as_ref()?;
             (descriptor.media_type.is_manifest() && platform.os != "unknown").then_some(Child { descriptor, platform })
         })
-    }
-
-    /// Returns the image for a platform.
-    pub fn image_for(&self, platform: &Platform) -> Option<&Descriptor> {
-        self.images().find(|child| child.platform.is(platform)).map(|child| child.descriptor)
     }
 }
 

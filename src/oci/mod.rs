@@ -31,7 +31,7 @@ pub use platform::{Platform, PlatformFault};
 pub use reference::{ImageName, ImageReference, ReferenceFault, Tag};
 pub use referrers::{Referrer, ReferrerList};
 pub use settings::Healthcheck;
-pub use store::{BlobSource, Progress, RawManifest, Selector, Silent, Store, StoreError, StoreFault, Written, disk_hint};
+pub use store::{BlobSource, Progress, RawManifest, Selector, Silent, Store, StoreError, StoreFault, Written, disk_hint, read_as};
 pub use verified::Verified;
 
 /// The annotation that names the base image (image-spec, `annotations.md`).

@@ -172,6 +172,20 @@ pub trait Store: Send + Sync {
     }
 }
 
+/// Reads a manifest or index by its digest, which has to come under the media type that something else gives it (CVE-2021-41190). `who` says what does:
+/// `the lock calls`.
+///
+/// # Errors
+/// When it is not there, or came as something else.
+pub fn read_as(store: &dyn Store, digest: &Digest, media_type: &MediaType, who: &str) -> Result<RawManifest, StoreError> {
+    let raw = store.read_manifest(&Selector::Digest(*digest))?;
+    if raw.media_type == *media_type {
+        return Ok(raw);
+    }
+    let (wanted, found) = (media_type.as_str().escape_debug(), raw.media_type.as_str().escape_debug());
+    Err(StoreError::new(StoreFault::Corrupt, format!("{who} {digest} `{wanted}`, and it came as `{found}`")))
+}
+
 /// What kind of failure a store had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreFault {

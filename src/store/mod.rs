@@ -10,11 +10,12 @@
 pub mod archive;
 pub mod docker_archive;
 pub mod layout;
+mod listed;
 mod location;
 mod publication;
 pub mod publish;
 mod referrers;
 pub mod registry;
 
-pub use location::{Location, LocationFault};
+pub use location::{Location, LocationFault, path_and_selector};
 pub use publication::{Blobs, Publication};

@@ -8,6 +8,7 @@ mod bases;
 mod building;
 #[path = "../../src/rootfs/elf/writer.rs"]
 mod elf;
+mod forms;
 mod images;
 mod input;
 mod locking;
