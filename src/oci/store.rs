@@ -73,6 +73,20 @@ pub trait BlobSource: Send + Sync {
     }
 }
 
+impl<B: BlobSource + ?Sized> BlobSource for &B {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        (**self).open()
+    }
+
+    fn fresh_file(&self) -> Option<&Path> {
+        (**self).fresh_file()
+    }
+
+    fn origin(&self) -> Option<&ImageName> {
+        (**self).origin()
+    }
+}
+
 impl BlobSource for Vec<u8> {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(Box::new(io::Cursor::new(self.clone())))

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,8 +11,9 @@ use crate::lock::{LockedChoice, LockedDebian, Pin};
 use crate::oci::{
     BlobSource, Descriptor, ImageLayer, ImageName, ImageReference, Index, Platform, RawManifest, Selector, Store, StoreError, StoreFault,
 };
+use crate::plan::{ACCOUNT_FILE_LIMIT, ACCOUNT_FILES};
 use crate::recipe::{Base, DebianBase, Recipe};
-use crate::rootfs::{Group, Rootfs, User};
+use crate::rootfs::{Fact, FactKind, Group, ImagePath, Resolved, Rootfs, User};
 use crate::store::layout::Layout;
 use crate::store::path_and_selector;
 
@@ -284,10 +285,20 @@ impl FoundBase {
         if let LayerOrigin::Packages(packages) = &self.layers { Some(packages) } else { None }
     }
 
-    /// Returns the merged files of a base, and reads the layers of which nothing is known yet.
+    /// Returns the merged files of a base, and reads the layers of which nothing is known yet. The texts that a plan decides by are known
+    /// wherever they lie, and whatever is in them.
     pub(super) fn files(&self, image: &BaseImage, run: Run<'_>) -> Result<Rootfs<'static>, Failure> {
-        let layers = image.layers.iter().zip(self.blobs(image, run.tools));
-        LayerReader { collectors: &STANDARD, image: "the base", run }.files(layers)
+        let layers: Vec<(&ImageLayer, BaseBlob)> = image.layers.iter().zip(self.blobs(image, run.tools)).collect();
+        let reader = LayerReader { collectors: &STANDARD, image: "the base", run };
+        let mut rootfs = reader.files(layers.iter().map(|(layer, blob)| (*layer, blob)))?;
+        for path in unread_texts(&rootfs) {
+            let Some((number, entry)) = rootfs.stored_at(&path) else { continue };
+            let Some((layer, blob)) = usize::try_from(number).ok().and_then(|number| layers.get(number)) else { continue };
+            if let Some(bytes) = reader.file(&layer.descriptor, blob, &entry, ACCOUNT_FILE_LIMIT)? {
+                rootfs.learn(&path, bytes);
+            }
+        }
+        Ok(rootfs)
     }
 
     /// Returns the blobs of a base's layers, each fetched only when it is opened; none where the layers are written anew.
@@ -297,6 +308,19 @@ impl FoundBase {
             |layer: &ImageLayer| BaseBlob { descriptor: layer.descriptor.clone(), cache: tools.cache.clone(), source: Arc::clone(source) };
         image.layers.iter().map(blob).collect()
     }
+}
+
+/// Returns the real paths of those files that a plan decides by and no collector kept: behind a link, large, or not UTF-8. They are the account files,
+/// and the search paths of musl's loader.
+fn unread_texts(rootfs: &Rootfs<'_>) -> BTreeSet<ImagePath> {
+    let accounts = ACCOUNT_FILES.iter().filter_map(|name| ImagePath::new(name.as_bytes()).ok());
+    let is_search_path = |path: &&ImagePath| path.as_bytes().starts_with(b"etc/ld-musl-") && path.as_bytes().ends_with(b".path");
+    let named = accounts.chain(rootfs.paths().filter(is_search_path).cloned());
+    let unread = |path: ImagePath| match rootfs.resolve(&path) {
+        Resolved::File(real, Fact { kind: FactKind::File { content: None, size, .. }, .. }) if size <= ACCOUNT_FILE_LIMIT => Some(real),
+        _ => None,
+    };
+    named.filter_map(unread).collect()
 }
 
 /// A layer of a base: in the cache, or fetched into it when it is opened.

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::ExternalError;
 use crate::layer::collect::{Collected, Collector, Found};
-use crate::layer::{LayerContents, Limits, read_layer};
+use crate::layer::{LayerContents, Limits, read_file, read_layer};
 use crate::oci::{BlobSource, Compression, Descriptor, Digest, ImageLayer, MediaType};
-use crate::rootfs::{LayerFacts, Rootfs};
+use crate::rootfs::{ImagePath, LayerFacts, Rootfs};
 
 use super::{Failure, Run, Task, TaskKind, Tools};
 
@@ -68,6 +68,25 @@ impl LayerReader<'_> {
         let broken = |fault| Failure::external(format!("could not join what is known of layer {} of {}", layer.digest, self.image), fault);
         collected.join(&mut facts, self.collectors).map_err(broken)?;
         Ok(facts)
+    }
+
+    /// Returns one file of a layer, by the path of its entry there: from the cache, or by reading the layer.
+    pub(super) fn file(&self, layer: &Descriptor, blob: &dyn BlobSource, path: &ImagePath, most: u64) -> Result<Option<Vec<u8>>, Failure> {
+        let cache = &self.run.tools.cache;
+        let key = found_key(layer, &format!("file {:?} of at most {most}", path.as_bytes()), VERSION);
+        if let Some(bytes) = cache.found(&key) {
+            return Ok(Some(bytes));
+        }
+        let compression = self.compression(layer)?;
+        let task = self.begin(layer);
+        let counted = Counted { inner: blob.open().map_err(|error| self.unreadable(layer, error.into()))?, task: &*task };
+        let bytes =
+            read_file(counted, compression, &Limits::default(), path, most).map_err(|fault| self.unreadable(layer, fault.into()))?;
+        task.finish("");
+        if let Some(bytes) = &bytes {
+            cache.write_found(&key, bytes);
+        }
+        Ok(bytes)
     }
 
     fn compression(&self, layer: &Descriptor) -> Result<Compression, Failure> {

@@ -13,12 +13,14 @@ mod settings;
 mod sources;
 mod split;
 
+pub use accounts::{ACCOUNT_FILE_LIMIT, ACCOUNT_FILES};
 pub use request::{Fault, PlanRequest, Source};
 pub use settings::Settings;
 pub use split::Split;
 
 use std::collections::BTreeMap;
 
+use self::accounts::Below;
 use crate::base::BaseImage;
 use crate::layer::Compressor;
 use crate::linkage::{self, Proof, ProofRequest};
@@ -71,7 +73,8 @@ impl Plan {
             below.push(&layer.changeset);
         }
         let mut resolved = sources::resolve(&below, sources, &mut faults);
-        let generated = accounts::generate(&below, &user, &writable, &settings, &mut faults);
+        let image = Below { files: &below, contents, sources: &resolved };
+        let generated = accounts::generate(&image, &user, &writable, &settings, &mut faults);
         sources::add_generated(&below, &mut resolved, generated, &mut faults);
         if !faults.is_empty() {
             return Err(faults);

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "these tests start hardened as its users do; the product starts no program")]
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod accounts;
 mod again;
 mod bases;
 mod building;
