@@ -63,7 +63,7 @@ impl<D: Documents> Walk<'_, D> {
             return Ok(());
         }
         for entry in &index.manifests {
-            if entry.artifact_type.is_some() {
+            if entry.is_called_artifact() {
                 continue;
             }
             if entry.media_type.is_index() {

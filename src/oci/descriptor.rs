@@ -181,10 +181,20 @@ pub struct ImageLayer {
     pub diff_id: Digest,
 }
 
+/// Says whether an `artifactType` is another than that of an image's config.
+pub(super) fn is_no_image(artifact_type: &str) -> bool {
+    !matches!(MediaType::from(artifact_type), MediaType::Config | MediaType::DockerConfig)
+}
+
 impl Descriptor {
     /// Describes content that is at hand.
     pub fn of(media_type: MediaType, bytes: &[u8]) -> Self {
         Self::new(media_type, Digest::of(bytes), bytes.len() as u64)
+    }
+
+    /// Says whether it is called an artifact that is no image. crane gives images the type of their config (go-containerregistry, `partial.Descriptor`).
+    pub fn is_called_artifact(&self) -> bool {
+        self.artifact_type.as_deref().is_some_and(is_no_image)
     }
 
     /// Describes content whose digest and size are known.

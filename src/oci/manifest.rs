@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::descriptor::is_no_image;
 use super::{Descriptor, Document, DocumentFault, MediaType, Platform, keys};
 
 /// An image manifest (image-spec, `manifest.md`): one config and its layers, bottom first.
@@ -41,8 +42,11 @@ impl Manifest {
     /// Says whether this is an image and no artifact: it refers to nothing, calls itself nothing else, and has a config and layers of images
     /// (image-spec, `manifest.md`, "Guidelines for Artifact Usage").
     pub fn is_image(&self) -> bool {
-        let describes_itself = self.subject.is_some() || self.artifact_type.is_some();
-        !describes_itself && self.config.media_type.is_config() && self.layers.iter().all(|layer| layer.media_type.is_layer())
+        let is_called_artifact = self.artifact_type.as_deref().is_some_and(is_no_image);
+        !is_called_artifact
+            && self.subject.is_none()
+            && self.config.media_type.is_config()
+            && self.layers.iter().all(|layer| layer.media_type.is_layer())
     }
 }
 

@@ -10,7 +10,7 @@ use crate::oci::{
 use super::referrers::images;
 
 /// How many entries a message names.
-const SHOWN: usize = 20;
+const NAMED: usize = 20;
 
 /// The entries of an `index.json`, and its bytes.
 pub(super) struct Listed {
@@ -45,7 +45,7 @@ impl Listed {
     /// over; `manifest` is asked for those entries that do not say what they are.
     ///
     /// # Errors
-    /// When there is no image, or there are several names. `container` is what lists them: `the layout `dir``.
+    /// When there is no image, or there are several names. `container` is what lists them in words: "the layout X".
     pub(super) fn only(
         &self,
         container: &str,
@@ -66,7 +66,7 @@ impl Listed {
         let names: BTreeSet<Option<&str>> = found.iter().map(name).collect();
         if count(&found) > 1 && names.len() > 1 {
             let error = StoreError::new(StoreFault::Missing, format!("{container} holds {} images", count(&found)));
-            return Err(error.hint(format!("name one of them behind the path: {}", shown(&found))));
+            return Err(error.hint(format!("name one of them behind the path: {}", suffixes(&found))));
         }
         self.joined(&found)
             .map_err(|fault| StoreError::new(StoreFault::Corrupt, format!("could not join the images of {container}")).caused_by(fault))
@@ -83,7 +83,15 @@ impl Listed {
     ) -> Result<Option<Chosen>, DocumentFault> {
         match selector {
             Selector::Tag(tag) => {
-                let found: Vec<Descriptor> = self.named(tag.as_str()).cloned().collect();
+                let mut found: Vec<Descriptor> = self.named(tag.as_str()).cloned().collect();
+                if found.is_empty() {
+                    // A full reference with the tag, if there is one such name only.
+                    let names: BTreeSet<&str> =
+                        self.entries.iter().filter_map(name).filter(|name| tag_of(name) == Some(tag.as_str())).collect();
+                    if let (Some(only), 1) = (names.first(), names.len()) {
+                        found = self.named(only).cloned().collect();
+                    }
+                }
                 if found.is_empty() { Ok(None) } else { self.joined(&found).map(Some) }
             }
             Selector::Digest(digest) => self.with_digest(digest, manifest),
@@ -93,7 +101,7 @@ impl Listed {
     /// Returns the names that entries have, as they are written behind a path.
     pub(super) fn names(&self) -> Option<String> {
         let named: Vec<Descriptor> = self.entries.iter().filter(|entry| name(entry).is_some()).cloned().collect();
-        (!named.is_empty()).then(|| shown(&named))
+        (!named.is_empty()).then(|| suffixes(&named))
     }
 
     /// Returns the entry of a digest, or the index of several entries that has it.
@@ -106,9 +114,9 @@ impl Listed {
             return Ok(Some(Chosen::Entry(entry.clone().into())));
         }
         let names: BTreeSet<&str> = self.entries.iter().filter_map(name).collect();
-        let named = names.iter().map(|name| self.joined(&self.named(name).cloned().collect::<Vec<_>>()));
+        let groups = names.iter().map(|name| self.joined(&self.named(name).cloned().collect::<Vec<_>>()));
         let all = std::iter::once_with(|| self.only("", &manifest).map_or(Ok(Chosen::Index(self.whole())), Ok));
-        for chosen in std::iter::once(Ok(Chosen::Index(self.whole()))).chain(named).chain(all) {
+        for chosen in std::iter::once(Ok(Chosen::Index(self.whole()))).chain(groups).chain(all) {
             if let Chosen::Index(raw) = chosen?
                 && Digest::of(&raw.bytes) == *digest
             {
@@ -156,21 +164,31 @@ fn count(entries: &[Descriptor]) -> usize {
     entries.iter().map(|entry| entry.digest).collect::<BTreeSet<_>>().len()
 }
 
-/// Returns what to write behind a path for each entry: its tag, or its digest where it has none.
-fn shown(entries: &[Descriptor]) -> String {
-    let suffix = |entry: &Descriptor| match name(entry).and_then(|name| name.parse::<Tag>().ok()) {
-        Some(tag) => format!("`:{tag}`"),
-        None => format!("`@{}`", entry.digest),
+/// Returns the tag that a name is found by: the name itself, or what follows the last colon of a full reference, as podman writes it.
+fn tag_of(name: &str) -> Option<&str> {
+    let tag = name.rsplit(':').next().unwrap_or(name);
+    tag.parse::<Tag>().is_ok().then_some(tag)
+}
+
+/// Returns what to write behind a path for each entry: its tag, or its digest where it has none, or shares it with other names.
+fn suffixes(entries: &[Descriptor]) -> String {
+    let is_unique = |tag: &str, own: &str| entries.iter().filter_map(name).all(|other| other == own || tag_of(other) != Some(tag));
+    let suffix = |entry: &Descriptor| match name(entry).and_then(|own| Some((own, tag_of(own)?))) {
+        Some((own, tag)) if own == tag || is_unique(tag, own) => format!("`:{tag}`"),
+        _ => format!("`@{}`", entry.digest),
     };
     let mut all: Vec<String> = entries.iter().map(suffix).collect();
     all.dedup();
-    let more = all.len().saturating_sub(SHOWN);
-    all.truncate(SHOWN);
+    let more = all.len().saturating_sub(NAMED);
+    all.truncate(NAMED);
     if more > 0 { format!("{} and {more} more", all.join(", ")) } else { all.join(", ") }
 }
 
-/// Says whether a manifest is none of an image. What cannot be read as one may be an image of a later kind.
+/// Says whether a document is none of an image. A manifest that cannot be read may be that of a later kind of image.
 fn is_artifact(raw: &RawManifest) -> bool {
+    if !raw.media_type.is_index() && !raw.media_type.is_manifest() {
+        return true;
+    }
     if raw.media_type.is_index() {
         return crate::oci::strict_json(&raw.bytes)
             .is_ok_and(|value| value.get("subject").is_some() || value.get("artifactType").is_some());
@@ -252,8 +270,12 @@ mod tests {
         ] {
             assert_eq!(only(&listed(&entries), &all), expected);
         }
-        let unnamed = only(&listed(&[(&one, Some("1"), None), (&two, Some("a/b:2"), None)]), &all);
-        assert!(unnamed.ends_with(&format!("`:1`, `@{}`", two.descriptor().digest)), "{unnamed}");
+        // A full reference is found by its tag, unless another has the same.
+        let several = |name| only(&listed(&[(&one, Some("1"), None), (&two, Some(name), None)]), &all);
+        assert!(several("r.example/a/b:2").ends_with("`:1`, `:2`"), "{}", several("r.example/a/b:2"));
+        for name in ["r.example/a/b:1", "r.example:5000/a", "not a tag"] {
+            assert!(several(name).ends_with(&format!("`:1`, `@{}`", two.descriptor().digest)), "{}", several(name));
+        }
     }
 
     #[test]
@@ -268,6 +290,14 @@ mod tests {
         assert!(
             matches!(select(Selector::Tag("2".parse().unwrap())), Some(Chosen::Entry(entry)) if entry.digest == other.descriptor().digest)
         );
+        let full = self::listed(&[
+            (&one, Some("r.example/a:1"), None),
+            (&two, Some("r.example/b:2"), None),
+            (&other, Some("r.example/c:2"), None),
+        ]);
+        let tagged = |tag: &str| full.selected(&Selector::Tag(tag.parse().unwrap()), read).unwrap();
+        assert!(matches!(tagged("1"), Some(Chosen::Entry(entry)) if entry.digest == one.descriptor().digest));
+        assert!(tagged("2").is_none(), "two names have it");
         assert!(select(Selector::Tag("3".parse().unwrap())).is_none() && select(Selector::Digest(Digest::of(b"x"))).is_none());
     }
 }
