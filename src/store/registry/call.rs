@@ -179,7 +179,7 @@ impl Tried {
         }
         let next = match offered? {
             bearer @ Scheme::Bearer { .. } => Some(bearer).filter(|_| sent.is_none() || self.tokens < 2),
-            Scheme::Basic if !self.basic && has_password(found) && reach.allows(by_token) => Some(Scheme::Basic),
+            Scheme::Basic if !self.basic && answers_basic(found, sent.is_none()) && reach.allows(by_token) => Some(Scheme::Basic),
             // Where no password can be shown, or it was refused, another token may still help.
             Scheme::Basic => self.bearer.clone().filter(|_| self.tokens < 2),
         };
@@ -198,6 +198,11 @@ impl BasicReach<'_> {
     }
 }
 
-fn has_password(found: &Found) -> bool {
-    matches!(found.credential, Some((Credential::Password { .. } | Credential::Bearer(_), _)))
+/// Says whether a credential answers a challenge for Basic: a password does, and a token of the registry's own does where nothing was sent yet.
+fn answers_basic(found: &Found, is_first: bool) -> bool {
+    match found.credential {
+        Some((Credential::Password { .. }, _)) => true,
+        Some((Credential::Bearer(_), _)) => is_first,
+        Some((Credential::Identity(_), _)) | None => false,
+    }
 }

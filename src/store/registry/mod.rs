@@ -147,8 +147,8 @@ impl Registry {
             return None;
         }
         match answer {
-            // Go servers answer 400 to plain HTTP at a TLS port (golang/go#23689).
-            Ok(response) if response.status() != 400 => {
+            // Go servers answer 400 to plain HTTP at a TLS port (golang/go#23689). An error document is a registry's, which understood the request.
+            Ok(response) if response.status() != 400 || is_error_document(response) => {
                 assumed().remove(registry);
                 return None;
             }
@@ -174,6 +174,11 @@ impl Registry {
         url.set_scheme("https").ok()?;
         Some(Target::named(url))
     }
+}
+
+/// Says whether an answer has the form of a registry's errors (distribution-spec, "Error Codes").
+fn is_error_document(response: &Response) -> bool {
+    response.header("content-type").is_some_and(|value| value.starts_with("application/json"))
 }
 
 /// One repository of a registry.
