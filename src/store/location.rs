@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_told_apart() {
+    fn locations_are_told_apart() {
         for (text, expected) in [
             ("oci:image", Some("oci:image")),
             ("oci:out/image:1.4", Some("oci:out/image:1.4")),
