@@ -105,7 +105,7 @@ pub(super) struct BaseKeys {
     /// An image in a registry, by tag or digest. `hardened.lock` pins it by digest.
     #[schemars(example = &"gcr.io/distroless/cc-debian13:nonroot")]
     pub(super) image: Option<String>,
-    /// The folder of an OCI image layout, relative to the recipe.
+    /// The folder of an OCI image layout, relative to the recipe; with `:TAG` or `@DIGEST` where it holds several images.
     #[schemars(example = &"vendor/base")]
     pub(super) layout: Option<String>,
     /// A base assembled from signed Debian packages.
