@@ -78,7 +78,7 @@ fn base(layers: &[Vec<u8>]) -> (TestRegistry, Sandbox) {
 
 /// Returns what a container sees at a path of the image that was built.
 fn seen(sandbox: &Sandbox, path: &str) -> Value {
-    let inspected = sandbox.run(&["inspect", "oci:out", "--files", "--format", "json"]).succeeds().json();
+    let inspected = sandbox.run(&["ls", "oci:out", "--format", "json"]).succeeds().json();
     let files = inspected["images"][0]["files"].as_array().unwrap().clone();
     files.into_iter().find(|file| file["path"] == path).unwrap_or_default()
 }
