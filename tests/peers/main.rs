@@ -34,6 +34,7 @@ mod debian_versions;
 mod engines;
 mod examples;
 mod faults;
+mod installed;
 mod itself;
 mod platforms;
 mod readers;
