@@ -89,6 +89,9 @@ struct Told {
     file: Option<String>,
 }
 
+/// The lists of accounts.
+pub(super) const ACCOUNTS: [&str; 2] = ["etc/passwd", "etc/group"];
+
 /// A real root beside an image of the same packages.
 pub(super) struct Comparison {
     real: Real,
@@ -105,7 +108,7 @@ impl Comparison {
         let layout = Layout::open(&project.path("out"));
         let mut ours = Tree::default();
         for layer in layout.layers(&layout.only()) {
-            ours.add(layout.tar(&layer).as_slice(), |_| false);
+            ours.add(layout.tar(&layer).as_slice(), |path| ACCOUNTS.contains(&path));
         }
         let packages = locked(project, PLATFORM);
         let lock: toml::Table = fs::read_to_string(project.path("hardened.lock")).unwrap().parse().unwrap();
@@ -156,12 +159,37 @@ impl Comparison {
         }
         let added = self.ours.nodes.iter().filter(|(path, _)| !self.real.tree.nodes.contains_key(*path));
         found.extend(added.map(|(path, _)| (Kinds::Added, path.clone(), "the real root has nothing there".to_owned())));
+        found.extend(ACCOUNTS.iter().flat_map(|list| self.accounts(list)));
         found
     }
 
-    /// Tells whether packages have the path, and none that have it is in the image with it.
+    /// Returns the accounts that the image lacks, as `etc/passwd:NAME`, and those whose fixed number is another.
+    fn accounts(&self, list: &str) -> Vec<(Kinds, String, String)> {
+        let read = |tree: &Tree| {
+            let text = String::from_utf8(tree.texts[list].clone()).unwrap();
+            let fields = |line: &str| line.split(':').map(str::to_owned).collect::<Vec<String>>();
+            text.lines().map(fields).map(|fields| (fields[0].clone(), fields[2].parse::<u32>().unwrap())).collect::<BTreeMap<_, _>>()
+        };
+        let (real, ours) = (read(&self.real.tree), read(&self.ours));
+        let difference = |(name, number): (String, u32)| {
+            let (kind, what) = match ours.get(&name) {
+                None => (Kinds::Missing, format!("an account, {number}")),
+                // Others are given one number after the other.
+                Some(other) if number < 100 && *other != number => (Kinds::Content, format!("{number} became {other}")),
+                Some(_) => return None,
+            };
+            Some((kind, format!("{list}:{name}"), what))
+        };
+        real.into_iter().filter_map(difference).collect()
+    }
+
+    /// Tells whether packages have the path, and none that have it is in the image with it. A link that scripts made goes with what it leads to.
     fn is_left_out(&self, path: &str, real: &Node) -> bool {
-        let Some(by) = self.real.shipped.get(path) else { return self.left_out.explains("", path) };
+        let Some(by) = self.real.shipped.get(path) else {
+            let end = self.real.tree.end(path).filter(|end| end != path);
+            let led = end.and_then(|end| Some((self.real.tree.nodes.get(&end)?, end)));
+            return self.left_out.explains("", path) || led.is_some_and(|(node, end)| self.is_left_out(&end, node));
+        };
         let has = |name: &String| self.packages.contains_key(name) && !self.left_out.explains(name, path);
         // A folder goes with all that is in it.
         let is_filled =
@@ -171,13 +199,14 @@ impl Comparison {
 
     fn at(&self, path: &str, real: &Node, ours: &Node) -> Option<(Kinds, String, String)> {
         let content = |found: &Tree| found.followed(path).map(|node| node.kind.clone());
+        let is_link = matches!(real.kind, Kind::Link { .. });
         let is_same = real.kind == ours.kind
-            || self.real.tree.end(path) == self.ours.end(path)
+            || is_link && self.real.tree.end(path) == self.ours.end(path)
             || matches!(content(&self.real.tree), Some(Kind::File { .. })) && content(&self.real.tree) == content(&self.ours);
         if !is_same {
             return Some((Kinds::Content, path.to_owned(), self.shown(path, real)));
         }
-        let is_open = matches!(real.kind, Kind::Link { .. }) || real.kind != ours.kind || is_as_open(real, ours);
+        let is_open = is_link || real.kind != ours.kind || is_as_open(real, ours);
         let access = || format!("{:o} of {:?} became {:o} of {:?}", real.mode, real.owner, ours.mode, ours.owner);
         (!is_open).then(|| (Kinds::Access, path.to_owned(), access()))
     }

@@ -5,7 +5,6 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use super::groups::{Group, Job, files};
-use crate::peer::told;
 use crate::podman::Podman;
 use crate::project::Project;
 
@@ -35,17 +34,11 @@ impl<'a> Place<'a> {
     }
 
     fn job(&self, job: &Job) -> Option<String> {
-        let (command, output) = if job.beside.is_empty() {
-            let mut command = self.prepare(job, &["--rm"], &job.run);
-            let output = command.output().unwrap();
-            (command, output)
-        } else {
-            self.beside(job)
-        };
+        let output = if job.beside.is_empty() { self.prepare(job, &["--rm"], &job.run).output().unwrap() } else { self.beside(job) };
         let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         let is_made = |name: &String| fs::metadata(self.folder.join(name)).is_ok_and(|file| file.len() > 0);
         let works = output.status.code() == Some(job.code) && job.says.iter().all(|text| said.contains(text.as_str()));
-        (!works || !job.makes.iter().all(is_made)).then(|| format!("{:?} does not work: {}", job.run, told(&command, &output)))
+        (!works || !job.makes.iter().all(is_made)).then(|| format!("{:?} does not work: {}\n{said}", job.run, output.status))
     }
 
     /// Prepares a container that is locked in, as user 65532.
@@ -63,19 +56,18 @@ impl<'a> Place<'a> {
     }
 
     /// Starts a service, and the program in its container until it works.
-    fn beside(&self, job: &Job) -> (Command, Output) {
+    fn beside(&self, job: &Job) -> Output {
         let mut command = self.prepare(job, &["--detach", "--timeout", "120"], &job.beside);
         let output = command.output().unwrap();
         if !output.status.success() {
-            return (command, output);
+            return output;
         }
         let id = String::from_utf8(output.stdout).unwrap().trim().to_owned();
         let end = Instant::now() + Duration::from_secs(60);
-        let (command, mut output) = loop {
-            let mut command = self.podman.command(60);
-            let output = command.arg("exec").arg(&id).args(&job.run).output().unwrap();
+        let mut output = loop {
+            let output = self.podman.command(60).arg("exec").arg(&id).args(&job.run).output().unwrap();
             if output.status.code() == Some(job.code) || Instant::now() > end {
-                break (command, output);
+                break output;
             }
             std::thread::sleep(Duration::from_millis(200));
         };
@@ -83,6 +75,6 @@ impl<'a> Place<'a> {
         output.stderr.append(&mut logs.stdout);
         output.stderr.append(&mut logs.stderr);
         let _ = self.podman.command(60).args(["rm", "--force", "--time", "2", &id]).output();
-        (command, output)
+        output
     }
 }

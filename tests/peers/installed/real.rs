@@ -3,6 +3,7 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
+use super::compare::ACCOUNTS;
 use super::tree::{Tree, merged};
 use crate::mirror::Mirror;
 use crate::peer::Peer;
@@ -39,7 +40,9 @@ pub(super) fn install(mmdebstrap: &Peer, mirror: &Mirror, packages: &[String]) -
     command.arg(format!("--include={}", packages.join(","))).args(["trixie", "-"]).args(mirror.sources("trixie"));
     let mut child = command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap()).spawn().unwrap();
     let mut tree = Tree::default();
-    tree.add(child.stdout.take().unwrap(), |path| path == STATUS || path.starts_with(LISTS) && path.ends_with(".list"));
+    tree.add(child.stdout.take().unwrap(), |path| {
+        path == STATUS || ACCOUNTS.contains(&path) || path.starts_with(LISTS) && path.ends_with(".list")
+    });
     let status = child.wait().unwrap();
     assert!(status.success(), "{}", fs::read_to_string(&log).unwrap());
     let packages = packages_of(std::str::from_utf8(&tree.texts[STATUS]).unwrap());
