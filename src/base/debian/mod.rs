@@ -8,6 +8,7 @@
 mod assemble;
 mod cache;
 mod certificates;
+mod effects;
 mod files;
 mod fill;
 mod filter;
@@ -20,13 +21,15 @@ mod request;
 mod scripts;
 mod status;
 
-pub use assemble::{Assembled, AssemblyFault, UnexplainedScript, assemble};
+pub use assemble::{Assembled, AssemblyFault, assemble};
 pub use cache::{CachedLibrary, LibraryAbi, ld_so_cache};
 pub use certificates::{CertificateFault, ca_bundle, pem_certificates};
+pub use effects::WrittenFolder;
 pub use filter::FilterUse;
 pub use key_store::{KEY_STORE_PASSWORD, java_alias, java_key_store};
 pub use libraries::{LibraryFile, SharedObject, libraries, library_directories};
 pub use make::MakeFault;
 pub use needs::OptionalLibrary;
 pub use request::{AssemblyPackage, AssemblyRequest, Extent};
+pub use scripts::{ScriptEffect, ScriptStep};
 pub use status::{status_paths, status_stanza};

@@ -115,7 +115,8 @@ fn is_named_so(facts: &DebFacts, package: &LockedPackage) -> Result<(), Box<dyn 
 fn is_kept(path: &ImagePath) -> bool {
     let path = path.as_bytes();
     let configuration = path == b"usr/share/libc-bin/nsswitch.conf" || path.starts_with(b"etc/ld.so.conf");
-    configuration || path.starts_with(b"usr/share/ca-certificates/") && path.ends_with(b".crt")
+    let accounts_and_folders = [&b"usr/lib/sysusers.d/"[..], b"usr/lib/tmpfiles.d/"].iter().any(|above| path.starts_with(above));
+    configuration || accounts_and_folders || path.starts_with(b"usr/share/ca-certificates/") && path.ends_with(b".crt")
 }
 
 /// Returns a package as a blob.
