@@ -67,6 +67,7 @@ pub(super) fn make(what: Make, request: &AssemblyRequest<'_>, image_files: &mut 
         Make::SgmlCatalogs => generate::sgml_catalogs(&sources),
         Make::MimeCache => generate::mime_database(&sources)?,
         Make::PixbufLoaders => generate::loader_list(&sources),
+        Make::GlibSchemas => generate::schema_cache(&sources)?,
         Make::GraphvizPlugins => generate::plugin_list(&sources),
         Make::ApacheLinks => generate::enabled_links(&sources),
         Make::OdbcDrivers => generate::drivers(&sources),

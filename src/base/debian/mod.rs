@@ -25,7 +25,7 @@ pub use assemble::{Assembled, AssemblyFault, UnexplainedScript, assemble};
 pub use cache::{CachedLibrary, LibraryAbi, ld_so_cache};
 pub use certificates::{CertificateFault, ca_bundle, pem_certificates};
 pub use filter::FilterUse;
-pub use generate::{SourceFault, XmlFault, is_generator_source, mime_cache};
+pub use generate::{SourceFault, XmlFault, compiled_schemas, is_generator_source, mime_cache};
 pub use key_store::{KEY_STORE_PASSWORD, java_alias, java_key_store};
 pub use libraries::{LibraryFile, SharedObject, libraries, library_directories};
 pub use make::MakeFault;

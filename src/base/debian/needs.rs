@@ -6,6 +6,7 @@ const NEEDS: &[(&str, &str)] = &[
     ("base-files", include_str!("needs/base-files.toml")),
     ("ca-certificates", include_str!("needs/ca-certificates.toml")),
     ("gdk-pixbuf", include_str!("needs/gdk-pixbuf.toml")),
+    ("glib", include_str!("needs/glib.toml")),
     ("graphviz", include_str!("needs/graphviz.toml")),
     ("java", include_str!("needs/java.toml")),
     ("libc", include_str!("needs/libc.toml")),
@@ -88,6 +89,8 @@ pub(super) enum Make {
     MimeCache,
     /// gdk-pixbuf's list of loaders.
     PixbufLoaders,
+    /// The compiled schemas of GLib's settings.
+    GlibSchemas,
     /// Graphviz' list of plug-ins.
     GraphvizPlugins,
     /// The links by which Apache reads modules, configurations and sites.

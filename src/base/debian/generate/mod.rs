@@ -5,6 +5,7 @@
 
 mod apache;
 mod commands;
+mod glib_schemas;
 mod graphviz;
 mod mime_cache;
 mod odbc;
@@ -14,11 +15,13 @@ mod sources;
 mod xml;
 mod xml_catalog;
 
+pub use glib_schemas::compiled_schemas;
 pub use mime_cache::mime_cache;
 pub use sources::{SourceFault, is_generator_source};
 pub use xml::XmlFault;
 
 pub(super) use apache::enabled_links;
+pub(super) use glib_schemas::schema_cache;
 pub(super) use graphviz::plugin_list;
 pub(super) use mime_cache::mime_database;
 pub(super) use odbc::drivers;
