@@ -2,21 +2,30 @@ use serde::Deserialize;
 
 /// Every need: its name and its file. One file each in `needs/`, and a line here; they apply in this order.
 const NEEDS: &[(&str, &str)] = &[
+    ("apache2", include_str!("needs/apache2.toml")),
     ("base-files", include_str!("needs/base-files.toml")),
     ("ca-certificates", include_str!("needs/ca-certificates.toml")),
+    ("gdk-pixbuf", include_str!("needs/gdk-pixbuf.toml")),
+    ("glib", include_str!("needs/glib.toml")),
+    ("graphviz", include_str!("needs/graphviz.toml")),
     ("java", include_str!("needs/java.toml")),
     ("libc", include_str!("needs/libc.toml")),
     ("mysql", include_str!("needs/mysql.toml")),
     ("netbase", include_str!("needs/netbase.toml")),
     ("nginx", include_str!("needs/nginx.toml")),
     ("nodejs", include_str!("needs/nodejs.toml")),
+    ("odbc", include_str!("needs/odbc.toml")),
     ("openssh-server", include_str!("needs/openssh-server.toml")),
+    ("php", include_str!("needs/php.toml")),
     ("postgresql-client", include_str!("needs/postgresql-client.toml")),
     ("python", include_str!("needs/python.toml")),
     ("r", include_str!("needs/r.toml")),
+    ("sgml-base", include_str!("needs/sgml-base.toml")),
+    ("shared-mime-info", include_str!("needs/shared-mime-info.toml")),
     ("tzdata", include_str!("needs/tzdata.toml")),
     ("upgrades", include_str!("needs/upgrades.toml")),
     ("wsgi", include_str!("needs/wsgi.toml")),
+    ("xml-core", include_str!("needs/xml-core.toml")),
     // Last, since it does not replace what another need has made.
     ("names", include_str!("needs/names.toml")),
 ];
@@ -74,6 +83,24 @@ pub(super) enum Make {
     JavaKeyStore,
     /// The list of libraries of glibc's loader.
     LoaderCache,
+    /// PHP's modules, switched on for every interface.
+    PhpModules,
+    /// The XML catalogs below `/etc/xml`.
+    XmlCatalogs,
+    /// The list of SGML catalogs.
+    SgmlCatalogs,
+    /// The MIME database's cache.
+    MimeCache,
+    /// gdk-pixbuf's list of loaders.
+    PixbufLoaders,
+    /// The compiled schemas of GLib's settings.
+    GlibSchemas,
+    /// Graphviz' list of plug-ins.
+    GraphvizPlugins,
+    /// The links by which Apache reads modules, configurations and sites.
+    ApacheLinks,
+    /// The list of ODBC drivers.
+    OdbcDrivers,
 }
 
 #[derive(Debug, Deserialize)]
