@@ -74,6 +74,8 @@ impl Tree {
             let owner = (header.uid().unwrap(), header.gid().unwrap());
             self.nodes.insert(path, Node { kind, mode: header.mode().unwrap() & 0o7777, owner });
         }
+        // Whoever writes it goes on after the archive's end.
+        io::copy(&mut archive.into_inner(), &mut io::sink()).unwrap();
     }
 
     /// Returns the path that a path leads to, after all links; it need not exist.
