@@ -13,6 +13,7 @@
 //! | [`net`] | HTTP: limits, what is retried, credentials, redaction, the ledger of hosts |
 //! | [`host`] | this machine: the user's files, the cache, the clock, the environment, the few programs that are started |
 //! | [`image`] | images: put together, or opened |
+//! | [`lint`] | rules about a finished image: what starts, and yet is not what its author meant |
 //! | [`plan`] | everything decided, nothing done, for one platform |
 //! | [`linkage`] | what the kernel and the loader would find in an image: programs, interpreters, libraries, symbol versions |
 //! | [`base`] | where an image starts: every kind becomes one type · [`layer`] a changeset as a compressed tar; foreign tars and Debian packages read under limits; collectors of what their files hold |
@@ -42,6 +43,7 @@ pub mod host;
 pub mod image;
 pub mod layer;
 pub mod linkage;
+pub mod lint;
 pub mod lock;
 pub mod net;
 pub mod oci;

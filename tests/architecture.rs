@@ -18,6 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["attest"],
     &["policy", "diff", "workload"],
     &["image"],
+    &["lint"],
     &["plan"],
     &["linkage"],
     &["base", "layer", "sbom", "advisory"],

@@ -22,7 +22,7 @@ pub(crate) fn run(bytes: &[u8]) {
         return;
     }
     if let Ok(archive) = Archive::open(&file.0) {
-        let _ = archive.read_tagged(None);
+        let _ = archive.read_selected(None);
     }
     if let Ok(archive) = DockerArchive::open(&file.0)
         && let Ok(manifest) = archive.manifest().parse::<Manifest>()

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::oci::{Config, Descriptor, Digest, ImageLayer, Index, Platform};
+use crate::oci::{Config, Descriptor, Digest, ImageLayer, Platform};
 use crate::recipe::Inherit;
 use crate::rootfs::Changeset;
 
@@ -87,23 +87,6 @@ fn listed(platforms: &[Platform]) -> String {
     if names.is_empty() { "no platform".to_owned() } else { names.join(", ") }
 }
 
-/// Returns the manifest of a platform in a base's index.
-///
-/// # Errors
-/// When there is none, listing those that are there, or two.
-pub fn select_platform<'a>(index: &'a Index, wanted: &Platform) -> Result<&'a Descriptor, BaseFault> {
-    let mut matching = index.images().filter(|child| child.platform.is(wanted));
-    match (matching.next(), matching.next()) {
-        (Some(child), None) => Ok(child.descriptor),
-        (Some(one), Some(other)) if one.descriptor.digest == other.descriptor.digest => Ok(one.descriptor),
-        (Some(_), Some(_)) => Err(BaseFault::Twice(wanted.clone().into())),
-        (None, _) => {
-            let found = index.images().map(|child| child.platform.clone()).collect();
-            Err(BaseFault::Platform { wanted: wanted.clone().into(), found })
-        }
-    }
-}
-
 impl BaseImage {
     /// Takes an image that was read from a registry or a layout.
     ///
@@ -118,9 +101,15 @@ impl BaseImage {
     ) -> Result<Self, BaseFault> {
         // Many images for arm leave the variant out of the config; the index that led here named it.
         let own = config.platform();
-        let is_wanted = own.is(wanted) || (own.variant.is_none() && own.os == wanted.os && own.architecture == wanted.architecture);
-        if !is_wanted {
+        let is_unsaid = own.variant.is_none() && own.os == wanted.os && own.architecture == wanted.architecture;
+        let distance = own.distance_below(wanted);
+        if distance.is_none() && !is_unsaid {
             return Err(BaseFault::ConfigPlatform { wanted: wanted.clone().into(), found: own.clone().into() });
+        }
+        let mut config = inherited(config, inherit);
+        if let (Some(1..), Some(variant)) = (distance, &wanted.variant) {
+            // What is put on top may need what is wanted.
+            config = config.with_variant(variant);
         }
         let layers = layers.iter().enumerate().map(|(index, ImageLayer { descriptor, diff_id })| {
             let media_type = descriptor.media_type.to_oci();
@@ -135,7 +124,7 @@ impl BaseImage {
             (crate::oci::ANNOTATION_BASE_NAME.to_owned(), source.name.to_owned()),
             (crate::oci::ANNOTATION_BASE_DIGEST.to_owned(), source.root.to_string()),
         ]);
-        Ok(Self { config: inherited(config, inherit), layers: layers.collect::<Result<_, _>>()?, written: Vec::new(), annotations })
+        Ok(Self { config, layers: layers.collect::<Result<_, _>>()?, written: Vec::new(), annotations })
     }
 
     /// Returns a base of layers that are written here, with its environment in order, and its entrypoint.

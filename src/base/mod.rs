@@ -9,4 +9,4 @@ pub mod debian;
 pub mod embedded;
 mod image;
 
-pub use image::{BaseFault, BaseImage, BaseSource, WrittenLayer, select_platform};
+pub use image::{BaseFault, BaseImage, BaseSource, WrittenLayer};

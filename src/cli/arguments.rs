@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::ops::init::TEMPLATES;
+
 /// The heading of what every verb understands.
 const COMMON: &str = "Options of every verb";
 
@@ -134,12 +136,19 @@ pub(super) enum Verb {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  hardened init\n  hardened init --template python services/api")]
 pub(super) struct Init {
-    /// The template: static, node, python, java or site [default: by what is in the folder]
-    #[arg(long, value_name = "NAME")]
+    /// The template [default: by what is in the folder]
+    #[arg(long, value_name = "NAME", help = template_help())]
     pub(super) template: Option<String>,
     /// The folder to write it into
     #[arg(default_value = ".")]
     pub(super) folder: PathBuf,
+}
+
+/// Returns the help of `--template`, with the name of every template.
+fn template_help() -> String {
+    let names: Vec<&str> = TEMPLATES.iter().map(|template| template.name).collect();
+    let (last, others) = names.split_last().map_or(("", Vec::new()), |(last, others)| (*last, others.to_vec()));
+    format!("The template: {} or {last} [default: by what is in the folder]", others.join(", "))
 }
 
 /// Which recipe is meant, and what is changed in it for this run

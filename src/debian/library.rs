@@ -11,6 +11,8 @@ const KNOWN: &[(&str, &str)] = &[
     ("libz.so.1", "zlib1g"),
     ("libcrypto.so.3", "libssl3"),
     ("libbz2.so.1.0", "libbz2-1.0"),
+    ("libGLU.so.1", "libglu1-mesa"),
+    ("libjack.so.0", "libjack-jackd2-0"),
     ("/usr/bin/perl", "perl-base"),
     ("/usr/bin/python3", "python3-minimal"),
     ("/usr/bin/node", "nodejs"),
@@ -65,6 +67,8 @@ mod tests {
             ("ld-linux-aarch64.so.1", "libc6"),
             ("libz.so.1", "zlib1g"),
             ("libpq.so.5", "libpq5"),
+            ("libGLU.so.1", "libglu1-mesa"),
+            ("libglut.so.3.12", "libglut3.12"),
             ("/usr/bin/perl", "perl-base"),
         ] {
             assert!(LibraryPackage::of(library).is_some_and(|library| library.is_named(package)), "{library} {package}");

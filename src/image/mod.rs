@@ -6,9 +6,11 @@
 mod artifact;
 mod assemble;
 mod opened;
+mod select;
 mod set;
 
 pub use artifact::Artifact;
 pub use assemble::{History, assemble};
 pub use opened::{Image, ImageFault};
+pub use select::{Candidate, candidates, select};
 pub use set::{Documents, ImageSet, PlatformImage};

@@ -49,6 +49,12 @@ pub enum ImageFault {
         /// The platforms that there are.
         found: Vec<Platform>,
     },
+    /// Two images are for the same platform.
+    #[error("there are two images for `{0}`")]
+    Twice(Box<Platform>),
+    /// An index leads through more documents than any real one.
+    #[error("its index leads through more than 256 documents, or through indexes inside of each other more than 8 deep")]
+    Nested,
 }
 
 impl Image {

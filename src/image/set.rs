@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use super::select::candidates;
 use super::{Image, ImageFault};
 use crate::oci::{Config, Descriptor, Digest, DocumentFault, Index, Manifest, MediaType, Parsed, Platform, RawManifest};
 
@@ -78,17 +79,18 @@ impl ImageSet {
             return Ok(Self { root, index: None, images: vec![PlatformImage { platform: own, image }] });
         }
         let index = root.parse::<Index>().map_err(ImageFault::from)?;
-        let mut images = Vec::new();
-        for child in index.view().images() {
+        let mut images: Vec<PlatformImage> = Vec::new();
+        let found = candidates(index.view(), platform, documents)?;
+        for candidate in &found {
             // Of two images for one platform, runtimes take the first.
-            let is_wanted = platform.is_none_or(|wanted| images.is_empty() && child.platform.is(wanted));
+            let is_wanted = platform.is_none_or(|wanted| images.is_empty() && candidate.platform.is(wanted));
             if is_wanted {
-                let image = Image::read(&documents.manifest(child.descriptor)?, documents)?;
-                images.push(PlatformImage { platform: child.platform.clone(), image });
+                let image = Image::read(&documents.manifest(&candidate.descriptor)?, documents)?;
+                images.push(PlatformImage { platform: candidate.platform.clone(), image });
             }
         }
         if images.is_empty() && platform.is_some() {
-            return Err(lacks(index.view().images().map(|child| child.platform.clone()).collect()));
+            return Err(lacks(found.into_iter().map(|candidate| candidate.platform).collect()));
         }
         Ok(Self { root, index: Some(index), images })
     }
@@ -128,7 +130,9 @@ impl Image {
     pub fn read<D: Documents>(raw: &RawManifest, documents: &D) -> Result<Self, D::Fault> {
         let manifest = raw.parse::<Manifest>().map_err(ImageFault::from)?;
         let descriptor = &manifest.view().config;
-        if !matches!(descriptor.media_type, MediaType::Config | MediaType::DockerConfig) {
+        // A type that says nothing is that of an image's config, unless the manifest says that it is something else.
+        let is_named = matches!(descriptor.media_type, MediaType::Config | MediaType::DockerConfig);
+        if !is_named && (!descriptor.media_type.is_config() || manifest.view().artifact_type.is_some()) {
             return Err(ImageFault::Artifact(descriptor.media_type.as_str().escape_debug().to_string()).into());
         }
         let config = Parsed::<Config>::read_described(&documents.config(descriptor)?, descriptor).map_err(ImageFault::from)?;

@@ -114,12 +114,17 @@ impl<R: Read> Decompressed<R> {
     }
 }
 
-fn check_magic(beginning: &[u8], compression: Compression) -> io::Result<()> {
-    let found = match beginning {
+/// Returns how a layer is compressed that begins with these bytes; four of them tell.
+pub fn compression_of(beginning: &[u8]) -> Compression {
+    match beginning {
         [0x1f, 0x8b, ..] => Compression::Gzip,
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Compression::Zstd,
         _ => Compression::None,
-    };
+    }
+}
+
+fn check_magic(beginning: &[u8], compression: Compression) -> io::Result<()> {
+    let found = compression_of(beginning);
     if found == compression || beginning.is_empty() {
         return Ok(());
     }

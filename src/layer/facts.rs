@@ -3,7 +3,7 @@ use std::io::{self, Read};
 use super::collect::{Collected, Collecting, Collector, FileHeader, STANDARD, Wanted};
 use super::decompress::{Decompressed, Limits};
 use super::strict::{ArchiveFault, Member, MemberKind, StrictTar};
-use super::tree::{Tree, cost, link};
+use super::tree::{Linked, Tree, cost, link};
 use crate::oci::{Compression, Hasher};
 use crate::rootfs::{Fact, FactKind, Head, ImagePath, ImageText, LayerEntry, LayerFact, LayerFacts};
 
@@ -138,10 +138,18 @@ impl<R: Read> Read for Hashed<R> {
 
 fn entry(member: &Member, tree: &Tree) -> Result<LayerFact, ArchiveFault> {
     let fact = match &member.kind {
-        MemberKind::HardLink(target) if tree.is_file(target) => LayerEntry::Link(target.clone()),
-        // CVE-2026-50163: what a target that is no earlier file of this archive means depends on who unpacks where.
         MemberKind::HardLink(target) => {
-            return Err(link(member, format!("leads to `{target}`, which is no earlier file of the archive")));
+            match tree.linked(target) {
+                Some(Linked::File | Linked::Fifo) => {}
+                // Nobody follows it: the hard link is another name of the symbolic one, whose target is read from the new name's folder.
+                Some(Linked::Symlink(text)) => check_target(member, &text)?,
+                Some(Linked::Device(device)) => {
+                    return Err(link(member, format!("leads to the device `{device}`, which unpackers without privileges leave out")));
+                }
+                // CVE-2026-50163: what a target that is no earlier file of this archive means depends on who unpacks where.
+                None => return Err(link(member, format!("leads to `{target}`, which is no earlier file of the archive"))),
+            }
+            LayerEntry::Link(target.clone())
         }
         MemberKind::Directory => added(member, FactKind::Directory),
         MemberKind::Symlink(target) => {

@@ -14,6 +14,7 @@ mod decompress;
 mod facts;
 mod header;
 mod number;
+mod one_file;
 mod pax;
 mod record;
 mod strict;
@@ -23,8 +24,9 @@ mod write;
 
 pub use blocks::path_hash;
 pub use compress::{Compressor, LevelFault};
-pub use decompress::{Decompressed, Limits};
+pub use decompress::{Decompressed, Limits, compression_of};
 pub use facts::{LayerContents, read_facts, read_layer};
+pub use one_file::read_file;
 pub use record::{Earlier, FoundBlock, Layer, LayerRecord, NoneEarlier};
 pub use strict::{ArchiveFault, Member, MemberKind, StrictTar};
 pub use write::{LayerFault, LayerRequest, write_layer};

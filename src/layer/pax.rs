@@ -2,6 +2,10 @@ use std::collections::BTreeMap;
 
 use crate::rootfs::Attributes;
 
+/// What `hdrcharset` may say (IEEE Std 1003.1 "pax"): bsdtar writes `BINARY` for a name that is not ASCII in the C locale, and every reader then
+/// takes the bytes as they are.
+const CHARACTER_SETS: [&[u8]; 2] = [b"BINARY", b"ISO-IR 10646 2000 UTF-8"];
+
 /// The records of one PAX header, each key once.
 #[derive(Debug, Default)]
 pub(super) struct Records(BTreeMap<String, Vec<u8>>);
@@ -28,8 +32,8 @@ impl Records {
             if key.starts_with("GNU.sparse.") || matches!(key, "SCHILY.realsize" | "SUN.holesdata") {
                 return Err("a sparse file".to_owned());
             }
-            if key == "hdrcharset" {
-                return Err("a PAX character set".to_owned());
+            if key == "hdrcharset" && !CHARACTER_SETS.contains(&value.as_slice()) {
+                return Err("a PAX character set that is neither BINARY nor UTF-8".to_owned());
             }
             if matches!(key, "path" | "linkpath" | "uname" | "gname") && value.contains(&0) {
                 return Err(format!("a NUL byte in the PAX record `{key}`"));
@@ -40,6 +44,11 @@ impl Records {
             bytes = rest;
         }
         Ok(Self(records))
+    }
+
+    /// Says whether a character set is named for the texts of the entry.
+    pub(super) fn has_character_set(&self) -> bool {
+        self.0.contains_key("hdrcharset")
     }
 
     /// Returns a value; an empty one, which deletes a record of a global header, is refused by [`Records::text`]'s callers.
@@ -106,6 +115,10 @@ mod tests {
             (b"8 =xxxx\n", false),
             (b"10 path=a\0\n", false),
             (b"22 GNU.sparse.major=1\n", false),
+            (b"21 hdrcharset=BINARY\n", true),
+            (b"38 hdrcharset=ISO-IR 10646 2000 UTF-8\n", true),
+            (b"15 hdrcharset=\n", false),
+            (b"26 hdrcharset=ISO-IR 8859\n", false),
             (b"99999999999999999999 a=b\n", false),
         ] {
             assert_eq!(Records::read(bytes).is_ok(), good, "{:?}", String::from_utf8_lossy(bytes));

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::strict::{ArchiveFault, Member, MemberKind};
 use crate::rootfs::ImagePath;
@@ -27,9 +28,24 @@ enum Leaf {
     File,
     /// A file that a hard link leads to.
     Shared,
-    HardLink(ImagePath),
-    Symlink(Vec<u8>),
-    Special,
+    /// Another name of an earlier entry, and what that is.
+    HardLink(ImagePath, Linked),
+    Symlink(Arc<[u8]>),
+    Fifo,
+    Device,
+}
+
+/// What a hard link leads to, through whichever hard links.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Linked {
+    /// A regular file.
+    File,
+    /// A symbolic link with this target: the hard link is one too.
+    Symlink(Arc<[u8]>),
+    /// A FIFO.
+    Fifo,
+    /// A device, by its first name.
+    Device(ImagePath),
 }
 
 impl Tree {
@@ -47,9 +63,9 @@ impl Tree {
         let replaces = match (self.leaves.get(path), &member.kind) {
             (None, _)
             | (Some(Leaf::File), MemberKind::File | MemberKind::HardLink(_))
-            | (Some(Leaf::Special), MemberKind::Device(_) | MemberKind::Fifo) => false,
-            (Some(Leaf::Symlink(old)), MemberKind::Symlink(new)) => old != new,
-            (Some(Leaf::HardLink(old)), MemberKind::HardLink(new)) => old != new,
+            | (Some(Leaf::Device | Leaf::Fifo), MemberKind::Device(_) | MemberKind::Fifo) => false,
+            (Some(Leaf::Symlink(old)), MemberKind::Symlink(new)) => **old != **new,
+            (Some(Leaf::HardLink(old, _)), MemberKind::HardLink(new)) => old != new,
             (Some(_), _) => true,
         };
         if replaces {
@@ -101,16 +117,18 @@ impl Tree {
             MemberKind::Directory => return 0,
             MemberKind::File => Leaf::File,
             MemberKind::HardLink(target) => {
+                let Some(linked) = self.linked(target) else { return 0 };
                 if let Some(file @ Leaf::File) = self.leaves.get_mut(target) {
                     *file = Leaf::Shared;
                 }
-                Leaf::HardLink(target.clone())
+                Leaf::HardLink(target.clone(), linked)
             }
-            MemberKind::Symlink(target) => Leaf::Symlink(target.clone()),
-            MemberKind::Device(_) | MemberKind::Fifo => Leaf::Special,
+            MemberKind::Symlink(target) => Leaf::Symlink(target.as_slice().into()),
+            MemberKind::Fifo => Leaf::Fifo,
+            MemberKind::Device(_) => Leaf::Device,
         };
         let target = match &leaf {
-            Leaf::HardLink(target) => target.as_bytes().len() as u64,
+            Leaf::HardLink(target, _) => target.as_bytes().len() as u64,
             Leaf::Symlink(target) => target.len() as u64,
             _ => 0,
         };
@@ -118,9 +136,15 @@ impl Tree {
         cost(member.path.as_bytes()) + target
     }
 
-    /// Says whether a path is an earlier regular file of the archive, under whichever of its names.
-    pub(super) fn is_file(&self, path: &ImagePath) -> bool {
-        matches!(self.leaves.get(path), Some(Leaf::File | Leaf::Shared | Leaf::HardLink(_)))
+    /// Returns what a hard link to a path would lead to: an earlier entry of the archive that is no folder, under whichever of its names.
+    pub(super) fn linked(&self, path: &ImagePath) -> Option<Linked> {
+        Some(match self.leaves.get(path)? {
+            Leaf::File | Leaf::Shared => Linked::File,
+            Leaf::HardLink(_, linked) => linked.clone(),
+            Leaf::Symlink(target) => Linked::Symlink(Arc::clone(target)),
+            Leaf::Fifo => Linked::Fifo,
+            Leaf::Device => Linked::Device(path.clone()),
+        })
     }
 
     /// Says whether the archive holds something at a path.

@@ -47,6 +47,21 @@ impl Process<'_> {
         }
     }
 
+    /// Loads the libraries of `LD_PRELOAD`, which are looked for as if the program asked for them, and come first behind it.
+    pub(super) fn preload(&mut self, main: usize, problems: &mut Vec<Problem>) {
+        let settings = Arc::clone(&self.settings);
+        for name in &settings.preload {
+            match self.search(main, name) {
+                Search::Found(object) if self.objects.iter().any(|known| known.real == object.real) => {}
+                Search::Found(object) => self.objects.push(object),
+                Search::Missing(reasons) => {
+                    problems.push(Problem::preload(&self.objects[main].real, name, &reasons, &self.loader.architecture));
+                }
+                Search::TooMany => return,
+            }
+        }
+    }
+
     /// Loads one library; says whether it makes sense to go on.
     fn ask(&mut self, asking: usize, name: &str, problems: &mut Vec<Problem>) -> bool {
         let is_own = || name.strip_prefix("lib").is_some_and(|rest| MUSL_OWN.iter().any(|own| rest.starts_with(own)));
@@ -78,9 +93,8 @@ impl Process<'_> {
             Search::TooMany => true,
         };
         if given_up {
-            let path = self.objects[asking].real.to_string();
-            let reason = "asks for more libraries, in more folders, than are looked through".to_owned();
-            self.remarks.push(Remark { level: Level::Unproved, path, needs: name.to_owned(), reason });
+            let reason = "asks for more libraries, in more folders, than are looked through";
+            self.remarks.push(Remark::new(Level::Unproved, &self.objects[asking].real, name, reason));
         }
         !given_up
     }
@@ -99,7 +113,7 @@ impl Process<'_> {
             if defines.is_empty() {
                 // glibc says so on standard error, and goes on.
                 let reason = format!("needs versions of it, and `{found}` defines none");
-                self.remarks.push(Remark { level: Level::Unproved, path: path.to_string(), needs: needed.library.to_string(), reason });
+                self.remarks.push(Remark::new(Level::Unproved, &path, &needed.library, reason));
                 continue;
             }
             for version in missing {

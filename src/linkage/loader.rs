@@ -4,6 +4,7 @@ use crate::oci::Config;
 use crate::rootfs::{CachedLibrary, Dynamic, FactKind, Head, ImagePath, Resolved};
 
 use super::files::{Files, Looked};
+use super::launch::Change;
 
 /// Where programs are sought when the image sets no `PATH`: what runc and crun set.
 pub(super) const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -28,22 +29,57 @@ pub(super) struct Loader {
     pub(super) folders: Vec<Vec<u8>>,
 }
 
-/// What a runtime sets for the process, as far as programs and libraries are found by it.
+/// What a C library seeks programs in when `PATH` is not set.
+const NO_PATH: &str = "/bin:/usr/bin";
+
+/// What is set for a process, as far as programs and libraries are found by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ProcessSettings {
     pub(super) library_path: Option<String>,
+    /// The libraries that the loader loads before those of the program: names, or paths with a slash.
+    pub(super) preload: Vec<String>,
     pub(super) path: String,
     pub(super) directory: String,
 }
 
 impl ProcessSettings {
+    /// Returns what a runtime sets.
     pub(super) fn of(config: &Config) -> Self {
-        let variable = |name: &str| config.variable(name).map(str::to_owned);
-        Self {
-            library_path: variable("LD_LIBRARY_PATH").filter(|path| !path.is_empty()),
-            path: variable("PATH").unwrap_or_else(|| USUAL_PATH.to_owned()),
-            directory: config.working_directory().unwrap_or_default().to_owned(),
+        let directory = config.working_directory().unwrap_or_default().to_owned();
+        let mut settings = Self { library_path: None, preload: Vec::new(), path: USUAL_PATH.to_owned(), directory };
+        for (name, value) in config.environment().into_iter().filter_map(|line| line.split_once('=')) {
+            settings.set(name, value);
         }
+        settings
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        match name {
+            "PATH" => value.clone_into(&mut self.path),
+            "LD_LIBRARY_PATH" => self.library_path = Some(value.to_owned()).filter(|path| !path.is_empty()),
+            // Between spaces or colons (ld.so(8)).
+            "LD_PRELOAD" => self.preload = value.split([' ', ':']).filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+            _ => {}
+        }
+    }
+
+    /// Returns what a launcher makes of them for the program that it starts.
+    pub(super) fn changed(mut self, changes: &[Change]) -> Self {
+        for change in changes {
+            match change {
+                Change::Set(name, value) => self.set(name, value),
+                Change::Unset(name) if name == "PATH" => NO_PATH.clone_into(&mut self.path),
+                Change::Unset(name) => self.set(name, ""),
+                Change::Clear => {
+                    let directory = std::mem::take(&mut self.directory);
+                    self = Self { library_path: None, preload: Vec::new(), path: NO_PATH.to_owned(), directory };
+                }
+                Change::Folder(folder) => {
+                    self.directory = String::from_utf8_lossy(&from_directory(&self.directory, folder.as_bytes())).into_owned();
+                }
+            }
+        }
+        self
     }
 }
 

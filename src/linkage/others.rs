@@ -6,22 +6,23 @@ use crate::rootfs::{Changeset, Dynamic, Entry, EntryKind, FactKind, Head, ImageP
 
 use super::ProofRequest;
 use super::files::Files;
+use super::launch::{Launch, env_line};
 use super::load::Depth;
 use super::loader::{Libc, Loader, ProcessSettings, from_directory};
+use super::lookup::{Lookup, Seeker, look_up};
 use super::object::Object;
 use super::process::Process;
 use super::remark::{Level, Remark};
-use super::script::{EnvLine, env_line};
 
 /// Raised when remarks are made otherwise, so that older ones are not recalled.
-const FORMAT: &[u8] = b"others 2\0";
+const FORMAT: &[u8] = b"others 3\0";
 
-/// Files that the entrypoint does not reach: add-ons that programs load by name, and programs that somebody may start.
+/// Files that nothing reaches which the image starts: add-ons that programs load by name, and programs that somebody may start.
 pub(super) struct Others<'a> {
     pub(super) request: &'a ProofRequest<'a>,
     pub(super) files: &'a Files<'a>,
-    pub(super) settings: &'a ProcessSettings,
-    /// What the entrypoint has loaded when it loads an add-on.
+    pub(super) settings: &'a Arc<ProcessSettings>,
+    /// What the image's program has loaded when it loads an add-on.
     pub(super) main: Option<&'a Process<'a>>,
     /// The image's loader.
     pub(super) loader: Option<&'a Loader>,
@@ -108,7 +109,7 @@ impl Others<'_> {
 
     fn look(&self, path: &ImagePath, remarks: &mut Vec<Remark>) {
         let Some(fact) = self.files.rootfs.entry(path) else { return };
-        let remark = |level, needs: &str, reason: String| Remark { level, path: path.to_string(), needs: needs.to_owned(), reason };
+        let remark = |level, needs: &str, reason: String| Remark::new(level, path, needs, reason);
         match self.files.head(path, &fact) {
             Ok(Head::Script { interpreter, argument }) if fact.mode & 0o111 != 0 => {
                 remarks
@@ -132,15 +133,26 @@ impl Others<'_> {
             return None;
         }
         match env_line(argument) {
-            EnvLine::Wrong(reason) => Some((String::new(), reason)),
-            EnvLine::Starts { name, .. } if name.contains('/') => {
-                let found = self.files.has(&from_directory(&self.settings.directory, name.as_bytes()));
-                if found { None } else { missing(&name) }
+            Launch::Wrong(reason) => Some((String::new(), reason)),
+            Launch::Nothing | Launch::Unknown(_) => None,
+            Launch::Program { words, changes } => {
+                self.program(words.into_iter().next()?, &ProcessSettings::clone(self.settings).changed(&changes))
             }
-            EnvLine::Starts { name, path } => {
-                let path = path.as_deref().unwrap_or(&self.settings.path);
-                let found = path.split(':').any(|folder| self.files.has(format!("{folder}/{name}").as_bytes()));
-                if found { None } else { Some((name, format!("is in no folder of `{path}`"))) }
+        }
+    }
+
+    /// Returns what keeps `env` from finding a program.
+    fn program(&self, name: String, settings: &ProcessSettings) -> Option<(String, String)> {
+        if name.contains('/') {
+            let found = self.files.has(&from_directory(&settings.directory, name.as_bytes()));
+            return if found { None } else { Some((name, "is not in the image".to_owned())) };
+        }
+        let path = &settings.path;
+        match look_up(self.files, settings, &name, Seeker::Process) {
+            Lookup::Found { .. } | Lookup::Relative(_) => None,
+            Lookup::Nothing(skipped) if skipped.is_empty() => Some((name, format!("is in no folder of `{path}`"))),
+            Lookup::Nothing(skipped) => {
+                Some((name, format!("is nothing that may be executed in a folder of `{path}`: {}", skipped.join(", "))))
             }
         }
     }
@@ -153,7 +165,7 @@ impl Others<'_> {
         dynamic: Option<Arc<Dynamic>>,
         remarks: &mut Vec<Remark>,
     ) {
-        let remark = |level, needs: &str, reason: String| Remark { level, path: path.to_string(), needs: needs.to_owned(), reason };
+        let remark = |level, needs: &str, reason: String| Remark::new(level, path, needs, reason);
         if !machine.is_for(&self.request.platform.architecture) {
             let reason = format!("is for {}, and the image for {}", machine.name(), self.request.platform);
             return remarks.push(remark(Level::Information, "", reason));
@@ -176,7 +188,7 @@ impl Others<'_> {
             }
             Some(interpreter) => match Loader::open(self.files, interpreter, &self.request.platform.architecture) {
                 Ok(loader) => {
-                    let mut process = Process::new(self.files, loader, self.settings, &[]);
+                    let mut process = Process::new(self.files, loader, Arc::clone(self.settings), &[]);
                     let index = process.push(Object::main(path.clone(), dynamic));
                     process.load(index, Depth::All, &mut problems);
                     process
@@ -186,7 +198,7 @@ impl Others<'_> {
             None => {
                 let alone = || {
                     let loader = self.loader.cloned().unwrap_or_else(|| Loader::none(&self.request.platform.architecture));
-                    Process::new(self.files, loader, self.settings, &[])
+                    Process::new(self.files, loader, Arc::clone(self.settings), &[])
                 };
                 let mut process = self.main.cloned().unwrap_or_else(alone);
                 process.forget();
@@ -197,7 +209,7 @@ impl Others<'_> {
             }
         };
         remarks.extend(process.remarks().iter().cloned());
-        remarks.extend(problems.into_iter().map(|problem| problem.remark(self.files)));
+        remarks.extend(problems.into_iter().map(|problem| problem.remark(self.files, None)));
     }
 }
 

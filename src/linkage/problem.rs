@@ -3,10 +3,18 @@ use crate::rootfs::ImagePath;
 
 use super::files::Files;
 use super::remark::{Level, Remark};
+use super::roots::Cause;
 use super::{Fault, FindPackage};
 
 /// How many faults are told one by one.
 const TOLD: usize = 20;
+
+/// Where a recipe names what is proved.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spans<'a> {
+    pub(super) entrypoint: Option<&'a Span>,
+    pub(super) preload: Option<&'a Span>,
+}
 
 /// Something that a reached file, or one of a package, misses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +30,8 @@ pub(super) struct Problem {
     message: String,
     hints: Vec<String>,
     architecture: String,
+    /// What reaches the file.
+    cause: Cause,
 }
 
 impl Problem {
@@ -32,6 +42,13 @@ impl Problem {
         };
         let message = format!("`{path}` needs the library `{}`, which {reason}", name.escape_debug());
         Self { architecture: architecture.to_owned(), ..Self::new(path, chain, name, reason, message) }
+    }
+
+    /// A library of `LD_PRELOAD` that a program would not find.
+    pub(super) fn preload(path: &ImagePath, name: &str, reasons: &[String], architecture: &str) -> Self {
+        let problem = Self::library(path, vec![path.clone()], name, reasons, architecture);
+        let message = format!("`LD_PRELOAD` names the library `{}`, which {}", name.escape_debug(), problem.reason);
+        Self { message, cause: Cause::Preload, ..problem }
     }
 
     pub(super) fn version(
@@ -56,13 +73,19 @@ impl Problem {
         Self::new(path, vec![path.clone()], name, "is not in the image".to_owned(), message)
     }
 
-    pub(super) fn of_file(path: &ImagePath, message: &str) -> Self {
-        Self::new(path, vec![path.clone()], "", message.to_owned(), message.to_owned())
+    /// Something about the file itself; `reason` follows its path.
+    pub(super) fn of_file(path: &ImagePath, reason: &str) -> Self {
+        Self::new(path, vec![path.clone()], "", reason.to_owned(), format!("`{path}` {reason}"))
+    }
+
+    /// Says what reaches the file, unless `LD_PRELOAD` names it.
+    pub(super) fn caused_by(self, cause: Cause) -> Self {
+        if self.cause == Cause::Preload { self } else { Self { cause, ..self } }
     }
 
     fn new(path: &ImagePath, chain: Vec<ImagePath>, needs: &str, reason: String, message: String) -> Self {
         let (needs, architecture) = (needs.to_owned(), String::new());
-        Self { path: path.clone(), chain, needs, library: None, reason, message, hints: Vec::new(), architecture }
+        Self { path: path.clone(), chain, needs, library: None, reason, message, hints: Vec::new(), architecture, cause: Cause::Program }
     }
 
     /// Returns where else in the image the library is that is missed.
@@ -71,25 +94,36 @@ impl Problem {
         if is_name { files.elsewhere(self.needs.as_bytes(), &self.architecture) } else { None }
     }
 
-    /// Returns it as a remark about a file that the entrypoint does not reach.
-    pub(super) fn remark(self, files: &Files<'_>) -> Remark {
-        let (level, reason) = match self.elsewhere(files) {
-            Some(other) => (Level::Unproved, format!("is at `{other}`, where the loader does not look by itself")),
-            None => (Level::Warning, self.reason),
-        };
-        Remark { level, path: self.path.to_string(), needs: self.needs, reason }
+    /// Returns it as a remark about a file that nothing reaches which the image starts, with the package that has what is missing.
+    pub(super) fn remark(self, files: &Files<'_>, packages: Option<&dyn FindPackage>) -> Remark {
+        if let Some(other) = self.elsewhere(files) {
+            let reason = format!("is at `{other}`, where the loader does not look by itself");
+            return Remark::new(Level::Unproved, &self.path, &self.needs, reason);
+        }
+        let package = packages.and_then(|packages| packages.package_with(self.library.as_deref().unwrap_or(&self.needs)));
+        Remark { package, ..Remark::new(Level::Warning, &self.path, &self.needs, self.reason) }
     }
 
-    fn diagnostic(self, files: &Files<'_>, packages: Option<&dyn FindPackage>, span: Option<&Span>) -> Diagnostic {
+    fn located(&self, message: String, spans: Spans<'_>) -> Diagnostic {
+        match self.cause {
+            Cause::Program => Diagnostic::error(message).at(spans.entrypoint, "could not start"),
+            Cause::HealthCheck => Diagnostic::error(format!("the health check could not run: {message}")),
+            Cause::Preload => Diagnostic::error(message).at(spans.preload, "named here"),
+        }
+    }
+
+    fn diagnostic(self, files: &Files<'_>, packages: Option<&dyn FindPackage>, spans: Spans<'_>) -> Diagnostic {
         let other = self.elsewhere(files);
-        let mut message = self.message;
+        let is_preload = self.cause == Cause::Preload;
+        let mut message = self.message.clone();
         if self.chain.len() > 1 {
             let names: Vec<String> = self.chain.iter().map(|path| format!("`{path}`")).collect();
             message = format!("{message} ({})", names.join(" → "));
         }
-        let mut diagnostic = Diagnostic::error(message).at(span, "could not start");
+        let mut diagnostic = self.located(message, spans);
         let package = packages.and_then(|packages| packages.package_with(self.library.as_deref().unwrap_or(&self.needs)));
         let hint = match (package, &other) {
+            (_, Some(other)) if is_preload => Some(format!("it is at `{other}`, where the loader does not look: write this path")),
             (_, Some(other)) => Some(format!(
                 "it is at `{other}`, where the loader does not look: set `LD_LIBRARY_PATH` in `process.env`, or link with a run path"
             )),
@@ -114,18 +148,20 @@ fn newest<'a>(version: &str, defines: &'a [Box<str>]) -> Option<&'a str> {
 }
 
 /// Makes faults of problems; of very many, the first.
-pub(super) fn faults(files: &Files<'_>, problems: Vec<Problem>, packages: Option<&dyn FindPackage>, span: Option<&Span>) -> Vec<Fault> {
+pub(super) fn faults(files: &Files<'_>, problems: Vec<Problem>, packages: Option<&dyn FindPackage>, spans: Spans<'_>) -> Vec<Fault> {
     let mut told: Vec<(ImagePath, String)> = Vec::new();
     let mut more = 0;
     let mut diagnostics = Vec::new();
     for problem in problems {
-        let key = (problem.path.clone(), problem.needs.clone());
+        // Each program of an image would miss what `LD_PRELOAD` names.
+        let path = if problem.cause == Cause::Preload { ImagePath::root() } else { problem.path.clone() };
+        let key = (path, problem.needs.clone());
         if told.contains(&key) {
             continue;
         }
         if told.len() < TOLD {
             told.push(key);
-            diagnostics.push(problem.diagnostic(files, packages, span));
+            diagnostics.push(problem.diagnostic(files, packages, spans));
         } else {
             more += 1;
         }

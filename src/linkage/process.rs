@@ -16,7 +16,7 @@ const LOOKS: u32 = 200_000;
 pub(super) struct Process<'a> {
     pub(super) files: &'a Files<'a>,
     pub(super) loader: Loader,
-    pub(super) settings: &'a ProcessSettings,
+    pub(super) settings: Arc<ProcessSettings>,
     /// The files that led to the program.
     pub(super) chain: Vec<ImagePath>,
     pub(super) objects: Vec<Object>,
@@ -27,7 +27,7 @@ pub(super) struct Process<'a> {
 
 impl<'a> Process<'a> {
     /// Returns a process with nothing in it but the loader.
-    pub(super) fn new(files: &'a Files<'a>, loader: Loader, settings: &'a ProcessSettings, chain: &[ImagePath]) -> Self {
+    pub(super) fn new(files: &'a Files<'a>, loader: Loader, settings: Arc<ProcessSettings>, chain: &[ImagePath]) -> Self {
         let objects = loader.itself.iter().map(|(real, dynamic)| Object::main(real.clone(), Arc::clone(dynamic))).collect();
         Self { files, loader, settings, chain: chain.to_vec(), objects, main: None, looks: Cell::new(0), remarks: Vec::new() }
     }

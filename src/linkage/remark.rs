@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::rootfs::ImagePath;
+
 /// How many files are named in a line.
 const NAMED: usize = 3;
 
@@ -9,7 +11,7 @@ const NAMED: usize = 3;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Proof {
-    /// The files that the entrypoint reaches: scripts, interpreters, programs and libraries, sorted.
+    /// The files that are reached by what the image starts: scripts, interpreters, programs and libraries, sorted.
     pub reached: Vec<String>,
     /// How many files were proved, those of packages included.
     pub proved: usize,
@@ -35,6 +37,15 @@ pub struct Remark {
     pub reason: String,
     /// The file.
     pub path: String,
+    /// The package that has what is needed, where one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+}
+
+impl Remark {
+    pub(super) fn new(level: Level, path: &ImagePath, needs: &str, reason: impl Into<String>) -> Self {
+        Self { level, needs: needs.to_owned(), reason: reason.into(), path: path.to_string(), package: None }
+    }
 }
 
 /// How much a remark matters.
@@ -60,16 +71,19 @@ pub struct Tally<'a> {
     pub reason: &'a str,
     /// The files.
     pub paths: Vec<&'a str>,
+    /// The package that has what they need, where one is known.
+    pub package: Option<&'a str>,
 }
 
 impl Proof {
     /// Returns the remarks of a level, those together that say the same.
     pub fn tallies(&self, level: Level) -> Vec<Tally<'_>> {
-        let mut groups: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+        let mut groups: BTreeMap<(&str, &str, Option<&str>), Vec<&str>> = BTreeMap::new();
         for remark in self.remarks.iter().filter(|remark| remark.level == level) {
-            groups.entry((&remark.needs, &remark.reason)).or_default().push(&remark.path);
+            groups.entry((&remark.needs, &remark.reason, remark.package.as_deref())).or_default().push(&remark.path);
         }
-        let mut tallies: Vec<_> = groups.into_iter().map(|((needs, reason), paths)| Tally { needs, reason, paths }).collect();
+        let tally = |((needs, reason, package), paths)| Tally { needs, reason, paths, package };
+        let mut tallies: Vec<_> = groups.into_iter().map(tally).collect();
         tallies.sort_by_key(|tally| std::cmp::Reverse(tally.paths.len()));
         tallies
     }

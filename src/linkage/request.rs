@@ -23,10 +23,10 @@ pub struct ProofRequest<'a> {
     pub entrypoint_span: Option<&'a Span>,
 }
 
-/// What is proved beside what the entrypoint reaches, and with whose help.
+/// What is looked at beside what the image starts, and with whose help.
 #[derive(Debug, Default)]
 pub struct ProofOptions<'a> {
-    /// Files of packages: each is proved as strictly as what the entrypoint reaches. Those that are no programs may be among them.
+    /// Files of packages: what they miss is a remark that names the package to add. Those that are no programs may be among them.
     pub package_files: Vec<ImagePath>,
     /// Files of foreign layers that are looked at like those of our own changesets. Those that are no programs may be among them.
     pub layer_files: Vec<ImagePath>,
@@ -34,8 +34,10 @@ pub struct ProofOptions<'a> {
     pub packages: Option<&'a dyn FindPackage>,
     /// What need not be proved, because the recipe says that it works.
     pub waivers: Vec<UnprovedEntry>,
-    /// Remembers what was found of files that the entrypoint does not reach, so that they are not read for every build.
+    /// Remembers what was found of files that nothing reaches which the image starts, so that they are not read for every build.
     pub memory: Option<&'a dyn ProofMemory>,
+    /// Where the recipe sets `LD_PRELOAD`, if it does.
+    pub preload_span: Option<Span>,
 }
 
 /// Knows packages by the libraries in them.

@@ -1,66 +1,133 @@
-use crate::diagnostic::Diagnostic;
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Span};
 use crate::oci::Platform;
-use crate::rootfs::{Fact, FactKind, Head, ImagePath, Machine, Resolved};
+use crate::rootfs::{Fact, FactKind, Head, ImagePath, Machine, Owner, Resolved};
 
 use super::files::Files;
+use super::launch::{Launch, Launcher, env_line};
 use super::loader::ProcessSettings;
-use super::script::{EnvLine, env_line};
-use super::{Fault, ProofRequest};
+use super::lookup::{Lookup, Seeker, look_up};
+use super::remark::{Level, Remark};
+use super::roots::{Cause, Root, roots};
+use super::virtual_environment::VirtualEnvironment;
+use super::wrapper::{Wrapper, wrapper};
+use super::{Fault, FindPackage, ProofRequest};
 
 /// How many interpreters may follow one another, as in Linux.
 const INTERPRETERS: usize = 4;
+/// How many programs may start one another; more is a loop.
+const PROGRAMS: usize = 16;
 
-/// Checks that the image could start: the program exists, the user may execute it, and it is for the platform,
-/// and so on for the interpreter that its `#!` line or its ELF header names. Returns the programs that are started.
+/// What is started in an image, and what keeps the rest from it.
+#[derive(Default)]
+pub(super) struct Starts {
+    /// The programs that are started.
+    pub(super) started: Vec<Started>,
+    /// Why a command could not start.
+    pub(super) faults: Vec<Fault>,
+    /// What is not known of a command.
+    pub(super) remarks: Vec<Remark>,
+}
+
+/// A program that is started: one of a command, or an interpreter that it leads to.
+pub(super) struct Started {
+    pub(super) cause: Cause,
+    /// The files that lead to it, that of the command first, the program last.
+    pub(super) chain: Vec<ImagePath>,
+    /// What it is.
+    pub(super) head: Head,
+    /// What is set for it.
+    pub(super) settings: Arc<ProcessSettings>,
+}
+
+/// Checks that the commands of an image could start: the program exists, the user may execute it, and it is for the platform,
+/// and so on for the interpreter that its `#!` line or its ELF header names, and for the program that a launcher starts.
 ///
 /// # Errors
-/// When nothing is started, or it could not start.
-pub(super) fn check(request: &ProofRequest<'_>, files: &Files<'_>, settings: &ProcessSettings) -> Result<Vec<Started>, Vec<Fault>> {
+/// When the image has nothing to start.
+pub(super) fn check(request: &ProofRequest<'_>, files: &Files<'_>, settings: &ProcessSettings) -> Result<Starts, Vec<Fault>> {
     let span = request.entrypoint_span;
-    let Some(program) = request.config.arguments().first().copied() else {
+    if request.config.arguments().is_empty() {
         let diagnostic = Diagnostic::error("the image has nothing to start")
             .at(span, "no entrypoint")
             .hint("write `entrypoint = [\"/path/of/the/program\"]` in `[process]`");
         return Err(vec![Fault::NothingToStart(diagnostic)]);
-    };
-    let mut checker = Checker { platform: request.platform, files, settings, started: Vec::new() };
-    if let Err(Refusal { message, hint }) = checker.program(program) {
-        let mut diagnostic = Diagnostic::error(message).at(span, "could not start");
-        diagnostic.hints.extend(hint);
-        return Err(vec![Fault::Start(diagnostic)]);
     }
-    Ok(checker.started)
+    let mut starts = Starts::default();
+    for Root { cause, subject, words } in roots(request.config) {
+        let settings = settings.clone();
+        let (platform, packages) = (request.platform, request.options.packages);
+        let mut checker = Checker { platform, packages, files, settings, cause, name: String::new(), programs: 0, starts: &mut starts };
+        if let Err(Refusal { message, hints }) = checker.run(&words, &subject, &[], Seeker::Runtime) {
+            starts.faults.push(Fault::Start(refused(cause, message, hints, span)));
+        }
+    }
+    Ok(starts)
 }
 
-/// A program that is started: the entrypoint itself, or an interpreter that it leads to.
-pub(super) struct Started {
-    /// The files that lead to it, the entrypoint first, the program last.
-    pub(super) chain: Vec<ImagePath>,
-    /// What it is.
-    pub(super) head: Head,
+fn refused(cause: Cause, message: String, hints: Vec<String>, span: Option<&Span>) -> Diagnostic {
+    let mut diagnostic = Diagnostic::error(message);
+    if cause == Cause::Program {
+        diagnostic = diagnostic.at(span, "could not start");
+    }
+    diagnostic.hints.extend(hints);
+    if cause == Cause::HealthCheck {
+        let hint = "name a program of the image in `process.healthcheck`, or leave `healthcheck` out of `base.inherit`";
+        diagnostic.hints.push(hint.to_owned());
+    }
+    diagnostic
 }
 
 struct Refusal {
     message: String,
-    hint: Option<String>,
+    hints: Vec<String>,
 }
 
 fn refuse<T>(message: String, hint: Option<String>) -> Result<T, Refusal> {
-    Err(Refusal { message, hint })
+    Err(Refusal { message, hints: hint.into_iter().collect() })
 }
 
+/// Follows one command.
 struct Checker<'a> {
     platform: &'a Platform,
+    packages: Option<&'a dyn FindPackage>,
     files: &'a Files<'a>,
-    settings: &'a ProcessSettings,
-    started: Vec<Started>,
+    /// What is set for the program that is looked at.
+    settings: ProcessSettings,
+    cause: Cause,
+    /// The name by which that program is started.
+    name: String,
+    /// How many programs were started so far.
+    programs: usize,
+    starts: &'a mut Starts,
 }
 
 impl Checker<'_> {
-    fn program(&mut self, program: &str) -> Result<(), Refusal> {
-        let what = format!("the entrypoint `{}`", program.escape_debug());
-        let path = if program.contains('/') { self.absolute(program, &what)? } else { self.on_path(program, &what, None)? };
-        self.executable(&path, &format!("the entrypoint `{program}`"), &[])
+    /// Checks a program with its arguments; `what` names it in messages, `above` are the files that lead to it.
+    fn run(&mut self, words: &[String], what: &str, above: &[ImagePath], seeker: Seeker) -> Result<(), Refusal> {
+        let Some((program, arguments)) = words.split_first() else { return Ok(()) };
+        self.programs += 1;
+        if self.programs > PROGRAMS {
+            return refuse(format!("{what} is started by a chain of more than {PROGRAMS} programs"), None);
+        }
+        let path = if program.contains('/') { self.absolute(program, what)? } else { self.on_path(program, what, seeker)? };
+        program.clone_into(&mut self.name);
+        let real = self.executable(&path, what, above, 0)?;
+        let Some(launcher) = Launcher::of(program, real.name()) else { return Ok(()) };
+        match launcher.launch(arguments) {
+            Launch::Nothing => Ok(()),
+            Launch::Wrong(reason) => refuse(format!("{what} {reason}"), Some("name the program behind the options".to_owned())),
+            Launch::Unknown(reason) => {
+                self.starts.remarks.push(Remark::new(Level::Unproved, &real, "", reason));
+                Ok(())
+            }
+            Launch::Program { words, changes } => {
+                self.settings = self.settings.clone().changed(&changes);
+                let name = words.first().map(|name| name.escape_debug().to_string()).unwrap_or_default();
+                self.run(&words, &format!("{what} starts `{name}`, which"), &[above, &[real]].concat(), Seeker::Process)
+            }
+        }
     }
 
     fn absolute(&self, program: &str, what: &str) -> Result<ImagePath, Refusal> {
@@ -70,24 +137,47 @@ impl Checker<'_> {
         ImagePath::new(whole.join("/").as_bytes()).or_else(|fault| refuse(format!("{what} is no path in the image: {fault}"), None))
     }
 
-    fn on_path(&self, program: &str, what: &str, path: Option<&str>) -> Result<ImagePath, Refusal> {
-        let path = path.unwrap_or(&self.settings.path);
-        let candidates = path.split(':').filter_map(|folder| ImagePath::new(format!("{folder}/{program}").as_bytes()).ok());
-        let mut found = candidates.filter(|path| matches!(self.files.rootfs.resolve(path), Resolved::File(..)));
-        found.next().map_or_else(
-            || {
-                let hint = "name the program by its absolute path, or check that its file is added".to_owned();
-                refuse(format!("{what} is in no folder of PATH, `{path}`"), Some(hint))
-            },
-            Ok,
-        )
+    fn on_path(&mut self, program: &str, what: &str, seeker: Seeker) -> Result<ImagePath, Refusal> {
+        let path = self.settings.path.escape_debug().to_string();
+        let absolute = || Some("name the program by its absolute path, or check that its file is added".to_owned());
+        match look_up(self.files, &self.settings, program, seeker) {
+            Lookup::Found { path, before } => {
+                self.starts.remarks.extend(before.map(|before| {
+                    let reason = format!(
+                        "is before `{path}` in PATH and is not for the user: a runc that is built with Go before 1.20 takes it, and fails"
+                    );
+                    Remark::new(Level::Warning, &before, "", reason)
+                }));
+                Ok(path)
+            }
+            Lookup::Relative(found) => {
+                let hint = format!("name the program by its absolute path, `{found}`, or write only absolute folders into PATH");
+                refuse(
+                    format!("{what} is found at `{found}` by a folder of PATH, `{path}`, that is not absolute: runc refuses it"),
+                    Some(hint),
+                )
+            }
+            Lookup::Nothing(skipped) if skipped.is_empty() => refuse(format!("{what} is in no folder of PATH, `{path}`"), absolute()),
+            Lookup::Nothing(skipped) => {
+                let Owner { uid, gid } = self.files.owner;
+                let message = format!(
+                    "{what} is nothing that the user {uid}:{gid} may execute in any folder of PATH, `{path}`: {}",
+                    skipped.join(", ")
+                );
+                refuse(message, absolute())
+            }
+        }
     }
 
-    /// Checks a file that is to be executed; `what` names it and why it matters, `above` the files that lead to it.
-    fn executable(&mut self, path: &ImagePath, what: &str, above: &[ImagePath]) -> Result<(), Refusal> {
+    /// Checks a file that is to be executed, behind so many interpreters, and returns its path without links; `what` names it and why it
+    /// matters, `above` the files that lead to it.
+    fn executable(&mut self, path: &ImagePath, what: &str, above: &[ImagePath], interpreters: usize) -> Result<ImagePath, Refusal> {
         let (path, fact) = self.file(path, what).map_err(|mut refusal| {
-            if !above.is_empty() && refusal.hint.is_some() {
-                refusal.hint = Some(format!("choose a base that has `{path}`, or add it with a `[[files]]` entry"));
+            let environment = above.last().or(Some(path)).and_then(|file| VirtualEnvironment::of(self.files.rootfs, file));
+            if let Some(environment) = environment.filter(|_| path.name().starts_with(b"python")) {
+                refusal.hints = environment.hints();
+            } else if !above.is_empty() && !refusal.hints.is_empty() {
+                refusal.hints = vec![format!("choose a base that has `{path}`, or add it with a `[[files]]` entry")];
             }
             refusal
         })?;
@@ -106,28 +196,26 @@ impl Checker<'_> {
         match &head {
             Head::Elf { machine, interpreter, .. } => {
                 self.elf(&path, what, machine, interpreter.as_deref())?;
-                self.started.push(Started { chain, head });
-                Ok(())
+                let settings = Arc::new(self.settings.clone());
+                self.starts.started.push(Started { cause: self.cause, chain, head, settings });
             }
-            Head::Script { .. } if above.len() >= INTERPRETERS => {
-                refuse(format!("{what} leads through more than {INTERPRETERS} interpreters"), None)
+            Head::Script { .. } if interpreters >= INTERPRETERS => {
+                return refuse(format!("{what} leads through more than {INTERPRETERS} interpreters"), None);
             }
-            Head::Script { interpreter, argument } => self.script(&path, what, interpreter, argument.as_deref(), &chain),
+            Head::Script { interpreter, argument } => {
+                let script = Script { path: &path, interpreter, argument: argument.as_deref() };
+                self.script(&script, what, &chain, interpreters)?;
+            }
             Head::Other | Head::Unread | Head::LoaderCache(_) => {
                 let hint = "an entrypoint is an ELF program, or a script whose first line is `#!` and an interpreter that is in the image";
-                refuse(format!("{what} is no program: `{path}` is neither ELF nor begins with `#!`"), Some(hint.to_owned()))
+                return refuse(format!("{what} is no program: `{path}` is neither ELF nor begins with `#!`"), Some(hint.to_owned()));
             }
         }
+        Ok(path)
     }
 
-    fn script(
-        &mut self,
-        path: &ImagePath,
-        what: &str,
-        interpreter: &str,
-        argument: Option<&str>,
-        chain: &[ImagePath],
-    ) -> Result<(), Refusal> {
+    fn script(&mut self, script: &Script<'_>, what: &str, chain: &[ImagePath], interpreters: usize) -> Result<(), Refusal> {
+        let Script { path, interpreter, argument } = script;
         if interpreter.ends_with('\r') {
             let hint = "save the script with line ends of Unix".to_owned();
             return refuse(
@@ -140,21 +228,46 @@ impl Checker<'_> {
         let escaped = interpreter.escape_debug();
         let next = ImagePath::absolute(interpreter)
             .or_else(|_| refuse(format!("{what}: `{path}` begins with `#!` and `{escaped}`, which is no absolute path"), None))?;
-        self.executable(&next, &format!("{what} needs the interpreter `{escaped}`, which"), chain)?;
+        let needs = format!("{what} needs the interpreter `{escaped}`, which");
+        let started = self.executable(&next, &needs, chain, interpreters + 1);
+        let is_missing = !self.files.has(interpreter.as_bytes());
+        started.map_err(|refusal| if is_missing { self.behind(script, refusal) } else { refusal })?;
         if next.name() != b"env" {
             return Ok(());
         }
-        match env_line(argument) {
-            EnvLine::Wrong(reason) => {
+        match env_line(*argument) {
+            Launch::Wrong(reason) => {
                 let hint = "write `#!/usr/bin/env -S` and the program with its arguments, or name the program by its path".to_owned();
                 refuse(format!("{what}: the first line of `{path}` {reason}"), Some(hint))
             }
-            EnvLine::Starts { name, path } => {
-                let what = format!("{what} is started by `env` with the program `{}`, which", name.escape_debug());
-                let program = if name.contains('/') { self.absolute(&name, &what)? } else { self.on_path(&name, &what, path.as_deref())? };
-                self.executable(&program, &what, chain)
+            Launch::Nothing => Ok(()),
+            Launch::Unknown(reason) => {
+                self.starts.remarks.push(Remark::new(Level::Unproved, path, "", reason));
+                Ok(())
+            }
+            Launch::Program { words, changes } => {
+                self.settings = self.settings.clone().changed(&changes);
+                let name = words.first().map(|name| name.escape_debug().to_string()).unwrap_or_default();
+                self.run(&words, &format!("{what} is started by `env` with the program `{name}`, which"), chain, Seeker::Process)
             }
         }
+    }
+
+    /// Adds to the refusal of a script without an interpreter which program it would start, and the package that has the interpreter.
+    fn behind(&self, script: &Script<'_>, mut refusal: Refusal) -> Refusal {
+        let Script { path: script, interpreter, .. } = script;
+        if let Some(package) = self.packages.and_then(|packages| packages.package_with(interpreter)) {
+            let name = interpreter.escape_debug();
+            refusal.hints = vec![format!("or add `{name}` by its package: `packages = [\"{package}\"]` in `base.debian`")];
+        }
+        let Some(Wrapper { program, variables }) = wrapper(self.files, script, &self.name, &self.settings) else { return refusal };
+        let key = if self.cause == Cause::HealthCheck { "healthcheck = { command = " } else { "entrypoint = " };
+        let end = if self.cause == Cause::HealthCheck { ", … }" } else { "" };
+        refusal.message = format!("{}; `{script}` is a wrapper that starts `{program}`", refusal.message);
+        let set: Vec<String> = variables.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
+        let env = if set.is_empty() { String::new() } else { format!(" and `env = {{ {} }}`, as the wrapper sets them,", set.join(", ")) };
+        refusal.hints.insert(0, format!("write `{key}[\"{program}\"]{end}`{env} to start it without a shell"));
+        refusal
     }
 
     fn elf(&self, path: &ImagePath, what: &str, machine: &Machine, interpreter: Option<&str>) -> Result<(), Refusal> {
@@ -166,7 +279,7 @@ impl Checker<'_> {
         };
         if let Some(found) = found {
             let hint = format!("build the program for {wanted}; `{{platform.arch}}` in `from` chooses a file by platform");
-            return refuse(format!("{what}: `{path}` is a program for {found}, and the image is for {}", self.platform), Some(hint));
+            return refuse(format!("{what} is a program for {found}, and the image is for {}: `{path}`", self.platform), Some(hint));
         }
         let Some(interpreter) = interpreter else { return Ok(()) };
         let hint = Some("link the program statically, or choose a base that holds its C library".to_owned());
@@ -206,4 +319,11 @@ impl Checker<'_> {
         }
         Ok(())
     }
+}
+
+/// A file that begins with `#!`.
+struct Script<'a> {
+    path: &'a ImagePath,
+    interpreter: &'a str,
+    argument: Option<&'a str>,
 }

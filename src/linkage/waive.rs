@@ -20,21 +20,24 @@ impl Matching<'_> {
     }
 }
 
-/// Takes out what is waived, and notes it; returns the rest.
-pub(super) fn apply(waivers: &[UnprovedEntry], problems: Vec<Problem>, proof: &mut Proof) -> Vec<Problem> {
+/// Takes out of each list what is waived, and notes it; returns the rest of each.
+pub(super) fn apply<const N: usize>(waivers: &[UnprovedEntry], lists: [Vec<Problem>; N], proof: &mut Proof) -> [Vec<Problem>; N] {
     let mut matching: Vec<Matching<'_>> = waivers.iter().filter_map(matching).collect();
     let waived = |reason: &str, waiver: &UnprovedEntry| format!("{reason}, which is waived: {}", waiver.reason);
-    let mut rest = Vec::new();
-    for problem in problems {
-        let path = problem.path.to_string();
-        let taken = matching.iter_mut().find_map(|one| {
-            one.takes(&path, [Some(&problem.needs), problem.library.as_deref()]).then(|| waived(&problem.reason, one.waiver))
-        });
-        match taken {
-            Some(reason) => proof.remarks.push(Remark { level: Level::Waived, path, needs: problem.needs, reason }),
-            None => rest.push(problem),
+    let rest = lists.map(|problems| {
+        let mut rest = Vec::new();
+        for problem in problems {
+            let path = problem.path.to_string();
+            let taken = matching.iter_mut().find_map(|one| {
+                one.takes(&path, [Some(&problem.needs), problem.library.as_deref()]).then(|| waived(&problem.reason, one.waiver))
+            });
+            match taken {
+                Some(reason) => proof.remarks.push(Remark::new(Level::Waived, &problem.path, &problem.needs, reason)),
+                None => rest.push(problem),
+            }
         }
-    }
+        rest
+    });
     for remark in proof.remarks.iter_mut().filter(|remark| matches!(remark.level, Level::Warning | Level::Unproved)) {
         let taken = matching
             .iter_mut()

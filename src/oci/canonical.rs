@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
@@ -18,8 +19,21 @@ pub fn canonical_json<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Er
 
 /// What is wrong with a foreign JSON document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct JsonFault(pub String);
+pub enum JsonFault {
+    /// It is no JSON, or too deep.
+    #[error("{0}")]
+    Form(String),
+    /// An object has a key twice: of the two values, some readers take the first and others the last.
+    #[error("the key `{}` stands twice in one object, at line {line} column {column}", key.escape_debug())]
+    DoubledKey {
+        /// The key.
+        key: String,
+        /// The line of the second one, counted from 1.
+        line: usize,
+        /// The column behind the second one, counted from 1.
+        column: usize,
+    },
+}
 
 /// Reads a JSON document as strictly as a document may be read whose meaning must not depend on the reader:
 /// one value, no key twice in an object, at most 64 levels.
@@ -28,14 +42,23 @@ pub struct JsonFault(pub String);
 /// Says where the document breaks these rules (GHSA-qq97-vm5h-rrhg and its siblings).
 pub fn strict_json(bytes: &[u8]) -> Result<Value, JsonFault> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict(DEPTH).deserialize(&mut deserializer).map_err(|error| JsonFault(error.to_string()))?;
-    deserializer.end().map_err(|error| JsonFault(error.to_string()))?;
+    let doubled = RefCell::new(None);
+    let value = Strict { depth: DEPTH, doubled: &doubled }.deserialize(&mut deserializer).map_err(|error| match doubled.take() {
+        Some(key) => JsonFault::DoubledKey { key, line: error.line(), column: error.column() },
+        None => JsonFault::Form(error.to_string()),
+    })?;
+    deserializer.end().map_err(|error| JsonFault::Form(error.to_string()))?;
     Ok(value)
 }
 
-struct Strict(usize);
+struct Strict<'a> {
+    /// How many levels may follow.
+    depth: usize,
+    /// The key that stands twice, once one was found: the library's errors hold text only.
+    doubled: &'a RefCell<Option<String>>,
+}
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -43,13 +66,14 @@ impl<'de> DeserializeSeed<'de> for Strict {
     }
 }
 
-impl Strict {
+impl Strict<'_> {
     fn deeper<E: serde::de::Error>(&self) -> Result<Self, E> {
-        self.0.checked_sub(1).map(Self).ok_or_else(|| E::custom(format!("nested deeper than {DEPTH} levels")))
+        let depth = self.depth.checked_sub(1).ok_or_else(|| E::custom(format!("nested deeper than {DEPTH} levels")))?;
+        Ok(Self { depth, doubled: self.doubled })
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -92,7 +116,8 @@ impl<'de> Visitor<'de> for Strict {
         let mut object = serde_json::Map::new();
         while let Some(key) = map.next_key::<String>()? {
             if object.contains_key(&key) {
-                return Err(serde::de::Error::custom(format!("the key `{}` stands twice in one object", key.escape_debug())));
+                self.doubled.replace(Some(key));
+                return Err(serde::de::Error::custom("a key stands twice in one object"));
             }
             let value = map.next_value_seed(self.deeper()?)?;
             object.insert(key, value);

@@ -77,6 +77,13 @@ impl Config {
         self
     }
 
+    /// Returns a copy for this variant of its architecture.
+    #[must_use]
+    pub fn with_variant(mut self, variant: &str) -> Self {
+        self.platform.variant = Some(variant.to_owned());
+        self.with_field("variant", Some(variant.into()))
+    }
+
     /// Returns a copy with these layers.
     #[must_use]
     pub fn with_diff_ids(mut self, diff_ids: Vec<Digest>) -> Self {
@@ -103,7 +110,7 @@ impl Document for Config {
     const KIND: &'static str = "image config";
 
     fn accepts(media_type: &MediaType) -> bool {
-        matches!(media_type, MediaType::Config | MediaType::DockerConfig)
+        media_type.is_config()
     }
 
     fn view(value: Value, _: &MediaType) -> Result<Self, DocumentFault> {

@@ -35,10 +35,10 @@ pub enum MediaType {
     DockerList,
     /// A Docker image config.
     DockerConfig,
-    /// A Docker layer, gzip.
-    DockerLayer,
+    /// A Docker layer; BuildKit writes zstd ones, and plain ones where it is told to.
+    DockerLayer(Compression),
     /// A Docker layer that clients fetch from a foreign address.
-    DockerForeignLayer,
+    DockerForeignLayer(Compression),
     /// Any other.
     Other(String),
 }
@@ -56,9 +56,16 @@ const NAMES: &[(&str, MediaType)] = &[
     ("application/vnd.docker.distribution.manifest.v2+json", MediaType::DockerManifest),
     ("application/vnd.docker.distribution.manifest.list.v2+json", MediaType::DockerList),
     ("application/vnd.docker.container.image.v1+json", MediaType::DockerConfig),
-    ("application/vnd.docker.image.rootfs.diff.tar.gzip", MediaType::DockerLayer),
-    ("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", MediaType::DockerForeignLayer),
+    ("application/vnd.docker.image.rootfs.diff.tar", MediaType::DockerLayer(Compression::None)),
+    ("application/vnd.docker.image.rootfs.diff.tar.gzip", MediaType::DockerLayer(Compression::Gzip)),
+    ("application/vnd.docker.image.rootfs.diff.tar.zstd", MediaType::DockerLayer(Compression::Zstd)),
+    ("application/vnd.docker.image.rootfs.foreign.diff.tar", MediaType::DockerForeignLayer(Compression::None)),
+    ("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", MediaType::DockerForeignLayer(Compression::Gzip)),
+    ("application/vnd.docker.image.rootfs.foreign.diff.tar.zstd", MediaType::DockerForeignLayer(Compression::Zstd)),
 ];
+
+/// Types under which registries and old clients keep configs without saying what they are (distribution/distribution#1621, moby/moby#22378).
+const UNNAMED_CONFIGS: [&str; 3] = ["application/octet-stream", "application/json", "text/html"];
 
 impl MediaType {
     /// Returns the type's full name.
@@ -79,16 +86,24 @@ impl MediaType {
         matches!(self, Self::Manifest | Self::DockerManifest)
     }
 
+    /// Says whether an image's config may have this type. One that only says that it is a document has to be read to know.
+    pub fn is_config(&self) -> bool {
+        match self {
+            Self::Config | Self::DockerConfig => true,
+            Self::Other(name) => UNNAMED_CONFIGS.contains(&name.as_str()),
+            _ => false,
+        }
+    }
+
     /// Says whether it is the type of a layer, kept with the image or elsewhere.
     pub fn is_layer(&self) -> bool {
-        self.layer_compression().is_some() || matches!(self, Self::ForeignLayer(_) | Self::DockerForeignLayer)
+        self.layer_compression().is_some() || matches!(self, Self::ForeignLayer(_) | Self::DockerForeignLayer(_))
     }
 
     /// Returns how a layer of this type is compressed; `None` for what is no layer that may be stored.
     pub fn layer_compression(&self) -> Option<Compression> {
         match self {
-            Self::Layer(compression) => Some(*compression),
-            Self::DockerLayer => Some(Compression::Gzip),
+            Self::Layer(compression) | Self::DockerLayer(compression) => Some(*compression),
             _ => None,
         }
     }
@@ -100,8 +115,8 @@ impl MediaType {
             Self::DockerManifest => Self::Manifest,
             Self::DockerList => Self::Index,
             Self::DockerConfig => Self::Config,
-            Self::DockerLayer => Self::Layer(Compression::Gzip),
-            Self::DockerForeignLayer => Self::ForeignLayer(Compression::Gzip),
+            Self::DockerLayer(compression) => Self::Layer(*compression),
+            Self::DockerForeignLayer(compression) => Self::ForeignLayer(*compression),
             other => other.clone(),
         }
     }
@@ -166,10 +181,20 @@ pub struct ImageLayer {
     pub diff_id: Digest,
 }
 
+/// Says whether an `artifactType` is another than that of an image's config.
+pub(super) fn is_no_image(artifact_type: &str) -> bool {
+    !matches!(MediaType::from(artifact_type), MediaType::Config | MediaType::DockerConfig)
+}
+
 impl Descriptor {
     /// Describes content that is at hand.
     pub fn of(media_type: MediaType, bytes: &[u8]) -> Self {
         Self::new(media_type, Digest::of(bytes), bytes.len() as u64)
+    }
+
+    /// Says whether it is called an artifact that is no image. crane gives images the type of their config (go-containerregistry, `partial.Descriptor`).
+    pub fn is_called_artifact(&self) -> bool {
+        self.artifact_type.as_deref().is_some_and(is_no_image)
     }
 
     /// Describes content whose digest and size are known.

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::descriptor::is_no_image;
 use super::{Descriptor, Document, DocumentFault, MediaType, Platform, keys};
 
 /// An image manifest (image-spec, `manifest.md`): one config and its layers, bottom first.
@@ -37,6 +38,18 @@ pub struct Child<'a> {
     pub platform: &'a Platform,
 }
 
+impl Manifest {
+    /// Says whether this is an image and no artifact: it refers to nothing, calls itself nothing else, and has a config and layers of images
+    /// (image-spec, `manifest.md`, "Guidelines for Artifact Usage").
+    pub fn is_image(&self) -> bool {
+        let is_called_artifact = self.artifact_type.as_deref().is_some_and(is_no_image);
+        !is_called_artifact
+            && self.subject.is_none()
+            && self.config.media_type.is_config()
+            && self.layers.iter().all(|layer| layer.media_type.is_layer())
+    }
+}
+
 impl Index {
     /// Returns the images among the manifests: what names a platform, without attestations that hide behind `unknown/unknown`.
     pub fn images(&self) -> impl Iterator<Item = Child<'_>> {
@@ -44,11 +57,6 @@ impl Index {
             let platform = descriptor.platform.as_ref()?;
             (descriptor.media_type.is_manifest() && platform.os != "unknown").then_some(Child { descriptor, platform })
         })
-    }
-
-    /// Returns the image for a platform.
-    pub fn image_for(&self, platform: &Platform) -> Option<&Descriptor> {
-        self.images().find(|child| child.platform.is(platform)).map(|child| child.descriptor)
     }
 }
 

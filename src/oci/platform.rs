@@ -38,11 +38,11 @@ pub enum PlatformFault {
     Variant(String, String),
 }
 
-/// Architectures, what people also call them, and their variants. The first variant is the implied one.
+/// Architectures, what people also call them, and their variants: each runs what was made for those before it.
 const ARCHITECTURES: &[(&str, &[&str], &[&str])] = &[
     ("amd64", &["x86_64", "x86-64"], &["v1", "v2", "v3", "v4"]),
     ("arm64", &["aarch64"], &["v8", "v9"]),
-    ("arm", &["armhf", "armel"], &["v7", "v5", "v6", "v8"]),
+    ("arm", &["armhf", "armel"], &["v5", "v6", "v7", "v8"]),
     ("386", &["i386", "i686", "x86"], &[]),
     ("ppc64le", &["powerpc64le", "ppc64el"], &[]),
     ("s390x", &[], &[]),
@@ -90,6 +90,25 @@ impl Platform {
         let (own, wanted) = (self.normalized(), wanted.normalized());
         own.os == wanted.os && own.architecture == wanted.architecture && own.variant == wanted.variant
     }
+
+    /// Returns by how many variants an image for `self` promises less than one for `wanted`, which runs it all the same: 0 for the one that is wanted,
+    /// nothing where a CPU for `wanted` may lack what the image needs.
+    pub fn distance_below(&self, wanted: &Self) -> Option<usize> {
+        let (own, normal) = (self.normalized(), wanted.normalized());
+        if self.is(wanted) {
+            return Some(0);
+        }
+        if own.os != normal.os || own.architecture != normal.architecture {
+            return None;
+        }
+        let (_, _, rising) = ARCHITECTURES.iter().find(|(name, ..)| *name == own.architecture)?;
+        // Only `arm` implies another variant than its first, and that is spelled out by now.
+        let rank = |platform: &Self| match &platform.variant {
+            None => Some(0),
+            Some(variant) => rising.iter().position(|known| known == variant),
+        };
+        rank(&normal)?.checked_sub(rank(&own)?)
+    }
 }
 
 impl FromStr for Platform {
@@ -127,6 +146,32 @@ impl fmt::Display for Platform {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_made_for_less_runs_on_more() {
+        let platform = |text: &str| match text.split_once('/') {
+            Some((architecture, variant)) => Platform::linux(architecture, Some(variant)),
+            None => Platform::linux(text, None),
+        };
+        for (image, wanted, expected) in [
+            ("amd64", "amd64", Some(0)),
+            ("amd64/v1", "amd64", Some(0)),
+            ("amd64", "amd64/v2", Some(1)),
+            ("amd64/v2", "amd64/v4", Some(2)),
+            ("amd64/v3", "amd64/v2", None),
+            ("amd64/v2", "amd64", None),
+            ("arm64", "arm64/v9", Some(1)),
+            ("arm64/8", "arm64", Some(0)),
+            ("arm/v6", "arm", Some(1)),
+            ("arm/v5", "arm/v7", Some(2)),
+            ("arm", "arm/v6", None),
+            ("arm/v7", "arm64", None),
+            ("386", "amd64", None),
+            ("amd64/new", "amd64/v2", None),
+        ] {
+            assert_eq!(platform(image).distance_below(&platform(wanted)), expected, "{image} for {wanted}");
+        }
+    }
 
     #[test]
     fn names_are_normalized_and_mistakes_named() {

@@ -29,6 +29,25 @@ pub struct Healthcheck {
     pub retries: Option<u32>,
 }
 
+/// Returns the entries of `Env` that have an effect: of each name the last one, where the name first stands.
+///
+/// So it is in runc (`prepareEnv`), podman and umoci. An entry without `=` or without a name sets nothing: runc and umoci refuse it.
+pub fn effective_variables<'a>(entries: &[&'a str]) -> Vec<&'a str> {
+    let mut found: Vec<&str> = Vec::new();
+    let mut positions: BTreeMap<&str, usize> = BTreeMap::new();
+    for entry in entries {
+        let Some((name, _)) = entry.split_once('=').filter(|(name, _)| !name.is_empty()) else { continue };
+        match positions.get(name) {
+            Some(position) => found[*position] = entry,
+            None => {
+                positions.insert(name, found.len());
+                found.push(entry);
+            }
+        }
+    }
+    found
+}
+
 /// The execution parameters (image-spec, `config.md`). What a config does not set, or sets to `null`, is empty.
 impl Config {
     /// Returns `User`, as a name or number, with a group behind a colon or without.
@@ -36,14 +55,14 @@ impl Config {
         self.text("User")
     }
 
-    /// Returns `Env`, each line a name, `=` and a value, in the order of the config.
+    /// Returns the variables of `Env` that a process gets, each as name, `=` and value: see [`effective_variables`].
     pub fn environment(&self) -> Vec<&str> {
-        self.texts("Env")
+        effective_variables(&self.texts("Env"))
     }
 
-    /// Returns the value of a variable of `Env`. Of several, the last counts, as in runc and crun.
+    /// Returns the value of a variable that a process gets.
     pub fn variable(&self, name: &str) -> Option<&str> {
-        self.environment().into_iter().rev().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+        self.environment().into_iter().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
     }
 
     /// Returns `Entrypoint`.
@@ -84,6 +103,11 @@ impl Config {
     /// Returns `Healthcheck`; `None` also where it is not of Docker's form.
     pub fn healthcheck(&self) -> Option<Healthcheck> {
         serde_json::from_value(self.setting("Healthcheck")?.clone()).ok()
+    }
+
+    /// Returns `Shell`, which Docker starts for commands that are one text.
+    pub fn shell(&self) -> Vec<&str> {
+        self.texts("Shell")
     }
 
     /// Returns `Labels`.
@@ -170,8 +194,10 @@ mod tests {
 
     #[test]
     fn of_a_variable_that_is_there_twice_the_last_counts() {
-        let config = read(&serde_json::json!({"Env": ["A=1", "AB=2", "A=3=4", "B", "C="]}));
-        assert_eq!((config.variable("A"), config.variable("AB")), (Some("3=4"), Some("2")));
+        let config = read(&serde_json::json!({"Env": ["A=1", "AB=2", "A=3=4", "B", "C=", "=x", "AB=", "A"]}));
+        assert_eq!(config.environment(), ["A=3=4", "AB=", "C="]);
+        assert_eq!((config.variable("A"), config.variable("AB")), (Some("3=4"), Some("")));
         assert_eq!((config.variable("B"), config.variable("C"), config.variable("D")), (None, Some(""), None));
+        assert_eq!(config.variable(""), None);
     }
 }

@@ -73,6 +73,20 @@ pub trait BlobSource: Send + Sync {
     }
 }
 
+impl<B: BlobSource + ?Sized> BlobSource for &B {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        (**self).open()
+    }
+
+    fn fresh_file(&self) -> Option<&Path> {
+        (**self).fresh_file()
+    }
+
+    fn origin(&self) -> Option<&ImageName> {
+        (**self).origin()
+    }
+}
+
 impl BlobSource for Vec<u8> {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(Box::new(io::Cursor::new(self.clone())))
@@ -170,6 +184,20 @@ pub trait Store: Send + Sync {
     fn attach(&self, _artifacts: &[RawManifest]) -> Result<(), StoreError> {
         Err(StoreError::new(StoreFault::Refused, format!("`{}` takes no referrers", self.name())))
     }
+}
+
+/// Reads a manifest or index by its digest, which has to come under the media type that something else gives it (CVE-2021-41190). `who` says what does:
+/// `the lock calls`.
+///
+/// # Errors
+/// When it is not there, or came as something else.
+pub fn read_as(store: &dyn Store, digest: &Digest, media_type: &MediaType, who: &str) -> Result<RawManifest, StoreError> {
+    let raw = store.read_manifest(&Selector::Digest(*digest))?;
+    if raw.media_type == *media_type {
+        return Ok(raw);
+    }
+    let (wanted, found) = (media_type.as_str().escape_debug(), raw.media_type.as_str().escape_debug());
+    Err(StoreError::new(StoreFault::Corrupt, format!("{who} {digest} `{wanted}`, and it came as `{found}`")))
 }
 
 /// What kind of failure a store had.

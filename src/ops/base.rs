@@ -1,23 +1,25 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::{BaseFault, BaseImage, BaseSource, WrittenLayer, embedded, select_platform};
+use crate::base::{BaseFault, BaseImage, BaseSource, WrittenLayer, embedded};
 use crate::diagnostic::{Diagnostic, Span};
-use crate::image::{Documents as _, Image, ImageFault};
+use crate::image::{Documents as _, Image, ImageFault, select};
 use crate::layer::collect::STANDARD;
 use crate::lock::{LockedChoice, LockedDebian, Pin};
 use crate::oci::{
-    BlobSource, Descriptor, ImageLayer, ImageName, ImageReference, Index, MANIFEST_LIMIT, Platform, RawManifest, Selector, Store,
-    StoreError, StoreFault,
+    BlobSource, Descriptor, ImageLayer, ImageName, ImageReference, Index, Platform, RawManifest, Selector, Store, StoreError, StoreFault,
 };
+use crate::plan::{ACCOUNT_FILE_LIMIT, ACCOUNT_FILES};
 use crate::recipe::{Base, DebianBase, Recipe};
-use crate::rootfs::{Group, Rootfs, User};
+use crate::rootfs::{Fact, FactKind, Group, ImagePath, Resolved, Rootfs, User};
 use crate::store::layout::Layout;
+use crate::store::path_and_selector;
 
 use super::debian::{self, DebianImage, Packages};
 use super::layer_facts::LayerReader;
-use super::opened::{OpenFault, Opened};
+use super::opened::{OpenFault, Opened, keep, named_manifest};
 use super::recipe::OpenRecipe;
 use super::{Failure, Run, Tools};
 
@@ -100,18 +102,19 @@ pub(super) fn find(open: &OpenRecipe, before: Before<'_>, run: Run<'_>) -> Resul
                 (None, None) => store.read_manifest(&Selector::Tag(reference.tag_or_latest().unwrap_or_else(crate::oci::Tag::latest)))?,
             };
             let choice = |pin| LockedChoice::Image { reference: reference.clone(), pin };
-            open_base(recipe, Opened { name: named(reference), store, root, origin }, run.tools, choice)
+            open_base(recipe, Opened { name: named(reference), store, root, origin }, run, choice)
         }
         Base::Layout(path) => {
-            let layout = Layout::open(&open.folder.join(path))?;
+            let (folder, selector) = layout_of(&open.folder, path);
+            let layout = Layout::open(&folder)?;
             let root = match pin {
                 Some(pin) => layout
                     .read_manifest(&Selector::Digest(pin.digest))
                     .map_err(|error| error.hint("the layout holds another image now; `hardened lock --update` takes it"))?,
-                None => layout.read_only_manifest()?,
+                None => layout.read_selected(selector.as_ref())?,
             };
             let choice = |pin| LockedChoice::Layout { path: path.clone(), pin };
-            open_base(recipe, Opened { name: format!("oci:{path}"), store: Arc::new(layout), root, origin: None }, run.tools, choice)
+            open_base(recipe, Opened { name: format!("oci:{path}"), store: Arc::new(layout), root, origin: None }, run, choice)
         }
         Base::Debian(base) => {
             let locked = match before.debian().filter(|_| before.holds && before.only.is_empty()) {
@@ -121,6 +124,17 @@ pub(super) fn find(open: &OpenRecipe, before: Before<'_>, run: Run<'_>) -> Resul
             Ok(ChosenBase::Packages { base: base.clone(), locked })
         }
     }
+}
+
+/// Returns the folder of a layout that a recipe names, and what is selected in it: `DIR`, `DIR:TAG` or `DIR@DIGEST`. A folder whose own name ends
+/// like that is that folder.
+pub(super) fn layout_of(recipe: &Path, written: &str) -> (PathBuf, Option<Selector>) {
+    let whole = recipe.join(written);
+    if whole.is_dir() {
+        return (whole, None);
+    }
+    let (path, selector) = path_and_selector(written);
+    (recipe.join(path), selector)
 }
 
 fn named(reference: &ImageReference) -> String {
@@ -146,47 +160,78 @@ fn static_base(recipe: &Recipe) -> ChosenBase {
     ChosenBase::Image { choice, base: FoundBase { platforms, layers: LayerOrigin::Embedded } }
 }
 
-fn open_base(recipe: &Recipe, opened: Opened, tools: &Tools, choice: impl Fn(Pin) -> LockedChoice) -> Result<ChosenBase, Failure> {
-    let (span, root, documents) = (recipe.base.span.as_ref(), &opened.root, opened.documents(tools));
-    tools.cache.write_small(&root.bytes);
+fn open_base(recipe: &Recipe, opened: Opened, run: Run<'_>, choice: impl Fn(Pin) -> LockedChoice) -> Result<ChosenBase, Failure> {
+    let (span, root, documents) = (recipe.base.span.as_ref(), &opened.root, opened.documents(run.tools));
+    keep(&run.tools.cache, root);
     let source = BaseSource { name: &opened.name, root: root.descriptor().digest };
     let broken = |fault: ImageFault| Failure::external(format!("the base `{}` is broken", source.name), fault);
-    let failed = |fault| match fault {
-        OpenFault::Store(error) => error.into(),
-        OpenFault::Image(ImageFault::Artifact(media_type)) => refused(&BaseFault::Artifact(media_type), span),
-        OpenFault::Image(ImageFault::LayerType { number, media_type }) => refused(&BaseFault::LayerType { number, media_type }, span),
-        OpenFault::Image(fault) => broken(fault),
-    };
     let index = root.media_type.is_index().then(|| root.parse::<Index>()).transpose().map_err(|fault| broken(fault.into()))?;
     let mut pin = Pin { digest: source.root, media_type: root.media_type.clone(), platforms: BTreeMap::new() };
     let mut platforms = Vec::new();
     for platform in &recipe.platforms {
-        let refused = |fault: BaseFault| refused(&fault, platform.span.as_ref().or(span));
-        let raw = match &index {
-            Some(index) => documents.manifest(select_platform(index.view(), &platform.value).map_err(refused)?).map_err(failed)?,
-            None => root.clone(),
+        let asked = platform.span.as_ref().or(span);
+        let failed = |fault| match fault {
+            OpenFault::Store(error) => error.into(),
+            OpenFault::Image(fault) => match base_fault(fault) {
+                Ok(fault @ (BaseFault::Artifact(_) | BaseFault::LayerType { .. })) => refused(&fault, span),
+                Ok(fault) => refused(&fault, asked),
+                Err(fault) => broken(fault),
+            },
+        };
+        let (raw, promised) = match &index {
+            Some(index) => {
+                let chosen = select(index.view(), &platform.value, &documents).map_err(failed)?;
+                (documents.manifest(&chosen.descriptor).map_err(failed)?, Some(chosen.platform))
+            }
+            None => (root.clone(), None),
         };
         let image = Image::read(&raw, &documents).map_err(failed)?;
         let base = BaseImage::new(image.config().view(), image.layers(), &platform.value, &recipe.inherit, source);
-        platforms.push(PlatformBase::Image(Box::new(base.map_err(refused)?)));
+        platforms.push(PlatformBase::Image(Box::new(base.map_err(|fault| refused(&fault, asked))?)));
+        let promised = promised.unwrap_or_else(|| image.config().view().platform().clone());
+        if matches!(promised.distance_below(&platform.value), Some(1..)) {
+            run.observer.warn(&promises_less(&promised, &platform.value, &opened.name, asked));
+        }
         pin.platforms.insert(platform.value.clone(), image.digest());
     }
     let base = FoundBase { platforms, layers: LayerOrigin::Stored(Arc::new(opened)) };
     Ok(ChosenBase::Image { choice: choice(pin), base })
 }
 
+/// Returns what a fault of an image means where it is a base's; the fault itself where the image is broken.
+fn base_fault(fault: ImageFault) -> Result<BaseFault, ImageFault> {
+    Ok(match fault {
+        ImageFault::Artifact(media_type) => BaseFault::Artifact(media_type),
+        ImageFault::LayerType { number, media_type } => BaseFault::LayerType { number, media_type },
+        ImageFault::Platform { wanted, found } => BaseFault::Platform { wanted, found },
+        ImageFault::Twice(platform) => BaseFault::Twice(platform),
+        other => return Err(other),
+    })
+}
+
+fn promises_less(promised: &Platform, wanted: &Platform, name: &str, span: Option<&Span>) -> Diagnostic {
+    Diagnostic::warning(format!("the base `{name}` is for `{promised}`, which promises less than `{wanted}`"))
+        .at(span, format!("`{wanted}` is asked for here"))
+        .hint(format!(
+            "the image says `{wanted}`, as what is put on top may need it; write `{promised}` in `[image] platforms` if nothing does"
+        ))
+}
+
 fn refused(fault: &BaseFault, span: Option<&Span>) -> Failure {
     let diagnostic = Diagnostic::error(fault.to_string()).at(span, "asked for here");
-    let hint = "write one that it has in `[image] platforms`, or choose another base";
-    let lacks_platform = matches!(fault, BaseFault::Platform { .. } | BaseFault::ConfigPlatform { .. });
-    Failure::from(if lacks_platform { diagnostic.hint(hint) } else { diagnostic })
+    Failure::from(match fault {
+        BaseFault::Platform { .. } | BaseFault::ConfigPlatform { .. } => {
+            diagnostic.hint("write one that it has in `[image] platforms`, or choose another base")
+        }
+        BaseFault::Twice(_) => {
+            diagnostic.hint("name the one that is meant by its digest: `image = \"HOST/NAME@sha256:…\"` or `layout = \"DIR@sha256:…\"`")
+        }
+        BaseFault::LayerType { .. } | BaseFault::Artifact(_) => diagnostic,
+    })
 }
 
 /// Returns the manifest that the lock names: from the cache, or from where the base is.
 fn pinned(tools: &Tools, store: &dyn Store, pin: &Pin) -> Result<RawManifest, Failure> {
-    if let Some(bytes) = tools.cache.read_small(&pin.digest, MANIFEST_LIMIT) {
-        return Ok(RawManifest { bytes, media_type: pin.media_type.clone() });
-    }
     let gone = |mut error: StoreError| {
         if error.fault == StoreFault::Missing {
             error.error.hints =
@@ -194,7 +239,7 @@ fn pinned(tools: &Tools, store: &dyn Store, pin: &Pin) -> Result<RawManifest, Fa
         }
         error
     };
-    Ok(store.read_manifest(&Selector::Digest(pin.digest)).map_err(gone)?)
+    Ok(named_manifest(store, Some(&tools.cache), &pin.digest, &pin.media_type, "the lock calls").map_err(gone)?)
 }
 
 impl ChosenBase {
@@ -240,10 +285,20 @@ impl FoundBase {
         if let LayerOrigin::Packages(packages) = &self.layers { Some(packages) } else { None }
     }
 
-    /// Returns the merged files of a base, and reads the layers of which nothing is known yet.
+    /// Returns the merged files of a base, and reads the layers of which nothing is known yet. The texts that a plan decides by are known
+    /// wherever they lie, and whatever is in them.
     pub(super) fn files(&self, image: &BaseImage, run: Run<'_>) -> Result<Rootfs<'static>, Failure> {
-        let layers = image.layers.iter().zip(self.blobs(image, run.tools));
-        LayerReader { collectors: &STANDARD, image: "the base", run }.files(layers)
+        let layers: Vec<(&ImageLayer, BaseBlob)> = image.layers.iter().zip(self.blobs(image, run.tools)).collect();
+        let reader = LayerReader { collectors: &STANDARD, image: "the base", run };
+        let mut rootfs = reader.files(layers.iter().map(|(layer, blob)| (*layer, blob)))?;
+        for path in unread_texts(&rootfs) {
+            let Some((number, entry)) = rootfs.stored_at(&path) else { continue };
+            let Some((layer, blob)) = usize::try_from(number).ok().and_then(|number| layers.get(number)) else { continue };
+            if let Some(bytes) = reader.file(&layer.descriptor, blob, &entry, ACCOUNT_FILE_LIMIT)? {
+                rootfs.learn(&path, bytes);
+            }
+        }
+        Ok(rootfs)
     }
 
     /// Returns the blobs of a base's layers, each fetched only when it is opened; none where the layers are written anew.
@@ -253,6 +308,19 @@ impl FoundBase {
             |layer: &ImageLayer| BaseBlob { descriptor: layer.descriptor.clone(), cache: tools.cache.clone(), source: Arc::clone(source) };
         image.layers.iter().map(blob).collect()
     }
+}
+
+/// Returns the real paths of those files that a plan decides by and no collector kept: behind a link, large, or not UTF-8. They are the account files,
+/// and the search paths of musl's loader.
+fn unread_texts(rootfs: &Rootfs<'_>) -> BTreeSet<ImagePath> {
+    let accounts = ACCOUNT_FILES.iter().filter_map(|name| ImagePath::new(name.as_bytes()).ok());
+    let is_search_path = |path: &&ImagePath| path.as_bytes().starts_with(b"etc/ld-musl-") && path.as_bytes().ends_with(b".path");
+    let named = accounts.chain(rootfs.paths().filter(is_search_path).cloned());
+    let unread = |path: ImagePath| match rootfs.resolve(&path) {
+        Resolved::File(real, Fact { kind: FactKind::File { content: None, size, .. }, .. }) if size <= ACCOUNT_FILE_LIMIT => Some(real),
+        _ => None,
+    };
+    named.filter_map(unread).collect()
 }
 
 /// A layer of a base: in the cache, or fetched into it when it is opened.

@@ -1,5 +1,5 @@
 use crate::net::EngineApi;
-use crate::oci::{Digest, ImageName, ImageReference, Tag};
+use crate::oci::{Digest, ImageName, ImageReference, Selector, Tag};
 use crate::recipe::Recipe;
 use crate::store::layout::Layout;
 use crate::store::publish::Destination;
@@ -39,12 +39,12 @@ pub(super) fn of_build(locations: &[Location], push: Push, recipe: &Recipe, tool
 /// Opens a destination.
 pub(super) fn open(location: &Location, published: &Published<'_>, tools: &Tools) -> Result<Destination, Failure> {
     Ok(match location {
-        Location::Layout(folder, tag) => {
-            let tags = published.tags(tag.as_ref());
+        Location::Layout(folder, selector) => {
+            let tags = published.tags(named(location, selector.as_ref())?);
             Destination::layout(Layout::create(folder)?.with_names(published.full_names(&tags)), tags)
         }
-        Location::Archive(file, tag) => {
-            let tags = published.tags(tag.as_ref());
+        Location::Archive(file, selector) => {
+            let tags = published.tags(named(location, selector.as_ref())?);
             let names = published.full_names(&tags);
             Destination::archive(file.clone(), tags, names)
         }
@@ -58,6 +58,16 @@ pub(super) fn open(location: &Location, published: &Published<'_>, tools: &Tools
             Destination::repository(tools.registry.repository(&reference.name), tags)
         }
     })
+}
+
+/// Returns the tag that a layout or archive is written with, if one is named.
+fn named<'a>(location: &Location, selector: Option<&'a Selector>) -> Result<Option<&'a Tag>, Failure> {
+    match selector {
+        None => Ok(None),
+        Some(Selector::Tag(tag)) => Ok(Some(tag)),
+        Some(Selector::Digest(_)) => Err(Failure::wrong(format!("`{location}` names a digest, and an image is written under a tag"))
+            .hint("write a tag behind a colon, or leave the digest out")),
+    }
 }
 
 impl Published<'_> {

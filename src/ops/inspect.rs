@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::image::{Image, PlatformImage};
+use crate::layer::collect::STANDARD;
+use crate::lint::shells;
 use crate::oci::{Descriptor, ImageLayer, Platform};
 use crate::store::Location;
 
@@ -58,6 +60,9 @@ pub struct InspectedImage {
     pub layers: Vec<InspectedLayer>,
     /// The whole config.
     pub config: Value,
+    /// The shells in it; nothing where its layers were not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shells: Option<Vec<String>>,
 }
 
 /// One layer.
@@ -74,14 +79,17 @@ pub struct InspectedLayer {
     pub size: u64,
 }
 
-/// Reads an image, and lists what refers to it. No layer is read. A store that cannot list referrers is noted.
+/// Reads an image, and lists what refers to it. Layers are read where they are on this machine, and not in a registry. A store that cannot list referrers is noted.
 ///
 /// # Errors
 /// When there is no such image, or it is broken.
 pub fn inspect(location: &Location, platform: Option<&Platform>, run: Run<'_>) -> Result<Inspected, Failure> {
     let opened = opened::open(location, run.tools)?;
     let images = opened.images(platform, run.tools)?;
-    let inspected = images.images().iter().map(|PlatformImage { image, .. }| inspected_image(image)).collect();
+    let shells = |image: &Image| if opened.origin.is_none() { shells_of(&opened, image, run) } else { None };
+    let inspected =
+        images.images().iter().map(|PlatformImage { image, .. }| InspectedImage { shells: shells(image), ..inspected_image(image) });
+    let inspected = inspected.collect();
     let root = images.root().descriptor();
     Ok(Inspected {
         digest: root.digest.to_string(),
@@ -104,6 +112,23 @@ fn referrers(opened: &Opened, observer: &dyn Observer) -> Vec<InspectedReferrer>
     found.into_iter().map(inspected).collect()
 }
 
+/// Returns the shells of an image; a layer that cannot be read is noted.
+fn shells_of(opened: &Opened, image: &Image, run: Run<'_>) -> Option<Vec<String>> {
+    match opened.files(image, &STANDARD, run) {
+        Ok(rootfs) => Some(shells(&rootfs, None).keys().map(ToString::to_string).collect()),
+        Err(failure) => {
+            let why = match failure {
+                Failure::External(error) => error.message,
+                Failure::Wrong(diagnostics) | Failure::No(diagnostics) => {
+                    diagnostics.into_iter().map(|diagnostic| diagnostic.message).collect::<Vec<_>>().join("; ")
+                }
+            };
+            run.observer.note(&format!("whether there is a shell is not known: {why}"));
+            None
+        }
+    }
+}
+
 fn inspected_image(image: &Image) -> InspectedImage {
     let layer = |layer: &ImageLayer| InspectedLayer {
         digest: layer.descriptor.digest.to_string(),
@@ -118,5 +143,6 @@ fn inspected_image(image: &Image) -> InspectedImage {
         size: image.layers().iter().fold(0, |size, layer| size.saturating_add(layer.descriptor.size)),
         layers: image.layers().iter().map(layer).collect(),
         config: Value::Object(image.config().view().object().clone()),
+        shells: None,
     }
 }

@@ -1,17 +1,18 @@
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::ExternalError;
 use crate::layer::collect::{Collected, Collector, Found};
-use crate::layer::{LayerContents, Limits, read_layer};
-use crate::oci::{BlobSource, Descriptor, Digest, ImageLayer, MediaType};
-use crate::rootfs::{LayerFacts, Rootfs};
+use crate::layer::{LayerContents, Limits, read_file, read_layer};
+use crate::oci::{BlobSource, Compression, Descriptor, Digest, ImageLayer, MediaType};
+use crate::rootfs::{ImagePath, LayerFacts, Rootfs};
 
 use super::{Failure, Run, Task, TaskKind, Tools};
 
 /// Raised when the form of [`KeptEntries`] or the meaning of [`LayerFacts`] changes, so that older ones are not read.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The entries of a layer, as the cache keeps them.
 #[derive(Debug, Serialize, Deserialize)]
@@ -69,6 +70,38 @@ impl LayerReader<'_> {
         Ok(facts)
     }
 
+    /// Returns one file of a layer, by the path of its entry there: from the cache, or by reading the layer.
+    pub(super) fn file(&self, layer: &Descriptor, blob: &dyn BlobSource, path: &ImagePath, most: u64) -> Result<Option<Vec<u8>>, Failure> {
+        let cache = &self.run.tools.cache;
+        let key = found_key(layer, &format!("file {:?} of at most {most}", path.as_bytes()), VERSION);
+        if let Some(bytes) = cache.found(&key) {
+            return Ok(Some(bytes));
+        }
+        let compression = self.compression(layer)?;
+        let task = self.begin(layer);
+        let counted = Counted { inner: blob.open().map_err(|error| self.unreadable(layer, error.into()))?, task: &*task };
+        let bytes =
+            read_file(counted, compression, &Limits::default(), path, most).map_err(|fault| self.unreadable(layer, fault.into()))?;
+        task.finish("");
+        bytes.iter().for_each(|bytes| cache.write_found(&key, bytes));
+        Ok(bytes)
+    }
+
+    fn compression(&self, layer: &Descriptor) -> Result<Compression, Failure> {
+        layer.media_type.layer_compression().ok_or_else(|| {
+            let media_type = layer.media_type.as_str().escape_debug();
+            ExternalError::new(format!("layer {} of {} is a `{media_type}`, which cannot be read", layer.digest, self.image)).into()
+        })
+    }
+
+    fn begin(&self, layer: &Descriptor) -> Arc<dyn Task> {
+        self.run.observer.begin(TaskKind::Fetch, &format!("layer {} of {}", layer.digest.short(), self.image), Some(layer.size))
+    }
+
+    fn unreadable(&self, layer: &Descriptor, cause: Box<dyn std::error::Error + Send + Sync>) -> Failure {
+        Failure::external(format!("could not read layer {} of {}", layer.digest, self.image), cause)
+    }
+
     /// Reads a layer, and keeps what is learned of it.
     fn read(
         &self,
@@ -78,16 +111,11 @@ impl LayerReader<'_> {
         collected: &mut Collected,
     ) -> Result<LayerFacts, Failure> {
         let cache = &self.run.tools.cache;
-        let compression = layer.media_type.layer_compression().ok_or_else(|| {
-            let media_type = layer.media_type.as_str().escape_debug();
-            ExternalError::new(format!("layer {} of {} is a `{media_type}`, which cannot be read", layer.digest, self.image))
-        })?;
-        let task = self.run.observer.begin(TaskKind::Fetch, &format!("layer {} of {}", layer.digest.short(), self.image), Some(layer.size));
-        let unreadable = |cause: Box<dyn std::error::Error + Send + Sync>| {
-            Failure::external(format!("could not read layer {} of {}", layer.digest, self.image), cause)
-        };
-        let counted = Counted { inner: blob.open().map_err(|error| unreadable(error.into()))?, task: &*task };
-        let found = read_layer(counted, compression, &Limits::default(), collectors).map_err(|fault| unreadable(fault.into()))?;
+        let compression = self.compression(layer)?;
+        let task = self.begin(layer);
+        let counted = Counted { inner: blob.open().map_err(|error| self.unreadable(layer, error.into()))?, task: &*task };
+        let found = read_layer(counted, compression, &Limits::default(), collectors);
+        let found = found.map_err(|fault| self.unreadable(layer, fault.into()))?;
         let LayerContents { entries, collected: found } = found;
         task.finish("");
         let kept = KeptEntries { digest: layer.digest, size: layer.size, media_type: layer.media_type.to_oci().to_string(), entries };
@@ -123,13 +151,15 @@ pub(super) fn known_layers(tools: &Tools) -> Vec<Descriptor> {
     kept.map(|kept| Descriptor::new(MediaType::from(kept.media_type.as_str()), kept.digest, kept.size)).collect()
 }
 
-/// The media type is part of the key: under another one the same bytes are another layer, or none.
 fn entries_key(layer: &Descriptor) -> Digest {
     found_key(layer, "entries", VERSION)
 }
 
+/// Returns the key under which something that was learned of a layer is kept: all that decides it, or whether the layer is refused. The same bytes
+/// are another layer, or none, under another media type, size or limit.
 fn found_key(layer: &Descriptor, name: &str, version: u32) -> Digest {
-    Digest::of(format!("{} {} {name} {version}", layer.digest, layer.media_type.to_oci()).as_bytes())
+    let Descriptor { digest, size, media_type, .. } = layer;
+    Digest::of(format!("{digest} {size} {} {name} {version} {:?}", media_type.to_oci(), Limits::default()).as_bytes())
 }
 
 struct Counted<'a, R> {
@@ -142,5 +172,26 @@ impl<R: Read> Read for Counted<'_, R> {
         let count = self.inner.read(buffer)?;
         self.task.advance(count as u64);
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_learned_is_kept_by_all_that_decides_it() {
+        let layer = |compression, size| Descriptor::new(MediaType::Layer(compression), Digest::of(b"x"), size);
+        let key = found_key(&layer(Compression::Gzip, 7), "texts", 1);
+        let docker = Descriptor::new(MediaType::DockerLayer(Compression::Gzip), Digest::of(b"x"), 7);
+        assert_eq!(found_key(&docker, "texts", 1), key, "the same form under Docker's name");
+        for other in [
+            found_key(&layer(Compression::None, 7), "texts", 1),
+            found_key(&layer(Compression::Gzip, 8), "texts", 1),
+            found_key(&layer(Compression::Gzip, 7), "texts", 2),
+            found_key(&layer(Compression::Gzip, 7), "heads", 1),
+        ] {
+            assert_ne!(other, key);
+        }
     }
 }

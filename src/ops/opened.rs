@@ -6,7 +6,8 @@ use crate::host::cache::Cache;
 use crate::image::{Documents, Image, ImageFault, ImageSet};
 use crate::layer::collect::Collector;
 use crate::oci::{
-    BlobSource, Descriptor, DocumentFault, ImageName, Index, MANIFEST_LIMIT, Manifest, Platform, RawManifest, Selector, Store, Tag,
+    BlobSource, Descriptor, Digest, DocumentFault, ImageName, Index, MANIFEST_LIMIT, Manifest, MediaType, Platform, RawManifest, Selector,
+    Store, StoreError, Tag, read_as,
 };
 use crate::rootfs::Rootfs;
 use crate::store::archive::Archive;
@@ -19,6 +20,8 @@ use super::{Failure, Run, Tools};
 
 /// How many bytes all manifests of one image may have, for all platforms together.
 const CHILDREN: u64 = 64 << 20;
+/// How deep an index may lie inside of others.
+const NESTED: usize = 8;
 
 /// An image or artifact that exists: where it is, and its manifest or index. All that reads one goes through this type.
 pub(super) struct Opened {
@@ -34,14 +37,14 @@ pub(super) struct Opened {
 pub(super) fn open(location: &Location, tools: &Tools) -> Result<Opened, Failure> {
     let name = location.to_string();
     match location {
-        Location::Layout(folder, tag) => {
+        Location::Layout(folder, selector) => {
             let layout = Layout::open(folder)?;
-            let root = layout.read_tagged(tag.as_ref())?;
+            let root = layout.read_selected(selector.as_ref())?;
             Ok(Opened { name, store: Arc::new(layout), root, origin: None })
         }
-        Location::Archive(file, tag) => {
+        Location::Archive(file, selector) => {
             let archive = Archive::open(file)?;
-            let root = archive.read_tagged(tag.as_ref())?;
+            let root = archive.read_selected(selector.as_ref())?;
             Ok(Opened { name, store: Arc::new(archive), root, origin: None })
         }
         Location::DockerArchive(file) => {
@@ -85,16 +88,12 @@ impl Documents for StoredDocuments<'_> {
     type Fault = OpenFault;
 
     fn manifest(&self, descriptor: &Descriptor) -> Result<RawManifest, OpenFault> {
-        if let Some(bytes) = self.cache.read_small(&descriptor.digest, MANIFEST_LIMIT) {
-            return Ok(RawManifest { bytes, media_type: descriptor.media_type.clone() });
-        }
-        let raw = child(self.store, descriptor).map_err(OpenFault::Store)?;
-        self.cache.write_small(&raw.bytes);
-        Ok(raw)
+        child(self.store, Some(self.cache), descriptor).map_err(OpenFault::Store)
     }
 
     fn config(&self, descriptor: &Descriptor) -> Result<Vec<u8>, OpenFault> {
-        if let Some(bytes) = self.cache.read_small(&descriptor.digest, MANIFEST_LIMIT) {
+        let kept = self.cache.read_small(&descriptor.digest, MANIFEST_LIMIT);
+        if let Some(bytes) = kept.filter(|bytes| bytes.len() as u64 == descriptor.size) {
             return Ok(bytes);
         }
         let failed = |error| {
@@ -139,23 +138,13 @@ impl Opened {
     pub(super) fn publication(&self) -> Result<Publication, Failure> {
         let broken =
             |fault: DocumentFault| ExternalError::new(format!("could not read the image at `{}`", self.store.name())).caused_by(fault);
-        let is_index = self.root.media_type.is_index();
         let mut children = Vec::new();
-        if is_index {
-            for descriptor in &self.root.parse::<Index>().map_err(broken)?.view().manifests {
-                if descriptor.media_type.is_index() {
-                    let message = format!("the image at `{}` holds an index inside of its index", self.store.name());
-                    return Err(ExternalError::new(message).into());
-                }
-                children.push(child(&*self.store, descriptor)?);
-                if children.iter().map(|child| child.bytes.len() as u64).sum::<u64>() > CHILDREN {
-                    let message = format!("the manifests of the image at `{}` have more than {CHILDREN} bytes", self.store.name());
-                    return Err(ExternalError::new(message).into());
-                }
-            }
+        let mut bytes = 0;
+        if self.root.media_type.is_index() {
+            self.children(&self.root, 0, &mut bytes, &mut children)?;
         }
         let mut blobs = Blobs::new();
-        for manifest in if is_index { children.as_slice() } else { std::slice::from_ref(&self.root) } {
+        for manifest in children.iter().chain([&self.root]).filter(|raw| !raw.media_type.is_index()) {
             let manifest = manifest.parse::<Manifest>().map_err(broken)?;
             let view = manifest.view();
             for descriptor in view.layers.iter().chain([&view.config]) {
@@ -165,21 +154,92 @@ impl Opened {
         Ok(Publication { children, ..Publication::single(self.root.clone(), blobs) })
     }
 
+    /// Adds the manifests that an index names, and those of indexes inside of it, each before what names it.
+    fn children(&self, index: &RawManifest, depth: usize, bytes: &mut u64, all: &mut Vec<RawManifest>) -> Result<(), Failure> {
+        let wrong = |what: String| Failure::from(ExternalError::new(format!("{what} of the image at `{}`", self.store.name())));
+        let parsed = index.parse::<Index>();
+        let parsed = parsed.map_err(|fault| Failure::external(format!("could not read the image at `{}`", self.store.name()), fault))?;
+        for descriptor in &parsed.view().manifests {
+            if all.iter().any(|known| known.descriptor().digest == descriptor.digest) {
+                continue;
+            }
+            let raw = child(&*self.store, None, descriptor)?;
+            *bytes += raw.bytes.len() as u64;
+            if *bytes > CHILDREN {
+                return Err(wrong(format!("there are more than {CHILDREN} bytes of manifests in the index")));
+            }
+            if raw.media_type.is_index() {
+                if depth >= NESTED {
+                    return Err(wrong(format!("there are indexes more than {NESTED} deep inside of the index")));
+                }
+                self.children(&raw, depth + 1, bytes, all)?;
+            }
+            all.push(raw);
+        }
+        Ok(())
+    }
+
     /// Returns a blob, as a source that opens it when its bytes are needed.
     pub(super) fn blob(&self, descriptor: &Descriptor) -> StoredBlob {
         StoredBlob { store: Arc::clone(&self.store), descriptor: descriptor.clone(), origin: self.origin.clone() }
     }
 }
 
-/// Reads a manifest that an index names, which has to come as what the index calls it (CVE-2021-41190).
-fn child(store: &dyn Store, descriptor: &Descriptor) -> Result<RawManifest, ExternalError> {
-    let raw = store.read_manifest(&Selector::Digest(descriptor.digest))?;
-    if raw.media_type == descriptor.media_type {
+/// Reads a manifest that an index names, from the cache if it is there.
+///
+/// # Errors
+/// When it is not there, or has another size or media type than the index says.
+fn child(store: &dyn Store, cache: Option<&Cache>, descriptor: &Descriptor) -> Result<RawManifest, ExternalError> {
+    let who = format!("the index of `{}` calls", store.name());
+    let raw = named_manifest(store, cache, &descriptor.digest, &descriptor.media_type, &who)?;
+    if raw.bytes.len() as u64 == descriptor.size {
         return Ok(raw);
     }
-    let (wanted, found) = (descriptor.media_type.as_str().escape_debug(), raw.media_type.as_str().escape_debug());
-    let message = format!("the index of `{}` calls {} `{wanted}`, and it came as `{found}`", store.name(), descriptor.digest);
-    Err(ExternalError::new(message))
+    let (digest, size) = (descriptor.digest, raw.bytes.len());
+    Err(ExternalError::new(format!("the manifest {digest} of `{}` has {size} bytes, and should have {}", store.name(), descriptor.size)))
+}
+
+/// Reads a manifest or index that something else names with its media type: from the cache, or else from a store, as [`read_as`].
+///
+/// # Errors
+/// When it is not there, or came as something else.
+pub(super) fn named_manifest(
+    store: &dyn Store,
+    cache: Option<&Cache>,
+    digest: &Digest,
+    media_type: &MediaType,
+    who: &str,
+) -> Result<RawManifest, StoreError> {
+    let kept = cache.and_then(|cache| cache.read_small(digest, MANIFEST_LIMIT));
+    let kept = kept.map(|bytes| RawManifest { bytes, media_type: media_type.clone() });
+    if let Some(raw) = kept.filter(|raw| cache.is_some_and(|cache| is_known_as_named(cache, raw))) {
+        return Ok(raw);
+    }
+    let raw = read_as(store, digest, media_type, who)?;
+    cache.into_iter().for_each(|cache| keep(cache, &raw));
+    Ok(raw)
+}
+
+/// Keeps a manifest or index in the cache, and under which media type it came: where the document does not say it itself, the bytes alone would be
+/// taken for whatever names them next.
+pub(super) fn keep(cache: &Cache, raw: &RawManifest) {
+    cache.write_small(&raw.bytes);
+    if !says_its_type(raw) {
+        cache.write_found(&came_as(raw), b"{}");
+    }
+}
+
+fn is_known_as_named(cache: &Cache, raw: &RawManifest) -> bool {
+    says_its_type(raw) || cache.found(&came_as(raw)).is_some()
+}
+
+/// Says whether the document names its media type, which is compared with the one it came under when it is read.
+fn says_its_type(raw: &RawManifest) -> bool {
+    crate::oci::strict_json(&raw.bytes).is_ok_and(|value| value.get("mediaType").is_some())
+}
+
+fn came_as(raw: &RawManifest) -> Digest {
+    Digest::of(format!("{} came as {}", Digest::of(&raw.bytes), raw.media_type).as_bytes())
 }
 
 /// A blob of a store, as a source for another.

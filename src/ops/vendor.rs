@@ -10,13 +10,13 @@ use serde::Serialize;
 use crate::diagnostic::ExternalError;
 use crate::image::Artifact;
 use crate::lock::{LockedChoice, LockedPackage, lock_path};
-use crate::oci::{Descriptor, MediaType, RawManifest};
+use crate::oci::{Descriptor, MediaType, RawManifest, Selector};
 use crate::store::{Blobs, Location, Publication};
 
 use super::debian::{PACKAGE_TYPE, descriptor, fetch};
 use super::layers::CachedSource;
 use super::lock::{self, LockUse};
-use super::{Failure, RecipeRequest, Run, carry, push, recipe};
+use super::{Failure, RecipeRequest, Run, base, carry, push, recipe};
 
 /// The type of the artifact.
 const ARTIFACT: &str = "application/vnd.hardened.vendored.v1";
@@ -55,8 +55,9 @@ pub fn vendor(to: &Location, request: &RecipeRequest, run: Run<'_>) -> Result<Ve
             let pushed = push::push(&from, std::slice::from_ref(to), run)?;
             Ok(Vendored { location: to.to_string(), packages: 0, bytes: 0, image: Some(pushed.digest) })
         }
-        LockedChoice::Layout { path, .. } => {
-            let from = Location::Layout(open.folder.join(path), None);
+        LockedChoice::Layout { path, pin } => {
+            let (folder, _) = base::layout_of(&open.folder, path);
+            let from = Location::Layout(folder, Some(Selector::Digest(pin.digest)));
             let pushed = push::push(&from, std::slice::from_ref(to), run)?;
             Ok(Vendored { location: to.to_string(), packages: 0, bytes: 0, image: Some(pushed.digest) })
         }

@@ -1,20 +1,36 @@
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Span;
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Span};
 use crate::recipe::UserChoice;
-use crate::rootfs::{Accounts, Content, Entry, EntryKind, Fact, FactKind, Group, ImagePath, Owner, Resolved, Rootfs, User};
+use crate::rootfs::{Accounts, Content, Entry, EntryKind, Fact, FactKind, Group, ImagePath, OpenContent, Owner, Resolved, Rootfs, User};
 
 use super::{Fault, Settings, Source};
 
+/// How many bytes an account file may have: two hundred thousand accounts.
+pub const ACCOUNT_FILE_LIMIT: u64 = 16 << 20;
+/// The account files.
+pub const ACCOUNT_FILES: [&str; 2] = ["etc/passwd", "etc/group"];
+
+/// What an image has before our own layers, and what the recipe puts there.
+pub(super) struct Below<'a> {
+    /// The files of the base.
+    pub(super) files: &'a Rootfs<'a>,
+    /// What reads those of them that are not in memory.
+    pub(super) contents: &'a dyn OpenContent,
+    /// The recipe's own files.
+    pub(super) sources: &'a [Source],
+}
+
 /// Makes what the recipe asks for without naming files: the user's accounts, its home, and the folders that must exist.
 pub(super) fn generate(
-    below: &Rootfs<'_>,
+    image: &Below<'_>,
     user: &UserChoice,
     writable: &[(ImagePath, Option<Span>)],
     settings: &Settings,
     faults: &mut Vec<Fault>,
 ) -> Source {
-    let owner = user.owner;
-    let mut entries = accounts(below, user, faults);
+    let (below, owner) = (image.files, user.owner);
+    let mut entries = accounts(image, user, faults);
     if !entries.is_empty() && owner.uid != 0 && is_missing(below, &user.home) {
         entries.push((user.home.value.clone(), folder(0o700, owner)));
     }
@@ -48,10 +64,22 @@ fn made_writable(below: &Rootfs<'_>, path: &ImagePath, owner: Owner) -> Option<E
     }
 }
 
-/// Returns new texts of the account files, if the user or group is not in them.
-fn accounts(below: &Rootfs<'_>, user: &UserChoice, faults: &mut Vec<Fault>) -> Vec<(ImagePath, Entry)> {
-    let (passwd, group) = (text(below, "etc/passwd"), text(below, "etc/group"));
-    let mut accounts = Accounts::new(passwd.as_deref().unwrap_or_default(), group.as_deref().unwrap_or_default());
+/// Returns new texts of the account files, if the user or group is not in them. They stand where the base's files are: behind a link, its target is
+/// replaced, and runtimes follow it inside of the image as before.
+fn accounts(image: &Below<'_>, user: &UserChoice, faults: &mut Vec<Fault>) -> Vec<(ImagePath, Entry)> {
+    let [passwd, group] = match ACCOUNT_FILES.map(|name| account_file(image, name)) {
+        [Ok(passwd), Ok(group)] => [passwd, group],
+        [passwd, group] => {
+            faults.extend([passwd.err(), group.err()].into_iter().flatten().map(Fault::Recipe));
+            return Vec::new();
+        }
+    };
+    if passwd.path == group.path {
+        let message = format!("`/etc/passwd` and `/etc/group` of the base are one file, `{}`", passwd.path);
+        faults.push(Fault::Recipe(Diagnostic::error(message).hint(OTHER_ACCOUNTS)));
+        return Vec::new();
+    }
+    let mut accounts = Accounts::new(&passwd.text, &group.text);
     let before = accounts.clone();
     let Owner { uid, gid } = user.owner;
     if accounts.user(0).is_none() {
@@ -71,13 +99,13 @@ fn accounts(below: &Rootfs<'_>, user: &UserChoice, faults: &mut Vec<Fault>) -> V
     } else if accounts.group(gid).is_none() {
         accounts.add_group(&Group { name: user.group.clone(), gid });
     }
-    let texts = [("etc/passwd", before.passwd(), accounts.passwd()), ("etc/group", before.groups_text(), accounts.groups_text())];
-    let changed = texts.iter().filter(|(_, before, after)| before != after);
-    changed.filter_map(|(path, _, after)| Some((ImagePath::new(path.as_bytes()).ok()?, file(after)))).collect()
+    let texts = [(passwd.path, before.passwd(), accounts.passwd()), (group.path, before.groups_text(), accounts.groups_text())];
+    let changed = texts.into_iter().filter(|(_, before, after)| before != after);
+    changed.map(|(path, _, after)| (path, file(after))).collect()
 }
 
-fn file(text: &str) -> Entry {
-    Entry { kind: EntryKind::File(Content::Inline(text.as_bytes().into())), mode: 0o644, owner: Owner::default() }
+fn file(text: &[u8]) -> Entry {
+    Entry { kind: EntryKind::File(Content::Inline(text.into())), mode: 0o644, owner: Owner::default() }
 }
 
 fn taken(what: &str, key: &str, name: &str, (known, asked): (u32, u32), span: Option<&Span>) -> Diagnostic {
@@ -86,14 +114,48 @@ fn taken(what: &str, key: &str, name: &str, (known, asked): (u32, u32), span: Op
         .hint(format!("write `{key} = {known}` in `[user]`, or choose another name"))
 }
 
-/// Returns the text of an account file, from the base's facts or the embedded base.
-fn text(below: &Rootfs<'_>, path: &str) -> Option<String> {
-    let Resolved::File(path, fact) = below.resolve(&ImagePath::new(path.as_bytes()).ok()?) else { return None };
-    if let Some((_, Entry { kind: EntryKind::File(Content::Inline(bytes)), .. })) = below.own_entry(&path) {
-        return Some(String::from_utf8_lossy(bytes).into_owned());
-    }
-    match fact.kind {
-        FactKind::File { content, .. } => content.map(String::from),
-        _ => None,
+/// An account file of the base.
+struct AccountFile {
+    /// Where it is: where links lead from `/etc`.
+    path: ImagePath,
+    /// What it holds; nothing where there is no such file.
+    text: Arc<[u8]>,
+}
+
+const OTHER_ACCOUNTS: &str =
+    "write the whole file yourself, in `[[files]]` with `text` and `to`, or choose another base: its users would be lost otherwise";
+
+/// Reads an account file of the base. One that the recipe itself has need not be known.
+///
+/// # Errors
+/// When it is there, and what it holds cannot be known.
+fn account_file(image: &Below<'_>, name: &str) -> Result<AccountFile, Diagnostic> {
+    let path = ImagePath::new(name.as_bytes()).unwrap_or_default();
+    let no =
+        |reason: String| Diagnostic::error(format!("the accounts in `{path}` of the base are not known: {reason}")).hint(OTHER_ACCOUNTS);
+    let found = match image.files.resolve(&path) {
+        Resolved::Missing(path) => Ok(AccountFile { path, text: Arc::default() }),
+        Resolved::Loop => Err(no("its links lead in a circle".to_owned())),
+        Resolved::File(real, fact) => text(image, &real, &fact).map(|text| AccountFile { path: real, text }).map_err(no),
+    };
+    let is_ours = || image.sources.iter().any(|source| source.entries.iter().any(|(other, _)| *other == path));
+    found.or_else(|fault| if is_ours() { Ok(AccountFile { path: path.clone(), text: Arc::default() }) } else { Err(fault) })
+}
+
+/// Returns the content of an account file, or why there is none.
+fn text(image: &Below<'_>, path: &ImagePath, fact: &Fact) -> Result<Arc<[u8]>, String> {
+    match &fact.kind {
+        FactKind::File { size, .. } if *size > ACCOUNT_FILE_LIMIT => {
+            Err(format!("`{path}` has {size} bytes, and {ACCOUNT_FILE_LIMIT} are read at most"))
+        }
+        FactKind::File { .. } => match image.files.content(path, image.contents) {
+            Ok(Some(text)) => Ok(text),
+            Ok(None) => Err(format!("`{path}` was not read")),
+            Err(fault) => Err(format!("`{path}` could not be read: {fault}")),
+        },
+        FactKind::Directory => Err(format!("`{path}` is a folder")),
+        FactKind::Device(_) => Err(format!("`{path}` is a device")),
+        FactKind::Fifo => Err(format!("`{path}` is a FIFO")),
+        FactKind::Symlink(_) => Err(format!("`{path}` is a link")),
     }
 }

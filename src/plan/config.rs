@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Settings;
 use crate::base::BaseImage;
@@ -37,21 +37,18 @@ pub(super) fn finish(base: &Config, settings: &Settings) -> Config {
     config
 }
 
-/// The base's variables keep their order; ours replace them, and new ones follow in the order of their names.
+/// The base's variables keep their order, each once with the value that counts; ours replace them, and new ones follow in the order of
+/// their names. Entries of the base that set nothing are left out, since runtimes refuse them.
 fn with_environment(config: Config, environment: &BTreeMap<String, String>) -> Config {
     let mut left = environment.clone();
-    let mut lines: Vec<String> = Vec::new();
-    for line in config.environment() {
+    let own = |line: &str| {
         let name = line.split('=').next().unwrap_or_default();
-        match (left.remove(name), environment.contains_key(name)) {
-            (Some(value), _) => lines.push(format!("{name}={value}")),
-            // The base has it twice: the second would hide ours, since the last counts.
-            (None, true) => {}
-            (None, false) => lines.push(line.to_owned()),
-        }
-    }
+        left.remove(name).map_or_else(|| line.to_owned(), |value| format!("{name}={value}"))
+    };
+    let mut lines: Vec<String> = config.environment().into_iter().map(own).collect();
     lines.extend(left.iter().map(|(name, value)| format!("{name}={value}")));
-    if lines.is_empty() { config } else { config.with_setting("Env", Some(json!(lines))) }
+    let is_empty = config.setting("Env").and_then(Value::as_array).is_none_or(Vec::is_empty);
+    if lines.is_empty() && is_empty { config } else { config.with_setting("Env", Some(json!(lines))) }
 }
 
 /// Returns the annotations of the manifest: the recipe's, what the base was, and when the image counts as created.
@@ -64,8 +61,6 @@ pub(super) fn annotations(base: &BaseImage, settings: &Settings) -> BTreeMap<Str
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
     use crate::oci::{Document as _, Platform};
 
@@ -127,10 +122,17 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_the_base_has_twice_does_not_hide_ours() {
-        let config = finish(&base().with_setting("Env", Some(json!(["A=0", "C=1", "A=1", "C=2"]))), &settings());
-        assert_eq!(config.environment(), ["A=2", "C=1", "C=2", "B=3"]);
-        assert_eq!((config.variable("A"), config.variable("C")), (Some("2"), Some("2")));
+    fn a_variable_that_the_base_has_twice_is_written_once() {
+        let with = |entries: Value, settings: &Settings| {
+            let config = finish(&base().with_setting("Env", Some(entries)), settings);
+            config.value()["config"]["Env"].clone()
+        };
+        let twice = json!(["A=0", "C=1", "A=1", "C=2"]);
+        assert_eq!(with(twice.clone(), &settings()), json!(["A=2", "C=2", "B=3"]));
+        assert_eq!(with(twice, &Settings::default()), json!(["A=1", "C=2"]));
+        // What sets nothing is refused by runtimes.
+        assert_eq!(with(json!(["A", "B", "=x", "C=1", "C"]), &settings()), json!(["C=1", "A=2", "B=3"]));
+        assert_eq!(with(json!(["A", "=x"]), &Settings::default()), json!([]));
     }
 
     #[test]

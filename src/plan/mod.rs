@@ -14,12 +14,14 @@ mod settings;
 mod sources;
 mod split;
 
+pub use accounts::{ACCOUNT_FILE_LIMIT, ACCOUNT_FILES};
 pub use request::{Fault, PlanRequest, Source};
 pub use settings::Settings;
 pub use split::Split;
 
 use std::collections::BTreeMap;
 
+use self::accounts::Below;
 use crate::base::BaseImage;
 use crate::diagnostic::Diagnostic;
 use crate::layer::Compressor;
@@ -73,17 +75,20 @@ impl Plan {
             below.push(&layer.changeset);
         }
         let mut resolved = sources::resolve(&below, sources, &mut faults);
-        let generated = accounts::generate(&below, &user, &writable, &settings, &mut faults);
+        let image = Below { files: &below, contents, sources: &resolved };
+        let generated = accounts::generate(&image, &user, &writable, &settings, &mut faults);
         sources::add_generated(&below, &mut resolved, generated, &mut faults);
         if !faults.is_empty() {
             return Err(faults);
         }
         let groups = sources::group(resolved);
-        let groups = if split == Split::Auto { split::split(groups) } else { groups };
+        let groups = if split == Split::Auto { split::split(groups, compressor.format().split_links()) } else { groups };
         let groups = parents::complete(&below, groups);
         let mut layers: Vec<PlannedLayer> = written.iter().map(|layer| planned(&layer.name, layer.changeset.clone(), compressor)).collect();
         layers.extend(groups.into_iter().map(|(name, changeset)| planned(&name, changeset, compressor)));
-        layer_count::check(base.layers.len(), layers.len()).map_err(|fault| vec![Fault::Recipe(fault)])?;
+        if let Some(refusal) = layer_count::refusal(base.layers.len(), layers.len()) {
+            return Err(vec![Fault::Recipe(refusal)]);
+        }
         let (config, annotations) = (config::finish(&base.config, &settings), config::annotations(&base, &settings));
         let mut rootfs: Rootfs<'_> = below.clone();
         layers[written.len()..].iter().for_each(|layer| rootfs.push(&layer.changeset));

@@ -1,7 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::sources::moved;
 use crate::layer::path_hash;
-use crate::rootfs::{Entry, EntryKind, ImagePath};
+use crate::recipe::SplitLinks;
+use crate::rootfs::{Content, Entry, EntryKind, ImagePath};
 
 /// Whether large entries are split into several layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,8 +28,8 @@ type Group = (String, Vec<(ImagePath, Entry)>);
 
 /// Splits large groups. Where a file goes depends on its path, and whether it is large, and on nothing beside it, so that it stays
 /// in its layer whatever comes and goes.
-pub(super) fn split(groups: Vec<Group>) -> Vec<Group> {
-    groups.into_iter().flat_map(|group| if content_size(&group) < WORTH_IT { vec![group] } else { parts(group) }).collect()
+pub(super) fn split(groups: Vec<Group>, links: SplitLinks) -> Vec<Group> {
+    groups.into_iter().flat_map(|group| if content_size(&group) < WORTH_IT { vec![group] } else { parts(group, links) }).collect()
 }
 
 fn content_size((_, entries): &Group) -> u64 {
@@ -38,25 +40,37 @@ fn size(entry: &Entry) -> u64 {
     if let EntryKind::File(content) = &entry.kind { content.size() } else { 0 }
 }
 
-fn parts((name, entries): Group) -> Vec<Group> {
+fn parts((name, entries): Group, links: SplitLinks) -> Vec<Group> {
     let linked = linked(&entries);
     let mut parts: BTreeMap<u64, Vec<(ImagePath, Entry)>> = BTreeMap::new();
-    for (path, entry) in entries {
-        // A link stays with its file: in another layer it would be a copy, and for many readers a link into another layer is none.
-        let home = if let EntryKind::HardLink(target) = &entry.kind { linked.get(target).copied() } else { None };
-        let number = home.unwrap_or_else(|| part(&path, size(&entry), entry.kind == EntryKind::Directory));
+    for (path, mut entry) in entries {
+        let mut number = part(&path, size(&entry), entry.kind == EntryKind::Directory);
+        if let EntryKind::HardLink(target) = &entry.kind
+            && let Some((home, content)) = linked.get(target)
+        {
+            // For many readers a link into another layer is none.
+            match links {
+                SplitLinks::WithFile => number = *home,
+                SplitLinks::ByPath => {
+                    number = part(&path, content.size(), false);
+                    if number != *home {
+                        entry.kind = moved(EntryKind::File(content.clone()), target, &path);
+                    }
+                }
+            }
+        }
         parts.entry(number).or_default().push((path, entry));
     }
     let count = PARTS + LARGE_PARTS;
     parts.into_iter().map(|(number, entries)| (format!("{name} (part {} of {count})", number + 1), entries)).collect()
 }
 
-/// Returns the parts of the files that have other names.
-fn linked(entries: &[(ImagePath, Entry)]) -> BTreeMap<ImagePath, u64> {
+/// Returns the files that have other names, and the parts that they are in.
+fn linked(entries: &[(ImagePath, Entry)]) -> BTreeMap<ImagePath, (u64, Content)> {
     let target = |entry: &Entry| if let EntryKind::HardLink(target) = &entry.kind { Some(target.clone()) } else { None };
     let targets: BTreeSet<ImagePath> = entries.iter().filter_map(|(_, entry)| target(entry)).collect();
     let file = |(path, entry): &(ImagePath, Entry)| match &entry.kind {
-        EntryKind::File(content) if targets.contains(path) => Some((path.clone(), part(path, content.size(), false))),
+        EntryKind::File(content) if targets.contains(path) => Some((path.clone(), (part(path, content.size(), false), content.clone()))),
         _ => None,
     };
     entries.iter().filter_map(file).collect()
@@ -77,7 +91,7 @@ fn part(path: &ImagePath, size: u64, is_folder: bool) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rootfs::{Content, Owner, Stat, TreeId};
+    use crate::rootfs::{Owner, Stat, TreeId};
 
     fn path(text: &str) -> ImagePath {
         ImagePath::new(text.as_bytes()).unwrap()
@@ -103,12 +117,12 @@ mod tests {
 
     #[test]
     fn a_file_stays_in_its_layer_whatever_comes_and_goes() {
-        let whole = split(vec![("files".to_owned(), tree(usize::MAX))]);
+        let whole = split(vec![("files".to_owned(), tree(usize::MAX))], SplitLinks::WithFile);
         assert!((12..=20).contains(&whole.len()), "{}", whole.len());
         let all = homes(&whole);
         assert_eq!(all.len(), 2046);
         for left_out in [0, 900, 2001] {
-            let homes = homes(&split(vec![("files".to_owned(), tree(left_out))]));
+            let homes = homes(&split(vec![("files".to_owned(), tree(left_out))], SplitLinks::WithFile));
             assert!(homes.len() == 2045 && homes.iter().all(|(path, name)| all[path] == *name));
         }
         let largest =
@@ -118,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_hard_link_stays_in_the_layer_of_its_file() {
-        let groups = split(vec![("files".to_owned(), tree(usize::MAX))]);
+        let groups = split(vec![("files".to_owned(), tree(usize::MAX))], SplitLinks::WithFile);
         let whole = |groups: &[Group]| groups.iter().map(content_size).sum::<u64>();
         assert_eq!(whole(&groups), whole(&[("files".to_owned(), tree(usize::MAX))]), "no link becomes a copy");
         let mut links = 0;
@@ -133,8 +147,21 @@ mod tests {
     }
 
     #[test]
+    fn a_hard_link_becomes_a_copy_by_the_format_before() {
+        let groups = split(vec![("files".to_owned(), tree(usize::MAX))], SplitLinks::ByPath);
+        let is_link = |(path, _): &&(ImagePath, Entry)| path.to_string().contains("/links-");
+        let links: Vec<&(ImagePath, Entry)> = groups.iter().flat_map(|(_, entries)| entries.iter().filter(is_link)).collect();
+        let copies = links.iter().filter_map(|(path, entry)| match &entry.kind {
+            EntryKind::File(content) => Some(content.found(path).unwrap().1 == b"app/package-7/file-7.js"),
+            _ => None,
+        });
+        let copies: Vec<bool> = copies.collect();
+        assert!(links.len() == 40 && copies.len() > 20 && copies.iter().all(|is_same| *is_same), "{} copies", copies.len());
+    }
+
+    #[test]
     fn small_entries_stay_whole() {
         let groups = vec![("files".to_owned(), vec![file("a", 20 << 20), file("b", 1)])];
-        assert_eq!(split(groups.clone()), groups);
+        assert_eq!(split(groups.clone(), SplitLinks::WithFile), groups);
     }
 }

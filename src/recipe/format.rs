@@ -10,10 +10,23 @@ pub struct Format {
     number: u32,
     gzip: &'static str,
     zstd: &'static str,
+    split_links: SplitLinks,
+}
+
+/// What becomes of a hard link where a large entry is split into several layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SplitLinks {
+    /// It is placed by its own path, and becomes a copy in another layer than its file's.
+    ByPath,
+    /// It stays in the layer of its file.
+    WithFile,
 }
 
 /// The formats that this release can write, oldest first. Tests hold each row against golden bytes and the linked compressors.
-const CARRIED: [Format; 1] = [Format { number: 1, gzip: "libdeflate 1.26", zstd: "zstd 1.5.7" }];
+const CARRIED: [Format; 2] = [
+    Format { number: 1, gzip: "libdeflate 1.26", zstd: "zstd 1.5.7", split_links: SplitLinks::ByPath },
+    Format { number: 2, gzip: "libdeflate 1.26", zstd: "zstd 1.5.7", split_links: SplitLinks::WithFile },
+];
 
 impl Format {
     /// The format of a recipe that names none.
@@ -32,6 +45,11 @@ impl Format {
     /// Returns the number, as `[image] format` and locks name it.
     pub fn number(self) -> u32 {
         self.number
+    }
+
+    /// Returns what becomes of hard links where a large entry is split.
+    pub fn split_links(self) -> SplitLinks {
+        self.split_links
     }
 
     /// Returns the library that compresses, and its version: `libdeflate 1.26`. Empty when nothing is compressed.

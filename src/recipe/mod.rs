@@ -9,6 +9,7 @@
 //! **To add a key**: a documented field with an example in `schema/`, its meaning in `check/`, and a field in `model`.
 
 mod arguments;
+mod base_variable;
 mod check;
 mod format;
 mod model;
@@ -22,10 +23,10 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Severity};
 
-pub use format::Format;
+pub use format::{Format, SplitLinks};
 pub use model::{
-    Base, DebianArchive, DebianBase, Destination, DirectoryEntry, FilesEntry, FilesSource, Healthcheck, Inherit, Layers, LinkEntry,
-    PlatformRecipe, Port, Process, Recipe, Replaces, Spanned, Symlinks, UnprovedEntry, UserChoice,
+    Base, BaseVariable, DebianArchive, DebianBase, Destination, DirectoryEntry, FilesEntry, FilesSource, Healthcheck, Inherit, Layers,
+    LinkEntry, PlatformRecipe, Port, Process, Recipe, Replaces, Spanned, Symlinks, UnprovedEntry, UserChoice,
 };
 pub use parse::RecipeText;
 pub use placeholder::{PlaceholderFault, Placeholders};

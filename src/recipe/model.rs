@@ -339,6 +339,32 @@ pub struct Process {
     pub volumes: Vec<Spanned<ImagePath>>,
     /// The health check.
     pub healthcheck: Option<Healthcheck>,
+    /// The base's variables that belong into texts of it: [`PlatformRecipe::with_base_variables`] puts them there.
+    pub base_variables: Vec<BaseVariable>,
+}
+
+/// A variable of the base that belongs into a text of the recipe, written as `{image.env.NAME}`. Its value is known once the base is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseVariable {
+    /// The variable's name, and where the placeholder stands.
+    pub name: Spanned<String>,
+    /// The text that it belongs into.
+    pub(super) text: ProcessText,
+    /// How many bytes of that text stand before it.
+    pub(super) offset: usize,
+}
+
+/// A text of `[process]` that may name variables of the base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ProcessText {
+    /// The value of this variable.
+    Environment(String),
+    /// A word of the entrypoint.
+    Entrypoint(usize),
+    /// A word of the command.
+    Command(usize),
+    /// A word of the health check's command.
+    Healthcheck(usize),
 }
 
 /// A port on which the process listens.
@@ -368,6 +394,8 @@ pub struct Healthcheck {
     pub timeout: Option<Duration>,
     /// How long the process may take to start.
     pub start_period: Option<Duration>,
+    /// The time between two checks while the process starts.
+    pub start_interval: Option<Duration>,
     /// How many checks must fail in a row.
     pub retries: Option<u32>,
 }

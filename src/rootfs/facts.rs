@@ -29,7 +29,7 @@ pub struct LayerFact {
 pub enum LayerEntry {
     /// It adds or replaces.
     Add(Fact),
-    /// It is another name of an earlier file.
+    /// It is another name of an earlier entry of the layer that is no folder.
     Link(ImagePath),
     /// It hides what lies below (image-spec, `layer.md`, "Whiteouts").
     Whiteout,

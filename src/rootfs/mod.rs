@@ -8,6 +8,7 @@ mod access;
 mod accounts;
 mod attributes;
 mod changeset;
+mod contents;
 mod elf;
 mod entry;
 mod facts;

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use super::{Changeset, Content, Entry, EntryKind, Fact, FactKind, Head, ImagePath, ImageText, LayerEntry, LayerFacts};
 
@@ -16,7 +17,11 @@ const HELD: u64 = 256 << 20;
 /// Changesets are borrowed and not merged: a second copy of a large folder's entries would double the memory.
 #[derive(Debug, Clone, Default)]
 pub struct Rootfs<'a> {
-    layers: BTreeMap<ImagePath, Layered>,
+    pub(super) layers: BTreeMap<ImagePath, Layered>,
+    /// The entries that files of the layers have their bytes from, where these are not the files' own: those of hard links, and of paths through links.
+    pub(super) sources: BTreeMap<ImagePath, ImagePath>,
+    /// The contents of files of the layers that were read for what is built on them, by their real paths.
+    pub(super) contents: BTreeMap<ImagePath, Arc<[u8]>>,
     /// What upper layers hide of lower ones.
     hidden: Vec<HiddenFile>,
     /// How many layers were applied.
@@ -93,21 +98,18 @@ impl<'a> Rootfs<'a> {
             self.held += entry.path.as_bytes().len() as u64;
             match &entry.fact {
                 LayerEntry::Add(fact) => {
-                    if let FactKind::Symlink(ImageText(target)) = &fact.kind {
-                        self.held += target.len() as u64;
-                    }
-                    if let FactKind::File { head, .. } = &fact.kind {
-                        self.held += head.weight() as u64;
-                    }
-                    self.held += fact.attributes.weight() as u64;
+                    self.held += weight(fact);
                     let path = self.real_path(&entry.path);
-                    self.add(&path, fact.clone());
+                    self.add(&path, fact.clone(), &entry.path);
                 }
                 LayerEntry::Link(target) => {
                     let target = self.real_path(target);
-                    if let Some(file) = self.layers.get(&target).cloned() {
+                    if let Some(fact) = self.layers.get(&target).map(|file| file.fact.clone()) {
+                        // Each name has a copy.
+                        self.held += weight(&fact);
                         let path = self.real_path(&entry.path);
-                        self.add(&path, file.fact);
+                        let source = self.sources.get(&target).unwrap_or(&target).clone();
+                        self.add(&path, fact, &source);
                     }
                 }
                 LayerEntry::Whiteout | LayerEntry::Opaque => {}
@@ -151,7 +153,8 @@ impl<'a> Rootfs<'a> {
         let mut changesets: Vec<&'b Changeset> = self.changesets.clone();
         changesets.push(changeset);
         let (layers, hidden) = (self.layers.clone(), self.hidden.clone());
-        Rootfs { layers, hidden, applied: self.applied, changesets, steps: self.steps, held: self.held }
+        let (sources, contents) = (self.sources.clone(), self.contents.clone());
+        Rootfs { layers, sources, contents, hidden, applied: self.applied, changesets, steps: self.steps, held: self.held }
     }
 
     /// Puts a changeset on top.
@@ -273,7 +276,8 @@ impl<'a> Rootfs<'a> {
         (Resolved::File(here, fact), steps)
     }
 
-    fn add(&mut self, path: &ImagePath, fact: Fact) {
+    /// Adds a file whose bytes are those of the entry `source`.
+    fn add(&mut self, path: &ImagePath, fact: Fact, source: &ImagePath) {
         if path.is_root() {
             return;
         }
@@ -285,6 +289,11 @@ impl<'a> Rootfs<'a> {
             self.hide(path);
         }
         let layer = self.applied;
+        self.sources.remove(path);
+        if source != path && matches!(fact.kind, FactKind::File { .. }) {
+            self.held += source.as_bytes().len() as u64;
+            self.sources.insert(path.clone(), source.clone());
+        }
         self.layers.insert(path.clone(), Layered { fact, layer });
         // Layers need not name the folders above their files: unpackers make these as they usually are.
         let mut above = path.parent();
@@ -319,6 +328,16 @@ impl<'a> Rootfs<'a> {
             self.hide(path);
         }
     }
+}
+
+/// Returns how many bytes a file's fact holds beside its path.
+fn weight(fact: &Fact) -> u64 {
+    let kind = match &fact.kind {
+        FactKind::Symlink(ImageText(target)) => target.len(),
+        FactKind::File { head, content, .. } => head.weight() + content.as_ref().map_or(0, |content| content.len()),
+        FactKind::Directory | FactKind::Device(_) | FactKind::Fifo => 0,
+    };
+    (kind + fact.attributes.weight()) as u64
 }
 
 fn fact_of(entry: &Entry) -> Option<Fact> {

@@ -10,12 +10,13 @@ use serde_json::Value;
 
 use super::layout::{MARK, disk};
 use super::layout_index::{FullNames, layout_index};
+use super::listed::{Chosen, Listed, media_type_of};
 use super::publication::{Blobs, Publication};
-use super::referrers::{images, referrer, referrers_among};
+use super::referrers::{referrer, referrers_among};
 use crate::layer::{MemberKind, StrictTar};
 use crate::oci::{
-    ANNOTATION_REF_NAME, BlobSource, Descriptor, Digest, Index, MANIFEST_LIMIT, MediaType, Parsed, Progress, RawManifest, Selector, Store,
-    StoreError, StoreFault, Tag, Verified, Written, canonical_json,
+    BlobSource, Descriptor, Digest, DocumentFault, MANIFEST_LIMIT, MediaType, Progress, RawManifest, Selector, Store, StoreError,
+    StoreFault, Tag, Verified, Written, canonical_json,
 };
 
 /// Writes an image as a layout in a tar, with the same bytes for the same image. Its index names the root by these tags
@@ -42,8 +43,8 @@ pub fn write(publication: &Publication, tags: &[Tag], names: &FullNames, out: &m
 
 fn index_of(publication: &Publication, tags: &[Tag], names: &FullNames) -> io::Result<Value> {
     let root = &publication.root;
-    let named = |tag: &Tag| names.entry(root.descriptor(), tag);
-    let mut manifests: Vec<Descriptor> = if tags.is_empty() { vec![root.descriptor()] } else { tags.iter().map(named).collect() };
+    let tagged = |tag: &Tag| names.entry(root.descriptor(), tag);
+    let mut manifests: Vec<Descriptor> = if tags.is_empty() { vec![root.descriptor()] } else { tags.iter().map(tagged).collect() };
     for artifact in &publication.referrers {
         manifests.push(referrer(artifact).map_err(io::Error::other)?.descriptor);
     }
@@ -221,30 +222,31 @@ impl Archive {
         Err(hint.into_iter().fold(failure, StoreError::hint))
     }
 
-    /// Returns the manifest or index of a tag, or the only one.
+    /// Returns the manifest or index that is selected, or the only one, as a [`super::layout::Layout`] does.
     ///
     /// # Errors
     /// When there is none.
-    pub fn read_tagged(&self, tag: Option<&Tag>) -> Result<RawManifest, StoreError> {
-        if let Some(tag) = tag {
-            return self.read_manifest(&Selector::Tag(tag.clone()));
+    pub fn read_selected(&self, selector: Option<&Selector>) -> Result<RawManifest, StoreError> {
+        if let Some(selector) = selector {
+            return self.read_manifest(selector);
         }
-        let entries = images(self.entries()?);
-        match entries.as_slice() {
-            [first, rest @ ..] if rest.iter().all(|entry| entry.digest == first.digest) => self.manifest_of(first),
-            _ => {
-                let message = format!("the archive `{}` holds {} images", self.files.path.display(), entries.len());
-                Err(StoreError::new(StoreFault::Missing, message).hint("name one behind a colon: `oci-archive:FILE:TAG`"))
-            }
+        let container = format!("the archive `{}`", self.files.path.display());
+        self.chosen(self.listed()?.only(&container, |entry| self.manifest_of(entry))?)
+    }
+
+    fn chosen(&self, chosen: Chosen) -> Result<RawManifest, StoreError> {
+        match chosen {
+            Chosen::Entry(entry) => self.manifest_of(&entry),
+            Chosen::Index(raw) => Ok(raw),
         }
     }
 
-    fn entries(&self) -> Result<Vec<Descriptor>, StoreError> {
-        let bytes = self.files.small("index.json")?;
-        let broken = |fault| {
-            StoreError::new(StoreFault::Corrupt, format!("`index.json` of `{}` is broken", self.files.path.display())).caused_by(fault)
-        };
-        Ok(Parsed::<Index>::read(&bytes, &MediaType::Index).map_err(broken)?.view().manifests.clone())
+    fn listed(&self) -> Result<Listed, StoreError> {
+        Listed::read(self.files.small("index.json")?).map_err(|fault| self.broken(fault))
+    }
+
+    fn broken(&self, fault: DocumentFault) -> StoreError {
+        StoreError::new(StoreFault::Corrupt, format!("`index.json` of `{}` is broken", self.files.path.display())).caused_by(fault)
     }
 
     fn manifest_of(&self, descriptor: &Descriptor) -> Result<RawManifest, StoreError> {
@@ -271,21 +273,18 @@ impl Store for Archive {
     }
 
     fn read_manifest(&self, selector: &Selector) -> Result<RawManifest, StoreError> {
-        let entries = self.entries()?;
-        let found = entries.iter().find(|entry| match selector {
-            Selector::Tag(tag) => entry.annotations.get(ANNOTATION_REF_NAME).map(String::as_str) == Some(tag.as_str()),
-            Selector::Digest(digest) => entry.digest == *digest,
-        });
-        if let Some(found) = found {
-            return self.manifest_of(found);
+        let listed = self.listed()?;
+        let found = listed.selected(selector, |entry| self.manifest_of(entry)).map_err(|fault| self.broken(fault))?;
+        if let Some(chosen) = found {
+            return self.chosen(chosen);
         }
         let Selector::Digest(digest) = selector else {
-            return Err(StoreError::new(StoreFault::Missing, format!("`{}` has no image `{selector}`", self.name())));
+            let error = StoreError::new(StoreFault::Missing, format!("`{}` has no image `{selector}`", self.name()));
+            return Err(listed.names().into_iter().fold(error, |error, names| error.hint(format!("it has {names}"))));
         };
         let (_, size) = self.files.file(&blob_name(digest))?;
         let raw = self.manifest_of(&Descriptor::new(MediaType::Manifest, *digest, size))?;
-        let named = crate::oci::strict_json(&raw.bytes).ok().and_then(|value| value["mediaType"].as_str().map(MediaType::from));
-        Ok(RawManifest { media_type: named.unwrap_or(MediaType::Manifest), ..raw })
+        Ok(RawManifest { media_type: media_type_of(&raw.bytes), ..raw })
     }
 
     fn has_blob(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
@@ -306,7 +305,7 @@ impl Store for Archive {
     }
 
     fn referrers(&self, subject: &Digest, artifact_type: Option<&str>) -> Result<Vec<Descriptor>, StoreError> {
-        referrers_among(&self.entries()?, subject, artifact_type, |entry| self.manifest_of(entry))
+        referrers_among(self.listed()?.entries(), subject, artifact_type, |entry| self.manifest_of(entry))
     }
 
     fn attach(&self, _: &[RawManifest]) -> Result<(), StoreError> {
@@ -340,7 +339,7 @@ mod tests {
         write(&attached, &[], &FullNames::default(), &mut bytes).unwrap();
         std::fs::write(&path, &bytes).unwrap();
         let archive = Archive::open(&path).unwrap();
-        assert_eq!(archive.read_tagged(None).unwrap(), attached.root);
+        assert_eq!(archive.read_selected(None).unwrap(), attached.root);
         let found = archive.referrers(&attached.digest(), Some("a/b")).unwrap();
         assert_eq!(found, [Descriptor { artifact_type: Some("a/b".to_owned()), ..artifact.descriptor() }]);
         assert!(archive.attach(&[artifact]).is_err());
@@ -360,9 +359,9 @@ mod tests {
         assert!(bytes == again);
         std::fs::write(&path, &bytes).unwrap();
         let archive = Archive::open(&path).unwrap();
-        assert_eq!(archive.read_tagged(None).unwrap(), publication().root);
-        assert_eq!(archive.read_tagged(Some(&"two".parse().unwrap())).unwrap(), publication().root);
-        assert!(archive.read_tagged(Some(&"three".parse().unwrap())).is_err());
+        assert_eq!(archive.read_selected(None).unwrap(), publication().root);
+        assert_eq!(archive.read_selected(Some(&Selector::Tag("two".parse().unwrap()))).unwrap(), publication().root);
+        assert!(archive.read_selected(Some(&Selector::Tag("three".parse().unwrap()))).is_err());
         let descriptor = Descriptor::of(MediaType::Config, b"blob");
         assert_eq!(archive.open_blob(&descriptor).unwrap().read_all(9).unwrap(), b"blob");
         std::fs::write(&path, &bytes[..bytes.len() - 1500]).unwrap();

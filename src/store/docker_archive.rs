@@ -1,4 +1,5 @@
-//! What `docker save` writes and `docker load` reads: one platform, uncompressed layers (Docker's image specification 1.2).
+//! What `docker save` writes and `docker load` reads: one platform (Docker's image specification 1.2). Written layers are plain tars; those that are
+//! read may be compressed, as crane and engines on containerd write them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use super::archive::{TarFiles, TarWriter, read_only};
 use super::layout::disk;
 use super::publication::Publication;
-use crate::layer::{Decompressed, Limits};
+use crate::layer::{Decompressed, Limits, compression_of};
 use crate::oci::{
     BlobSource, Compression, Config, Descriptor, Digest, Hasher, ImageReference, MANIFEST_LIMIT, Manifest, MediaType, Parsed, Progress,
     RawManifest, Selector, Store, StoreError, StoreFault, Tag, Verified, Written, canonical_json,
@@ -93,7 +94,8 @@ impl<R: Read> Read for Hashed<R> {
     }
 }
 
-/// A Docker archive that is read, as the OCI image that it means: the same config, and the layers as plain tars.
+/// A Docker archive that is read, as the OCI image that it means: the same config, and the layers as the archive holds them. How a layer is
+/// compressed is seen by its bytes: no name in the archive says so.
 #[derive(Debug)]
 pub struct DockerArchive {
     files: TarFiles,
@@ -132,10 +134,18 @@ impl DockerArchive {
         }
         let mut names = BTreeMap::from([(config.digest(), config_name.to_owned())]);
         let mut layers = Vec::new();
+        // One file may be several layers, and is hashed once.
+        let mut compressed: BTreeMap<&str, Descriptor> = BTreeMap::new();
         for (name, diff_id) in layer_names.iter().zip(diff_ids) {
-            let (_, size) = files.file(name)?;
-            names.insert(*diff_id, (*name).to_owned());
-            layers.push(Descriptor::new(MediaType::Layer(Compression::None), *diff_id, size));
+            let layer = match compressed.get(name) {
+                Some(layer) => layer.clone(),
+                None => describe(&files, name, *diff_id)?,
+            };
+            if layer.media_type != MediaType::Layer(Compression::None) {
+                compressed.insert(name, layer.clone());
+            }
+            names.insert(layer.digest, (*name).to_owned());
+            layers.push(layer);
         }
         let manifest =
             Manifest { config: config.descriptor().clone(), layers, annotations: BTreeMap::new(), artifact_type: None, subject: None };
@@ -148,6 +158,23 @@ impl DockerArchive {
     pub fn manifest(&self) -> &RawManifest {
         &self.manifest
     }
+}
+
+/// Describes a layer of an archive. A plain one has the digest that the config names, which its reader checks; a compressed one is read
+/// to learn its own.
+fn describe(files: &TarFiles, name: &str, diff_id: Digest) -> Result<Descriptor, StoreError> {
+    let (mut file, size) = files.file(name)?;
+    let failed = |error| disk("read", &files.path, error);
+    let mut beginning = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut beginning).map_err(failed)?;
+    let compression = compression_of(&beginning);
+    if compression == Compression::None {
+        return Ok(Descriptor::new(MediaType::Layer(compression), diff_id, size));
+    }
+    let mut content = Hashed { inner: (&beginning[..]).chain(file), hasher: Hasher::default() };
+    io::copy(&mut content, &mut io::sink()).map_err(failed)?;
+    let (digest, size) = content.hasher.finish();
+    Ok(Descriptor::new(MediaType::Layer(compression), digest, size))
 }
 
 impl Store for DockerArchive {
@@ -190,6 +217,44 @@ impl Store for DockerArchive {
 mod tests {
     use super::*;
     use crate::oci::Platform;
+
+    /// Writes an archive as crane does: names that say nothing true, and layers in any form.
+    fn archive(folder: &Path, tar: &[u8], blobs: &[(&str, Vec<u8>)]) -> std::path::PathBuf {
+        let config = Config::new(&Platform::default_target()).with_diff_ids(vec![Digest::of(tar); blobs.len()]);
+        let config = Parsed::write(config, MediaType::Config).unwrap();
+        let layers: Vec<&str> = blobs.iter().map(|(name, _)| *name).collect();
+        let manifest = json!([{ "Config": config.digest().to_string(), "RepoTags": null, "Layers": layers }]).to_string();
+        let path = folder.join("image.tar");
+        let mut file = std::fs::File::create(&path).unwrap();
+        let mut out = TarWriter::new(&mut file);
+        out.file(&config.digest().to_string(), config.bytes().len() as u64, &mut config.bytes()).unwrap();
+        let written: BTreeMap<&str, &Vec<u8>> = blobs.iter().map(|(name, blob)| (*name, blob)).collect();
+        for (name, blob) in written {
+            out.file(name, blob.len() as u64, &mut &blob[..]).unwrap();
+        }
+        out.file("manifest.json", manifest.len() as u64, &mut manifest.as_bytes()).unwrap();
+        out.finish().unwrap();
+        path
+    }
+
+    #[test]
+    fn layers_are_taken_for_what_their_bytes_are() {
+        let tar = [0; 1024].to_vec();
+        let mut encoder = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+        encoder.write_all(&tar).unwrap();
+        let (gzip, zstd) = (encoder.finish().unwrap(), zstd::encode_all(&tar[..], 3).unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = [("a.tar.gz", gzip.clone()), ("b.tar.gz", zstd), ("c.tar.gz", tar.clone()), ("a.tar.gz", gzip.clone())];
+        let archive = DockerArchive::open(&archive(folder.path(), &tar, &blobs)).unwrap();
+        let manifest = archive.manifest().parse::<Manifest>().unwrap();
+        let layers = &manifest.view().layers;
+        for ((layer, (_, blob)), form) in
+            layers.iter().zip(&blobs).zip([Compression::Gzip, Compression::Zstd, Compression::None, Compression::Gzip])
+        {
+            assert_eq!((&layer.media_type, layer.digest, layer.size), (&MediaType::Layer(form), Digest::of(blob), blob.len() as u64));
+            assert_eq!(archive.open_blob(layer).unwrap().read_all(9999).unwrap(), *blob);
+        }
+    }
 
     #[test]
     fn what_is_written_is_read_back() {

@@ -5,18 +5,16 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::layout_index::{FullNames, layout_index};
-use super::referrers::{images, referrer, referrers_among};
+use super::listed::{Chosen, Listed, media_type_of};
+use super::referrers::{referrer, referrers_among};
 use crate::host::{UNFINISHED, Unfinished, sweep};
 use crate::oci::{
-    ANNOTATION_REF_NAME, BlobSource, Descriptor, Digest, Index, MANIFEST_LIMIT, MediaType, Parsed, Progress, RawManifest, Selector, Store,
+    ANNOTATION_REF_NAME, BlobSource, Descriptor, Digest, DocumentFault, MANIFEST_LIMIT, MediaType, Progress, RawManifest, Selector, Store,
     StoreError, StoreFault, Tag, Verified, Written, canonical_json,
 };
 
 /// The content of `oci-layout`.
 pub(super) const MARK: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
-
-/// How many names of a layout a message lists.
-const NAMES_SHOWN: usize = 20;
 
 /// An OCI image layout.
 #[derive(Debug)]
@@ -91,42 +89,41 @@ impl Layout {
         lock().map_err(|error| disk("lock", &self.folder, error))
     }
 
-    /// Returns the manifest or index of a layout that holds one.
+    /// Returns the manifest or index of a layout that holds one; where it lists images for several platforms under one name or none, an index
+    /// of them.
     ///
     /// # Errors
-    /// When it holds none or several.
+    /// When it holds none, or several under different names.
     pub fn read_only_manifest(&self) -> Result<RawManifest, StoreError> {
-        let entries = images(self.entries()?);
-        match entries.as_slice() {
-            [only] => self.manifest_of(only),
-            [] => Err(StoreError::new(StoreFault::Missing, format!("the layout `{}` holds no image", self.folder.display()))),
-            [first, rest @ ..] if rest.iter().all(|entry| entry.digest == first.digest) => self.manifest_of(first),
-            several => {
-                let names: Vec<&str> =
-                    several.iter().filter_map(|entry| entry.annotations.get(ANNOTATION_REF_NAME)).map(String::as_str).collect();
-                let message = format!("the layout `{}` holds {} images", self.folder.display(), several.len());
-                let names: Vec<String> = names.iter().map(|name| format!("`{}`", name.escape_debug())).collect();
-                Err(StoreError::new(StoreFault::Missing, message).hint(format!("name one behind a colon: {}", names.join(", "))))
-            }
-        }
+        let container = format!("the layout `{}`", self.folder.display());
+        self.chosen(self.listed()?.only(&container, |entry| self.manifest_of(entry))?)
     }
 
-    /// Returns the manifest or index of a tag, or the only one.
+    /// Returns the manifest or index that is selected, or the only one.
     ///
     /// # Errors
     /// When there is none.
-    pub fn read_tagged(&self, tag: Option<&Tag>) -> Result<RawManifest, StoreError> {
-        tag.map_or_else(|| self.read_only_manifest(), |tag| self.read_manifest(&Selector::Tag(tag.clone())))
+    pub fn read_selected(&self, selector: Option<&Selector>) -> Result<RawManifest, StoreError> {
+        selector.map_or_else(|| self.read_only_manifest(), |selector| self.read_manifest(selector))
+    }
+
+    fn chosen(&self, chosen: Chosen) -> Result<RawManifest, StoreError> {
+        match chosen {
+            Chosen::Entry(entry) => self.manifest_of(&entry),
+            Chosen::Index(raw) => Ok(raw),
+        }
+    }
+
+    fn listed(&self) -> Result<Listed, StoreError> {
+        Listed::read(self.read_file(Path::new("index.json"), MANIFEST_LIMIT)?).map_err(|fault| self.broken(fault))
+    }
+
+    fn broken(&self, fault: DocumentFault) -> StoreError {
+        StoreError::new(StoreFault::Corrupt, format!("`index.json` of the layout `{}` is broken", self.folder.display())).caused_by(fault)
     }
 
     fn entries(&self) -> Result<Vec<Descriptor>, StoreError> {
-        let bytes = self.read_file(Path::new("index.json"), MANIFEST_LIMIT)?;
-        let index = Parsed::<Index>::read(&bytes, &MediaType::Index);
-        let broken = |fault| {
-            StoreError::new(StoreFault::Corrupt, format!("`index.json` of the layout `{}` is broken", self.folder.display()))
-                .caused_by(fault)
-        };
-        Ok(index.map_err(broken)?.view().manifests.clone())
+        Ok(self.listed()?.entries().to_vec())
     }
 
     fn manifest_of(&self, descriptor: &Descriptor) -> Result<RawManifest, StoreError> {
@@ -202,28 +199,21 @@ impl Store for Layout {
 
     fn read_manifest(&self, selector: &Selector) -> Result<RawManifest, StoreError> {
         let by_digest = matches!(selector, Selector::Digest(_));
-        let entries = if by_digest && !self.has_index() { Vec::new() } else { self.entries()? };
-        let found = match selector {
-            Selector::Tag(tag) => {
-                entries.iter().find(|entry| entry.annotations.get(ANNOTATION_REF_NAME).map(String::as_str) == Some(tag.as_str()))
-            }
-            Selector::Digest(digest) => entries.iter().find(|entry| entry.digest == *digest),
-        };
-        if let Some(descriptor) = found {
-            return self.manifest_of(descriptor);
+        let listed = if by_digest && !self.has_index() { None } else { Some(self.listed()?) };
+        let found = listed.as_ref().map(|listed| listed.selected(selector, |entry| self.manifest_of(entry))).transpose();
+        if let Some(chosen) = found.map_err(|fault| self.broken(fault))?.flatten() {
+            return self.chosen(chosen);
         }
         let missing = || {
             let error = StoreError::new(StoreFault::Missing, format!("the layout `{}` has no image `{selector}`", self.folder.display()));
-            let names = entries.iter().filter_map(|entry| entry.annotations.get(ANNOTATION_REF_NAME));
-            let names: Vec<String> = names.take(NAMES_SHOWN).map(|name| format!("`:{}`", name.escape_debug())).collect();
-            if names.is_empty() { error } else { error.hint(format!("it has {}", names.join(", "))) }
+            let names = listed.as_ref().and_then(Listed::names);
+            names.into_iter().fold(error, |error, names| error.hint(format!("it has {names}")))
         };
         // A manifest below an index is named by its digest alone; the document says what it is.
         let Selector::Digest(digest) = selector else { return Err(missing()) };
         let size = fs::symlink_metadata(self.blob_path(digest)).map_err(|_| missing())?.len();
         let raw = self.manifest_of(&Descriptor::new(MediaType::Manifest, *digest, size))?;
-        let named = crate::oci::strict_json(&raw.bytes).ok().and_then(|value| value["mediaType"].as_str().map(MediaType::from));
-        Ok(RawManifest { media_type: named.unwrap_or(MediaType::Manifest), ..raw })
+        Ok(RawManifest { media_type: media_type_of(&raw.bytes), ..raw })
     }
 
     fn has_blob(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
@@ -379,7 +369,7 @@ mod tests {
         assert_eq!((found[1].artifact_type.as_deref(), found[1].annotations["a"].as_str()), (Some("a/sbom"), "a/sbom"));
         assert_eq!(layout.referrers(&subject.digest, Some("a/sbom")).unwrap(), found[1..]);
         assert_eq!(layout.referrers(&Digest::of(b"other"), None).unwrap(), []);
-        assert_eq!(layout.read_tagged(None).unwrap(), image);
+        assert_eq!(layout.read_selected(None).unwrap(), image);
         assert!(layout.attach(&[image]).is_err_and(|error| error.fault == StoreFault::Corrupt));
 
         // A list that another tool keeps under the fallback tag.
@@ -389,7 +379,7 @@ mod tests {
         layout.write_manifest(&list.to_raw().unwrap(), Some(&Tag::of_digest(&subject.digest))).unwrap();
         assert_eq!(layout.referrers(&subject.digest, Some("a/vex")).unwrap(), [foreign]);
         assert_eq!(layout.referrers(&subject.digest, None).unwrap().len(), 3);
-        assert_eq!(layout.read_tagged(None).unwrap(), manifest("image"));
+        assert_eq!(layout.read_selected(None).unwrap(), manifest("image"));
     }
 
     #[test]

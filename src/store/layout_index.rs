@@ -44,8 +44,8 @@ mod tests {
     fn an_entry_has_its_tag_and_its_full_name() {
         let names = FullNames::new(vec!["a.example/shop/api:1".parse().unwrap(), "b.example/api:1".parse().unwrap()]);
         let entry = |tag: &str| names.entry(Descriptor::of(MediaType::Manifest, b"{}"), &tag.parse().unwrap()).annotations;
-        let named = entry("1");
-        assert_eq!((named[ANNOTATION_REF_NAME].as_str(), named[ANNOTATION_IMAGE_NAME].as_str()), ("1", "a.example/shop/api:1"));
+        let first = entry("1");
+        assert_eq!((first[ANNOTATION_REF_NAME].as_str(), first[ANNOTATION_IMAGE_NAME].as_str()), ("1", "a.example/shop/api:1"));
         let other = entry("2");
         assert_eq!((other[ANNOTATION_REF_NAME].as_str(), other.get(ANNOTATION_IMAGE_NAME)), ("2", None));
     }

@@ -3,15 +3,15 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::diagnostic::nearest;
-use crate::oci::{ImageReference, ReferenceFault, Tag};
+use crate::oci::{ImageReference, ReferenceFault, Selector};
 
 /// Where an image is or goes, as it is written on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// `oci:DIR[:TAG]`: an OCI image layout.
-    Layout(PathBuf, Option<Tag>),
-    /// `oci-archive:FILE[:TAG]`: an OCI image layout in a tar.
-    Archive(PathBuf, Option<Tag>),
+    /// `oci:DIR[:TAG|@DIGEST]`: an OCI image layout.
+    Layout(PathBuf, Option<Selector>),
+    /// `oci-archive:FILE[:TAG|@DIGEST]`: an OCI image layout in a tar.
+    Archive(PathBuf, Option<Selector>),
     /// `docker-archive:FILE`: what `docker save` writes.
     DockerArchive(PathBuf),
     /// `docker-daemon:`: the engine.
@@ -77,12 +77,12 @@ impl FromStr for Location {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let Some((kind, rest)) = text.split_once(':') else { return Ok(Self::Registry(text.parse()?)) };
         let path = || {
-            let (path, tag) = path_and_tag(rest);
-            if path.as_os_str().is_empty() { Err(LocationFault::Path(kind.to_owned())) } else { Ok((path, tag)) }
+            let (path, selector) = path_and_selector(rest);
+            if path.as_os_str().is_empty() { Err(LocationFault::Path(kind.to_owned())) } else { Ok((path, selector)) }
         };
         match kind {
-            "oci" => path().map(|(path, tag)| Self::Layout(path, tag)),
-            "oci-archive" => path().map(|(path, tag)| Self::Archive(path, tag)),
+            "oci" => path().map(|(path, selector)| Self::Layout(path, selector)),
+            "oci-archive" => path().map(|(path, selector)| Self::Archive(path, selector)),
             // Its names come from the recipe; what follows the file, as skopeo writes it, is a name and not part of the path.
             "docker-archive" => path().map(|(path, _)| Self::DockerArchive(path)),
             "docker-daemon" => Ok(Self::DockerDaemon),
@@ -96,10 +96,13 @@ impl FromStr for Location {
     }
 }
 
-/// A file or folder may hold a colon; what follows the last one is a tag only if it can be one.
-fn path_and_tag(text: &str) -> (PathBuf, Option<Tag>) {
-    match text.rsplit_once(':').and_then(|(path, tag)| Some((path, tag.parse::<Tag>().ok()?))) {
-        Some((path, tag)) => (PathBuf::from(path), Some(tag)),
+/// Splits `PATH`, `PATH:TAG` and `PATH@DIGEST`. A path may hold a colon and an at sign; what follows the last one is a tag or digest only if it
+/// can be one.
+pub fn path_and_selector(text: &str) -> (PathBuf, Option<Selector>) {
+    let by_digest = || text.rsplit_once('@').and_then(|(path, digest)| Some((path, Selector::Digest(digest.parse().ok()?))));
+    let by_tag = || text.rsplit_once(':').and_then(|(path, tag)| Some((path, Selector::Tag(tag.parse().ok()?))));
+    match by_digest().or_else(by_tag) {
+        Some((path, selector)) => (PathBuf::from(path), Some(selector)),
         None => (PathBuf::from(text), None),
     }
 }
@@ -110,15 +113,15 @@ fn looks_like_a_path(rest: &str) -> bool {
 
 impl fmt::Display for Location {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kind, path, tag) = match self {
-            Self::Layout(path, tag) => ("oci", path, tag.as_ref()),
-            Self::Archive(path, tag) => ("oci-archive", path, tag.as_ref()),
+        let (kind, path, selector) = match self {
+            Self::Layout(path, selector) => ("oci", path, selector.as_ref()),
+            Self::Archive(path, selector) => ("oci-archive", path, selector.as_ref()),
             Self::DockerArchive(path) => ("docker-archive", path, None),
             Self::DockerDaemon => return formatter.write_str("docker-daemon:"),
             Self::Registry(reference) => return reference.fmt(formatter),
         };
         write!(formatter, "{kind}:{}", path.display())?;
-        tag.map_or(Ok(()), |tag| write!(formatter, ":{tag}"))
+        selector.map_or(Ok(()), |selector| selector.fmt(formatter))
     }
 }
 
@@ -127,10 +130,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_told_apart() {
+    fn locations_are_told_apart() {
         for (text, expected) in [
             ("oci:image", Some("oci:image")),
             ("oci:out/image:1.4", Some("oci:out/image:1.4")),
+            ("oci:out/a@b:1.4", Some("oci:out/a@b:1.4")),
+            (
+                "oci:out@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                Some("oci:out@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            ),
             ("oci-archive:/tmp/x.tar", Some("oci-archive:/tmp/x.tar")),
             ("docker-archive:x.tar", Some("docker-archive:x.tar")),
             ("docker-archive:x.tar:shop/api:dev", Some("docker-archive:x.tar:shop/api")),

@@ -11,6 +11,7 @@ pub mod archive;
 pub mod docker_archive;
 pub mod layout;
 mod layout_index;
+mod listed;
 mod location;
 mod publication;
 pub mod publish;
@@ -18,5 +19,5 @@ mod referrers;
 pub mod registry;
 
 pub use layout_index::FullNames;
-pub use location::{Location, LocationFault};
+pub use location::{Location, LocationFault, path_and_selector};
 pub use publication::{Blobs, Publication};

@@ -18,7 +18,7 @@ pub(super) fn referrer(raw: &RawManifest) -> Result<Referrer, StoreError> {
 pub(super) fn images(entries: Vec<Descriptor>) -> Vec<Descriptor> {
     let is_image = |entry: &Descriptor| match entry.annotations.get(ANNOTATION_REF_NAME) {
         Some(name) => !is_fallback_tag(name),
-        None => entry.artifact_type.is_none(),
+        None => !entry.is_called_artifact(),
     };
     let found: Vec<Descriptor> = entries.iter().filter(|entry| is_image(entry)).cloned().collect();
     if found.is_empty() { entries } else { found }

@@ -340,6 +340,42 @@ fn an_excluded_library_that_is_needed_is_missed_at_build_time() {
     assert!(!project.path("other").exists());
 }
 
+#[test]
+fn what_a_package_misses_and_nothing_reaches_is_a_warning() {
+    let static_program = elf::Elf { machine: 62, ..elf::Elf::default() }.write();
+    let plugin = elf::Elf { machine: 62, soname: Some("gl.so"), needed: &["libone.so.1"], ..elf::Elf::default() }.write();
+    let library = elf::Elf { machine: 62, soname: Some("libone.so.1"), ..elf::Elf::default() }.write();
+    let packages = [
+        deb("app", "1")
+            .field("Depends: libone1")
+            .program("usr/bin/app", &static_program)
+            .program("usr/bin/script", b"#!/bin/sh\nexec app\n")
+            .program("usr/lib/app/app.bin", &static_program)
+            .program("usr/bin/wrapper", b"#!/bin/sh\nDIR=/usr/lib/app\nexec $DIR/app.bin \"$@\"\n")
+            .file("usr/lib/x86_64-linux-gnu/plugins/gl.so", &plugin),
+        deb("libone1", "1").file("usr/lib/x86_64-linux-gnu/libone.so.1", &library),
+    ];
+    let project = Project::new(&packages, "packages = [\"app\"]\nexclude = [\"libone1\"]");
+    let said = |arguments: &[&str]| {
+        let output = project.run(arguments);
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, error) = said(&["build", "-o", "oci:out"]);
+    let warning = "warning: `libone.so.1` is not in the image; needed by `/usr/lib/x86_64-linux-gnu/plugins/gl.so`\n\
+                   hint: the package `libone1` has it: add it to `packages` if this is used\n";
+    assert!(code == Some(0) && error.contains(warning) && !error.contains("/bin/sh"), "{error}");
+    let (_, error) = said(&["-v", "build", "-o", "oci:out"]);
+    let line = "`/bin/sh` is an interpreter that is not in the image; needed by `/usr/bin/script` and `/usr/bin/wrapper`";
+    assert!(error.contains(line), "{error}");
+    let (code, error) = said(&["build", "-o", "oci:other", "--set", "process.entrypoint=[\"wrapper\"]"]);
+    let texts = [
+        "the entrypoint `wrapper` needs the interpreter `/bin/sh`, which is not in the image",
+        "`/usr/bin/wrapper` is a wrapper that starts `/usr/lib/app/app.bin`",
+        "write `entrypoint = [\"/usr/lib/app/app.bin\"]`",
+    ];
+    assert!(code == Some(1) && texts.iter().all(|text| error.contains(text)), "{error}");
+}
+
 /// What a lock means in bytes. A change needs a raised `lock::TABLES`, or a new `recipe::Format` when it is the layers that changed.
 #[test]
 fn equal_tables_mean_equal_bytes() {
@@ -372,4 +408,20 @@ fn equal_tables_mean_equal_bytes() {
         "debian: accounts, certificates and links 2a217839010c",
     ];
     assert_eq!(sums, expected, "TABLES is {}", hardened::lock::TABLES);
+}
+
+#[test]
+fn a_shell_among_the_packages_is_said() {
+    let shell = deb("dash", "1.0").program("usr/bin/dash", &program());
+    let project = Project::new(&[app(""), shell], "packages = [\"app\", \"dash\"]");
+    for _ in 0..2 {
+        let output = project.run(&["build", "-o", "oci:out", "--format", "json"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("note: the image has a shell: `/usr/bin/dash`\n"), "{said}");
+        let built: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(built["platforms"][0]["findings"][0]["rule"], "shell");
+    }
+    let none = Project::new(&[app("")], "packages = [\"app\"]");
+    let output = none.run(&["build", "-o", "oci:out"]);
+    assert!(output.status.success() && !String::from_utf8(output.stderr).unwrap().contains("shell"));
 }

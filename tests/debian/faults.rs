@@ -310,3 +310,18 @@ fn what_one_mirror_sent_is_not_believed_after_another_answered() {
     assert!(bad.asked().iter().any(|path| path == "/debian/dists/trixie/InRelease"));
     assert!(good.asked().iter().any(|path| path == "/debian/pool/app.deb"));
 }
+
+#[test]
+fn all_packages_that_are_not_there_are_told_in_one_run() {
+    let project = Project::new(&[app("")], "packages = [\"app\", \"one-missing\", \"apq\", \"third=1\"]");
+    // What is there for one platform only is told beside what is nowhere, and nothing is told twice.
+    for platforms in ["linux/amd64", "linux/amd64,linux/arm64"] {
+        let said = project.bad(2, &["lock", "--platform", platforms]);
+        for name in ["one-missing", "apq", "third"] {
+            assert_eq!(said.matches(&format!("there is no package `{name}` for `amd64`")).count(), 1, "{said}");
+        }
+        assert_eq!(said.matches("there is no package").count(), if platforms == "linux/amd64" { 3 } else { 4 }, "{said}");
+        assert!(said.contains("near to it are `app`") && said.contains("hardened.toml"), "{said}");
+        assert!(!project.path("hardened.lock").exists());
+    }
+}

@@ -77,7 +77,7 @@ fn containerds_breakouts() {
             "HardlinkSymlinkBeforeCreateTarget",
             none(),
             Tar::new().symlink("p", "/etc/passwd").hard_link("dup", "p").file("etc/passwd", b"x"),
-            Refused(nowhere),
+            Leads("dup", Some(("/etc/passwd", 1))),
         ),
         (
             "HardlinkSymlinkRelative",
@@ -85,12 +85,17 @@ fn containerds_breakouts() {
             etc().symlink("passwdlink", "../../../../../etc/passwd").hard_link("l", "/passwdlink"),
             Refused(out),
         ),
-        ("HardlinkSymlinkAbsolute", none(), etc().symlink("passwdlink", "/etc/passwd").hard_link("l", "/passwdlink"), Refused(nowhere)),
+        (
+            "HardlinkSymlinkAbsolute",
+            none(),
+            etc().symlink("passwdlink", "/etc/passwd").hard_link("l", "/passwdlink"),
+            Leads("l", Some(("/etc/passwd", 6))),
+        ),
         (
             "HardlinkSymlinkChmod",
             none(),
             Tar::new().symlink("/outside", "/tmp/perm400").hard_link("sketchylink", "/outside"),
-            Refused(nowhere),
+            Leads("sketchylink", None),
         ),
         ("SymlinkParentDirectory", none(), etc().symlink("..", "/etc/").hard_link("localpasswd", "/etc/passwd"), Refused(climbs)),
         (

@@ -230,6 +230,21 @@ fn a_realm_of_the_registry_gets_what_it_needs_and_a_listed_one_too() {
 }
 
 #[test]
+fn a_password_in_place_of_a_token_is_not_shown_without_tls() {
+    // The host is named as insecure: its tokens and its first Basic go without TLS. Whoever stands in between could ask for more.
+    let setting = Setting::new(password(), &[], |shown| match shown.headers.get("authorization") {
+        _ if shown.target.starts_with("/token") => Reply::new(200).body(r#"{"token":"granted","expires_in":300}"#),
+        None => challenge(&format!("http://{OWNER}/token")),
+        Some(_) => Reply::new(401).header("WWW-Authenticate", "Basic realm=\"x\""),
+    });
+    setting.everything();
+    let forms = Forms::of(USER, CANARY);
+    let others: Vec<Shown> = setting.trap.shown().into_iter().filter(|shown| !shown.target.starts_with("/token")).collect();
+    assert!(others.iter().any(|shown| shown.headers.contains_key("authorization")), "{others:?}");
+    others.iter().for_each(|shown| forms.assert_absent(shown.text().as_bytes(), "asked for Basic after a token"));
+}
+
+#[test]
 fn redirects_to_others_and_back() {
     let statuses = [301, 302, 303, 307, 308];
     for status in statuses {

@@ -14,6 +14,8 @@ use crate::layout::hex;
 #[derive(Default)]
 pub(crate) struct Base {
     nodes: BTreeMap<String, Node>,
+    /// Entries of the environment behind the usual ones.
+    environment: Vec<String>,
 }
 
 enum Node {
@@ -41,7 +43,14 @@ impl Base {
         self
     }
 
-    fn link(mut self, path: &str, target: &str) -> Self {
+    /// Adds an entry to the environment, whatever is there before.
+    pub(crate) fn variable(mut self, entry: &str) -> Self {
+        self.environment.push(entry.to_owned());
+        self
+    }
+
+    /// Adds a symbolic link, and the folders above.
+    pub(crate) fn link(mut self, path: &str, target: &str) -> Self {
         self.add(path, Node::Link(target.to_owned()));
         self
     }
@@ -59,10 +68,11 @@ impl Base {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(&tar).unwrap();
         let layer = gzip.finish().unwrap();
-        let path = "PATH=/usr/local/bin:/usr/bin:/bin";
+        let usual = ["PATH=/usr/local/bin:/usr/bin:/bin", "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"];
+        let environment: Vec<&str> = usual.into_iter().chain(self.environment.iter().map(String::as_str)).collect();
         let config = json!({
             "architecture": architecture, "os": "linux",
-            "config": {"Env": [path, "SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"], "Labels": {"of": "the base"}},
+            "config": {"Env": environment, "Labels": {"of": "the base"}},
             "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", hex(&Sha256::digest(&tar)))]},
             "history": [{"created_by": "the base's maker"}],
         });

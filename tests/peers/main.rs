@@ -41,3 +41,4 @@ mod readers;
 mod referrers;
 mod registries;
 mod running;
+mod whiteouts;

@@ -156,7 +156,7 @@ pub(crate) fn compile(source: &Path, program: &str) -> PathBuf {
 }
 
 /// Returns the hello example's program.
-fn hello() -> &'static Path {
+pub(crate) fn hello() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| compile(&example("hello").join("main.rs"), "hello"))
 }

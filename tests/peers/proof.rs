@@ -13,7 +13,11 @@ use hardened::rootfs::{
     ReadFault, Rootfs, Stat, TreeId,
 };
 
+use crate::bases::Base;
+use crate::debian::unpack;
 use crate::peer::{Peer, success};
+use crate::podman::Podman;
+use crate::project::{HELLO, HELLO_SAYS, Project};
 
 /// This machine's libraries and programs, a part of them from all folders.
 fn files() -> Vec<PathBuf> {
@@ -325,4 +329,110 @@ fn the_loader_gives_the_same_verdict_on_what_gcc_links() {
     build("two.map", "-Wl,--enable-new-dtags,-rpath,$ORIGIN:$ORIGIN/deep:$ORIGIN/../lib/deep");
     compare("one for another processor comes first");
     assert_eq!(verdicts, [true, false, true, false, false, true, true]);
+}
+
+/// The recipe of an image on a base whose program is `/hello`, with these lines in `[process]`.
+fn recipe(process: &str) -> String {
+    HELLO.replace("static = true", "layout = \"base\"").replace("entrypoint = [\"/hello\"]", process)
+}
+
+/// A project whose base has more files, and the content of the program that is `/hello`.
+fn on_base(base: &Base) -> Project {
+    let project = Project::hello();
+    base.write(&project.path("base"), "amd64");
+    project.file("hardened.toml", recipe("entrypoint = [\"/hello\"]"))
+}
+
+/// What the proof says of an entrypoint, and what podman and runc do when they are to start the same words in the same files.
+fn verdicts(podman: &Podman, project: &Project, settings: &str, words: &[&str]) -> (bool, bool) {
+    let write = |process: &str| fs::write(project.path("hardened.toml"), recipe(process)).unwrap();
+    write(&format!("entrypoint = {words:?}\n{settings}"));
+    let proved = project.command(&["build", "-q", "-o", "oci:proved"]).output().unwrap();
+    assert!(matches!(proved.status.code(), Some(0 | 1)), "{words:?}: {}", String::from_utf8_lossy(&proved.stderr));
+    write(&format!("entrypoint = [\"/hello\"]\n{settings}"));
+    project.hardened(&["build", "-q", "-o", "oci:out:1"]);
+    let started = podman.run_program(&format!("oci:{}:1", project.path("out").display()), words[0], &words[1..]);
+    (proved.status.success(), started.status.success() && String::from_utf8_lossy(&started.stdout).contains(HELLO_SAYS))
+}
+
+#[test]
+fn runtimes_set_a_variable_that_the_base_has_twice_to_its_last_value() {
+    let (Some(podman), Some(umoci)) = (Podman::find(), Peer::find("umoci")) else { return };
+    let hello = fs::read(Project::hello().path("hello")).unwrap();
+    let base = Base::new().file("first/early", &hello, 0o755).file("last/late", &hello, 0o755);
+    let project = on_base(&base.variable("PATH=/first").variable("PATH=/last"));
+    assert_eq!(verdicts(&podman, &project, "", &["early"]), (false, false));
+    assert_eq!(verdicts(&podman, &project, "", &["late"]), (true, true));
+    let root = unpack(&umoci, &project);
+    let config: serde_json::Value = serde_json::from_slice(&fs::read(root.with_file_name("config.json")).unwrap()).unwrap();
+    let entries = config["process"]["env"].as_array().unwrap().iter().filter_map(serde_json::Value::as_str);
+    assert_eq!(entries.filter(|entry| entry.starts_with("PATH=")).collect::<Vec<_>>(), ["PATH=/last"]);
+}
+
+#[test]
+fn runtimes_look_up_a_bare_name_as_the_proof_does() {
+    let Some(podman) = Podman::find() else { return };
+    let hello = fs::read(Project::hello().path("hello")).unwrap();
+    let base = Base::new().file("folder/tool/x", b"", 0o644).file("closed/tool", &hello, 0o644);
+    let base = base.link("dangling/tool", "/gone").link("linked/tool", "../good/real").file("good/real", &hello, 0o755);
+    let project = on_base(&base.file("good/tool", &hello, 0o755));
+    for (path, workdir, expected) in [
+        ("/folder:/closed:/dangling:/none:/good", "/", true),
+        ("/dangling:/linked", "/", true),
+        ("/folder:/closed:/dangling:/none", "/", false),
+        ("/closed", "/good", false),
+        // runc starts nothing that it finds in the working folder.
+        (":/good", "/good", false),
+        (":/good", "/closed", true),
+    ] {
+        let settings = format!("workdir = {workdir:?}\nenv = {{ PATH = {path:?} }}\n");
+        assert_eq!(verdicts(&podman, &project, &settings, &["tool"]), (expected, expected), "{path} {workdir}");
+    }
+}
+
+/// Adds a program of this machine to a base, with its libraries where the loader finds them.
+fn with_program(base: Base, program: &Peer, name: &str) -> Base {
+    let read = |path: &str| fs::read(path).unwrap();
+    let mut base = base.file(&format!("usr/bin/{name}"), &fs::read(program.path()).unwrap(), 0o755);
+    let ldd = Peer::find("ldd").map(|peer| {
+        let home = tempfile::TempDir::new().unwrap();
+        String::from_utf8(peer.command(home.path(), 60).arg(program.path()).output().unwrap().stdout).unwrap()
+    });
+    let text = ldd.unwrap_or_default();
+    for path in text.split_whitespace().filter(|word| word.starts_with('/') && !word.ends_with(':')) {
+        let inside = if path.starts_with("/usr/") { path[1..].to_owned() } else { format!("usr{path}") };
+        base = base.file(&inside, &read(path), 0o755);
+    }
+    base
+}
+
+#[test]
+fn launchers_start_the_program_that_the_proof_says() {
+    let Some(podman) = Podman::find() else { return };
+    let launchers = ["tini", "dumb-init", "catatonit", "env"].map(|name| (name, Peer::find(name)));
+    let found = launchers.iter().filter_map(|(name, peer)| Some((*name, peer.as_ref()?)));
+    let hello = fs::read(Project::hello().path("hello")).unwrap();
+    let base = found.fold(Base::new(), |base, (name, peer)| with_program(base, peer, name)).file("opt/tool", &hello, 0o755);
+    let project = on_base(&base);
+    let has = |name: &str| launchers.iter().any(|(known, peer)| *known == name && peer.is_some());
+    for (line, expected) in [
+        ("tini -g -p SIGTERM -- /opt/tool", true),
+        ("tini -vv -e 143 /opt/tool", true),
+        ("tini -- tool", false),
+        ("tini --", false),
+        ("dumb-init --rewrite 15:3 -c -- /opt/tool", true),
+        ("dumb-init -r 15:3 /opt/gone", false),
+        ("catatonit -g -- /opt/tool", true),
+        ("catatonit --", false),
+        ("env A=1 PATH=/none:/opt tool", true),
+        ("env -u PATH -C /opt ./tool", true),
+        ("env -i tool", false),
+        ("env -S PATH=/opt tool", true),
+        ("tini -- env PATH=/opt tool", true),
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        if has(words[0]) && has("env") {
+            assert_eq!(verdicts(&podman, &project, "", &words), (expected, expected), "{line}");
+        }
+    }
 }

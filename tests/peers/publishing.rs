@@ -59,7 +59,9 @@ impl Publication {
         let mut command = strace.command(&self.project.home(), 120);
         command.args(["-f", "-qq", "-y", "-o"]).arg(self.project.path("trace")).args(arguments).arg(env!("CARGO_BIN_EXE_hardened"));
         command.args(["build", "--push", "-o", "oci:out:1", "-o", "oci-archive:out.tar"]);
-        self.tags().iter().for_each(|tag| drop(command.args(["-t", tag])));
+        for tag in self.tags() {
+            command.args(["-t", &tag]);
+        }
         command.current_dir(self.project.path(".")).env("HARDENED_CACHE_DIR", self.project.path("cache")).env("HARDENED_THREADS", "1");
         command.output().unwrap()
     }

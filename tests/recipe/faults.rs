@@ -298,6 +298,21 @@ const SINGLE_FAULTS: &[(&str, &str, &str)] = &[
         "`{platform.arch}` in a value that is the same for all platforms | {platform.arch} | use it in `files`, `links`, `directories`, `process` and `metadata`",
     ),
     (
+        "[process]",
+        "[process]\nhealthcheck = { command = [\"/app\"], start-interval = \"1s\" }",
+        "`start-interval` without a `start-period` | \"1s\" | write `start-period = \"30s\"` beside it",
+    ),
+    (
+        "[process]",
+        "[process]\nworkdir = \"/a/${HOME}/b\"",
+        "`${HOME}` is expanded by nothing: there is no shell between the recipe and the program | ${HOME} | write `{image.env.HOME}` for a variable of the base, `{env.HOME}` for one of this build, or `${{HOME}}` for the text itself",
+    ),
+    (
+        "[base]",
+        "tags = [\"{image.env.PATH}\"]\n[base]",
+        "`{image.env.PATH}` in a value that cannot depend on the base | {image.env.PATH} | use it in `process.env`, `process.entrypoint`, `process.command` and `process.healthcheck.command`",
+    ),
+    (
         "[base]",
         "tags = [\"a{b\"]\n[base]",
         "a single `{` in a text | { | write `{{` for the character itself, or a placeholder: `{git.revision}`",
@@ -314,13 +329,13 @@ const SINGLE_FAULTS: &[(&str, &str, &str)] = &[
     ),
     (
         "[base]",
-        "format = 2\n[base]",
-        "this version of hardened cannot write format 2, only 1 | 2 | write `format = 1`, or use a release of hardened that carries format 2",
+        "format = 3\n[base]",
+        "this version of hardened cannot write format 3, only 1 and 2 | 3 | write `format = 2`, or use a release of hardened that carries format 3",
     ),
     (
         "[base]",
         "format = -1\n[base]",
-        "this version of hardened cannot write format -1, only 1 | -1 | write `format = 1`, or use a release of hardened that carries format -1",
+        "this version of hardened cannot write format -1, only 1 and 2 | -1 | write `format = 2`, or use a release of hardened that carries format -1",
     ),
     ("static = true", "static = false", "`base.static` is `false` | false | write `static = true`, or another base instead"),
     (

@@ -58,7 +58,7 @@ revision = "{git.revision}"
     let references: Vec<_> = recipe.references.iter().map(|reference| reference.to_string()).collect();
     assert_eq!(references, ["a.example/b:1.4.2", "a.example/b:012345678901", "c.example/d:1.4.2", "c.example/d:012345678901"]);
     assert_eq!(recipe.created, Some(1_795_478_400));
-    assert_eq!(recipe.format, Format::NEWEST);
+    assert_eq!(Some(recipe.format), Format::numbered(1), "the format before the newest one");
     assert_eq!(recipe.inputs.keys().map(String::as_str).collect::<Vec<_>>(), ["env.VERSION", "git.revision", "git.short"]);
     let Some(part) = recipe.for_platform(&Platform::linux("arm", Some("v7"))) else { panic!("no such platform") };
     let FilesSource::Host { from, fixed, glob } = &part.files[0].source else { panic!("files of the host") };
@@ -156,4 +156,42 @@ fn a_base_can_be_exchanged_from_the_command_line() {
     let Base::Debian(base) = recipe(text).base.value else { panic!("packages") };
     assert!(base.wanted.contains_key("python3") && base.wanted.contains_key("libpq5"));
     assert_eq!(base.suite.as_deref(), Some("trixie"));
+}
+
+#[test]
+fn health_checks_have_an_interval_for_their_start() {
+    let keys = "[process.healthcheck]\ncommand = [\"/app\"]\nstart-period = \"30s\"\nstart-interval = \"1s500ms\"\n";
+    let recipe = recipe(RecipeText::parse("r", &format!("{GOOD}{keys}")));
+    let check = recipe.parts()[0].process.healthcheck.clone().unwrap();
+    assert_eq!(check.start_interval, Some(std::time::Duration::from_millis(1500)));
+}
+
+#[test]
+fn variables_of_the_base_are_put_in_once_it_is_known() {
+    let text = r#"
+[image]
+name = "a.example/b"
+[base]
+image = "gcr.io/x/y:z"
+[process]
+entrypoint = ["{image.env.JAVA_HOME}/bin/java", "-jar", "/a{platform.arch}:{image.env.PATH}"]
+command = ["{image.env.NONE}"]
+env = { PATH = "/app/bin:{image.env.PATH}:{ image.env.JAVA_HOME }/bin", BRACE = "{{image.env.PATH}}" }
+"#;
+    let recipe = recipe(RecipeText::parse("r", text));
+    let base = |none: Option<&'static str>| {
+        move |name: &str| match name {
+            "PATH" => Some("/bin:{env.X}"),
+            "JAVA_HOME" => Some("/jdk"),
+            _ => none,
+        }
+    };
+    let process = recipe.parts()[0].with_base_variables(base(Some("æ"))).unwrap().process;
+    assert_eq!(process.entrypoint.unwrap().value, ["/jdk/bin/java", "-jar", "/aamd64:/bin:{env.X}"]);
+    assert_eq!(process.command.unwrap().value, ["æ"]);
+    assert_eq!(process.env["PATH"].value, "/app/bin:/bin:{env.X}:/jdk/bin");
+    assert_eq!(process.env["BRACE"].value, "{image.env.PATH}");
+    let missing = recipe.parts()[0].with_base_variables(base(None)).unwrap_err();
+    let (name, span) = (missing[0].value.as_str(), missing[0].span.as_ref().unwrap());
+    assert_eq!((missing.len(), name, span.source.text.get(span.range.clone())), (1, "NONE", Some("{image.env.NONE}")));
 }

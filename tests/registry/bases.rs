@@ -47,6 +47,23 @@ fn every_form_of_base_is_taken_byte_for_byte() {
 }
 
 #[test]
+fn a_variable_of_the_base_is_written_once_with_its_last_value() {
+    let test = TestRegistry::start();
+    let mut image = Image::new("amd64");
+    image.config["config"]["Env"] = json!(["PATH=/first", "A=1", "PATH=/usr/bin", "NOTHING", "A=2"]);
+    image.tag(&test, "base", "1");
+    let name = format!("{}/base:1", test.host());
+    let sandbox = Sandbox::new(&format!("image = \"{name}\""));
+    sandbox.run(&["build", "-o", "oci:out"]).succeeds();
+    assert_eq!(inspected(&sandbox)["config"]["config"]["Env"], json!(["PATH=/usr/bin", "A=2"]));
+    sandbox.run(&["build", "-o", "oci:out", "--set", "process.env.A=3"]).succeeds();
+    assert_eq!(inspected(&sandbox)["config"]["config"]["Env"], json!(["PATH=/usr/bin", "A=3"]));
+    let base = sandbox.run(&["inspect", &name]).succeeds().out;
+    assert!(base.contains("  env: PATH=/usr/bin\n  env: A=2\n  env without effect: PATH=/first\n"), "{base}");
+    assert!(base.contains("  env without effect: NOTHING\n"), "{base}");
+}
+
+#[test]
 fn what_is_listed_is_inherited() {
     let test = TestRegistry::start();
     Image::new("amd64").tag(&test, "base", "1");

@@ -134,7 +134,7 @@ fn platforms_have_their_own_files() {
 }
 
 /// What a format stands for: the number, a compression and who does it, the digest over the digests of layers, and that of a config.
-const GOLDEN: [(u32, Compression, &str, &str, &str); 2] = [
+const GOLDEN: [(u32, Compression, &str, &str, &str); 4] = [
     (
         1,
         Compression::Gzip,
@@ -144,6 +144,20 @@ const GOLDEN: [(u32, Compression, &str, &str, &str); 2] = [
     ),
     (
         1,
+        Compression::Zstd,
+        "zstd 1.5.7",
+        "376e9ff432e808744cd6c02eb92a2a0a9f9e06f1be712bf4c25f138742fd1f01",
+        "386db6d33a461f71802e588422f261aa08069d905219ad08ff0e9789e7562b2c",
+    ),
+    (
+        2,
+        Compression::Gzip,
+        "libdeflate 1.26",
+        "ffd0b594615ccd618c3cbeb285dec2f24f190112d144553947d25feef357c2d5",
+        "386db6d33a461f71802e588422f261aa08069d905219ad08ff0e9789e7562b2c",
+    ),
+    (
+        2,
         Compression::Zstd,
         "zstd 1.5.7",
         "376e9ff432e808744cd6c02eb92a2a0a9f9e06f1be712bf4c25f138742fd1f01",

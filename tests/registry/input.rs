@@ -168,6 +168,7 @@ fn pages_are_printed() {
         (&["completions", "bash"], "hardened"),
         (&["--version"], "hardened "),
         (&["build", "--help"], "Examples:"),
+        (&["init", "--help"], "node, python, java, nginx, site or static"),
     ] {
         assert!(sandbox.run(arguments).succeeds().out.contains(text), "{arguments:?}");
     }

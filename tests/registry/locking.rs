@@ -42,11 +42,11 @@ fn a_lock_of_other_terms_keeps_its_pins() {
     other.config["config"]["Env"][1] = "FROM=other".into();
     other.tag(&test, "base", "1");
     let current = sandbox.read("hardened.lock");
-    assert!(current.contains("\nformat = 1\ndeny-list = 1\n\n[compressor]\n\"gzip\" = \"libdeflate "), "{current}");
+    assert!(current.contains("\nformat = 2\ndeny-list = 1\n\n[compressor]\n\"gzip\" = \"libdeflate "), "{current}");
     let commented = current.replace("[base]\n", "\n# Chosen by the shop.\n[base]  # see OPS-12\n") + "# The end.\n";
     let gzip = current.lines().find(|line| line.starts_with("\"gzip\"")).unwrap();
     for (now, before, said) in [
-        ("format = 1", "format = 9", "the format was 9, and is now 1"),
+        ("format = 2", "format = 9", "the format was 9, and is now 2"),
         (gzip, "\"gzip\" = \"libdeflate 0.1\"", "the compressor was gzip by libdeflate 0.1, and is now gzip by libdeflate "),
         (gzip, "\"zstd\" = \"zstd 1\"", "the compressor was zstd by zstd 1, and is now gzip by libdeflate "),
         ("deny-list = 1", "deny-list = 9", "the deny list had version 9, and has now version 1"),
@@ -73,10 +73,14 @@ fn a_lock_of_other_terms_keeps_its_pins() {
 fn a_format_that_is_not_carried_is_refused_by_number() {
     let sandbox = Sandbox::new("static = true");
     let built = |format: &str| sandbox.run(&["build", "-o", "oci:out", "--set", &format!("image.format={format}")]);
-    built("0").fails(2, &["this version of hardened cannot write format 0, only 1"]);
+    built("0").fails(2, &["this version of hardened cannot write format 0, only 1 and 2"]);
     assert!(!sandbox.has("hardened.lock") && !sandbox.has("out"));
-    let chosen = built("1").succeeds().out;
+    let chosen = built("2").succeeds().out;
     assert_eq!(sandbox.run(&["build", "--locked", "-o", "oci:out"]).succeeds().out, chosen);
+    // The format before is written as long as the recipe names it.
+    built("1").succeeds();
+    assert!(sandbox.read("hardened.lock").contains("\nformat = 1\n"));
+    sandbox.run(&["build", "--locked", "-o", "oci:out"]).fails(2, &["the format was 1, and is now 2"]);
 }
 
 #[test]

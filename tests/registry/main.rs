@@ -3,11 +3,14 @@
 #![expect(clippy::disallowed_methods, reason = "these tests start hardened as its users do; the product starts no program")]
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod accounts;
 mod again;
 mod bases;
 mod building;
 #[path = "../../src/rootfs/elf/writer.rs"]
 mod elf;
+mod findings;
+mod forms;
 mod images;
 mod input;
 mod locking;
@@ -264,6 +267,86 @@ fn tokens_are_fetched_kept_and_renewed() {
     let tokens = test.seen().iter().filter(|seen| seen.path() == "/token").count();
     let requests = test.seen().len();
     assert!(tokens >= 3 && tokens < requests / 2, "{tokens} tokens for {requests} requests");
+}
+
+#[test]
+fn a_token_that_ends_is_followed_by_what_the_registry_asks_for_then() {
+    let user = |password: &str| Credential::Password { user: "user".to_owned(), password: Secret::new(password) };
+    let to = |test: &TestRegistry, credentials| client(credentials).repository(&name(test.host(), "shop/api"));
+    let shown = |test: &TestRegistry, scheme: &str| {
+        test.seen()
+            .iter()
+            .filter(|seen| seen.path() != "/token" && seen.headers.get("authorization").is_some_and(|given| given.starts_with(scheme)))
+            .count()
+    };
+    // Harbor asks for Basic wherever a token has ended, and takes the password.
+    let test = TestRegistry::with(Guard::Harbor { uses: 2, basic: Some("dXNlcjpzZWNyZXQ=") }, |_, _| None);
+    let all = to(&test, Credentials::given(test.host(), user("secret")));
+    std::thread::scope(|scope| {
+        for number in 1..9 {
+            let all = &all;
+            scope.spawn(move || push(all, &bytes(number * 1000)).unwrap());
+        }
+    });
+    assert!((1..9).all(|number| test.blob("shop/api", Digest::of(&bytes(number * 1000))).is_some()));
+    assert!(shown(&test, "Basic") > 0 && shown(&test, "Bearer") > 0);
+    // One that takes no password: its tokens are renewed, with a password and without one.
+    for credentials in [Credentials::given("other.example", user("secret")), Credentials::new(Environment::default())] {
+        let test = TestRegistry::with(Guard::Harbor { uses: 3, basic: None }, |_, _| None);
+        let anonymous = to(&test, credentials);
+        for number in 1..5 {
+            push(&anonymous, &bytes(number * 1000)).unwrap();
+        }
+        assert_eq!(shown(&test, "Basic"), 0);
+    }
+    let test = TestRegistry::with(Guard::Harbor { uses: 3, basic: None }, |_, _| None);
+    let refused = to(&test, Credentials::given(test.host(), user("hunter2")));
+    for number in 1..5 {
+        push(&refused, &bytes(number * 1000)).unwrap();
+    }
+    assert!(shown(&test, "Basic") > 0);
+    // Nothing helps: it ends, and says so.
+    let test = TestRegistry::with(Guard::Harbor { uses: 0, basic: None }, |_, _| None);
+    let error = push(&to(&test, Credentials::given(test.host(), user("hunter2"))), &bytes(10)).unwrap_err();
+    assert_eq!(error.fault, StoreFault::Unauthorized);
+    assert!(test.seen().len() < 9 && !told(&error).contains("hunter2"), "{}", told(&error));
+}
+
+#[test]
+fn a_password_is_not_given_where_the_registry_sends_us() {
+    // On its own host as well: what answers behind a redirect may be another program.
+    let test = TestRegistry::with(Guard::Open, |seen, _| {
+        let ask = || Fault::Answer(401, vec![("WWW-Authenticate".to_owned(), "Basic realm=\"x\"".to_owned())], String::new());
+        let to = |status| Fault::Answer(status, vec![("Location".to_owned(), "/elsewhere".to_owned())], String::new());
+        match seen.path() {
+            "/elsewhere" => Some(ask()),
+            _ if is_blob_get(seen) => Some(to(307)),
+            _ if seen.method == "PUT" => Some(to(307)),
+            _ => None,
+        }
+    });
+    let credential = Credential::Password { user: "user".to_owned(), password: Secret::new("secret") };
+    let at = client(Credentials::given(test.host(), credential)).repository(&name(test.host(), "shop/api"));
+    assert!(pull(&at, &bytes(10)).is_err() && push(&at, &bytes(20)).is_err());
+    let seen = test.seen();
+    assert!(seen.iter().any(|seen| seen.path() == "/elsewhere" && seen.method == "PUT"), "{seen:?}");
+    assert!(seen.iter().all(|seen| !seen.headers.contains_key("authorization")), "{seen:?}");
+}
+
+#[test]
+fn a_registry_of_this_machine_without_tls_is_heard() {
+    // It answers 400 to everything, and to the beginning of TLS as well.
+    let test = TestRegistry::with(Guard::Open, |_, _| {
+        Some(Fault::Answer(400, vec![], "{\"errors\":[{\"code\":\"NAME_INVALID\",\"message\":\"no such project\"}]}".to_owned()))
+    });
+    let error = repository(&test).read_manifest(&Selector::Tag(tag("1"))).unwrap_err();
+    let said = told(&error);
+    assert!(said.contains("answered 400 Bad Request: NAME_INVALID no such project") && !said.contains("TLS"), "{said}");
+    // It did so once only: what follows is asked in plain HTTP too.
+    let test = TestRegistry::with(Guard::Open, |_, before| (before == 0).then(|| Fault::Answer(400, vec![], "not yet".to_owned())));
+    let to = repository(&test);
+    assert!(told(&to.read_manifest(&Selector::Tag(tag("1"))).unwrap_err()).contains("not yet"));
+    assert_eq!(to.read_manifest(&Selector::Tag(tag("1"))).unwrap_err().fault, StoreFault::Missing);
 }
 
 #[test]

@@ -156,6 +156,30 @@ fn the_environment_and_env_lead_on() {
 }
 
 #[test]
+fn all_that_is_started_is_proved() {
+    let libc = program(&["libc.so.6"]);
+    let preload = format!("{RUN}env = {{ LD_PRELOAD = \"libhook.so.1\" }}\n");
+    let proving = Proving::new(&[], &preload).elf("run", &libc);
+    proving.refused(&["`LD_PRELOAD` names the library `libhook.so.1`, which is not in the image", "hardened.toml:10:", "named here"]);
+    let proving = Proving::new(&[], &format!("{RUN}healthcheck = {{ command = [\"/app/check\"] }}\n")).elf("run", &libc);
+    proving.refused(&["the health check's program `/app/check` is not in the image"]);
+    let proving = proving.elf("check", &program(&["libx.so.1"]));
+    proving.refused(&["the health check could not run: `/app/check` needs the library `libx.so.1`"]);
+    let (proof, _) = proving.elf("check", &libc).proof();
+    assert!(proof["reached"].as_array().unwrap().contains(&"/app/check".into()), "{proof}");
+    // A launcher is in the base, its program goes on in the command, and PATH is the launcher's own.
+    let rest = "[process]\nentrypoint = [\"tini\", \"-g\", \"--\"]\ncommand = [\"env\", \"PATH=/app\", \"run\"]\n";
+    let base = [("usr/bin/tini", libc.write()), ("usr/bin/env", libc.write())];
+    let proving = Proving::new(&base, rest);
+    proving.sandbox.write("app/other", b"");
+    proving
+        .refused(&["the entrypoint `tini` starts `env`, which starts `run`, which is in no folder of PATH, `/app`", "hardened.toml:9:14"]);
+    let proving = proving.elf("run", &program(&["libx.so.1"]));
+    proving.refused(&["`/app/run` needs the library `libx.so.1`", "(`/usr/bin/tini` → `/usr/bin/env` → `/app/run`)"]);
+    assert_eq!(proving.elf("run", &libc).proof().0["findings"], serde_json::json!([]));
+}
+
+#[test]
 fn who_knows_better_says_so() {
     let waiver = |needs: &str| format!("{RUN}[[unproved]]\npath = \"/app/*\"\nneeds = \"{needs}\"\nreason = \"the host's driver\"\n");
     let proving = |rest: &str| Proving::new(&[], rest).elf("run", &program(&["libcuda.so.1", "libc.so.6"]));

@@ -84,6 +84,11 @@ pub(crate) enum Guard {
         uses: usize,
         seconds: u64,
     },
+    /// As `Token`; a request whose token has ended is asked for Basic, as Harbor asks for it, and this one is accepted where there is one.
+    Harbor {
+        uses: usize,
+        basic: Option<&'static str>,
+    },
     /// Tokens from somewhere else.
     ForeignRealm(String),
 }
@@ -314,7 +319,7 @@ impl Server {
             state.next += 1;
             let token = format!("token-{}", state.next);
             let mut lasts = 300;
-            if let Guard::Token { uses } | Guard::Brief { uses, .. } = self.guard {
+            if let Guard::Token { uses } | Guard::Brief { uses, .. } | Guard::Harbor { uses, .. } = self.guard {
                 state.tokens.insert(token.clone(), uses);
             }
             if let Guard::Brief { seconds, .. } = self.guard {
@@ -352,13 +357,15 @@ impl Server {
             Guard::Basic(wanted) if given == Some(&format!("Basic {wanted}")) => None,
             Guard::Basic(_) => challenge("Basic realm=\"test\"".to_owned()),
             Guard::ForeignRealm(realm) => challenge(format!("Bearer realm=\"{realm}\",service=\"test\"")),
-            Guard::Token { .. } | Guard::Brief { .. } => {
+            Guard::Harbor { basic: Some(basic), .. } if given == Some(&format!("Basic {basic}")) => None,
+            Guard::Token { .. } | Guard::Brief { .. } | Guard::Harbor { .. } => {
                 let token = given.and_then(|text| text.strip_prefix("Bearer ")).and_then(|token| state.tokens.get_mut(token));
                 match token {
                     Some(left) if *left > 0 => {
                         *left -= 1;
                         None
                     }
+                    _ if given.is_some() && matches!(self.guard, Guard::Harbor { .. }) => challenge("Basic realm=\"harbor\"".to_owned()),
                     _ => challenge(format!(
                         "Bearer realm=\"http://{}/token\",service=\"test\",scope=\"repository:x:pull,push\"",
                         self.address

@@ -94,7 +94,7 @@ impl Assembly<'_> {
             }
         }
         for (path, text) in [("etc/passwd", accounts.passwd()), ("etc/group", accounts.groups_text())] {
-            self.put(path, file(text.as_bytes()), None);
+            self.put(path, file(text), None);
         }
     }
 

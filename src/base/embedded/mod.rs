@@ -74,8 +74,8 @@ pub fn changeset(accounts: &Accounts, user: &User) -> Changeset {
     for home in accounts.user_named("nonroot").iter().chain([user]) {
         files.home(home);
     }
-    files.file("etc/passwd", accounts.passwd().as_bytes());
-    files.file("etc/group", accounts.groups_text().as_bytes());
+    files.file("etc/passwd", accounts.passwd());
+    files.file("etc/group", accounts.groups_text());
     files.file("etc/nsswitch.conf", NSSWITCH.as_bytes());
     files.file("usr/lib/os-release", os_release().as_bytes());
     files.symlink("etc/os-release", "../usr/lib/os-release");

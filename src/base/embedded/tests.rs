@@ -118,7 +118,10 @@ fn the_recipes_user_stands_in_for_accounts_of_its_name_or_number() {
     ] {
         let (user, group) = user(name, uid);
         let accounts = accounts(&user, &group);
-        let names = |text: &str| text.lines().filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect::<Vec<_>>();
+        let names = |text: &[u8]| {
+            let text = String::from_utf8(text.to_vec()).unwrap();
+            text.lines().filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect::<Vec<_>>()
+        };
         assert_eq!(names(accounts.passwd()), expected);
         assert_eq!(names(accounts.groups_text()), expected);
     }

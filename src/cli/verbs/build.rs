@@ -4,6 +4,7 @@ use super::{bytes, named_recipe, write_file};
 use crate::cli::arguments::Build;
 use crate::cli::invocation::{Invocation, json};
 use crate::cli::location::location;
+use crate::lint::Level;
 use crate::ops::building::{self, BuildRequest, Built, OUTPUT, Push};
 use crate::ops::lock::LockUse;
 use crate::ops::{Failure, RecipeRequest};
@@ -63,6 +64,14 @@ fn tell(built: &Built, arguments: &Build, invocation: &Invocation) {
             others.iter().filter(|skip| skip.why.starts_with("denied")).map(|skip| skip.path.as_str()).take(5).collect();
         let examples = if denied.is_empty() { String::new() } else { format!(", among them {}", denied.join(", ")) };
         invocation.screen.say(&format!("left out {skipped_count} files{examples}; `--dry-run` lists them"));
+    }
+    let mut notes: Vec<String> = Vec::new();
+    for finding in built.platforms.iter().flat_map(|platform| &platform.findings).filter(|finding| finding.level == Level::Note) {
+        let line = finding.line();
+        if !notes.contains(&line) {
+            invocation.screen.say(&format!("note: {line}"));
+            notes.push(line);
+        }
     }
     for output in &arguments.output {
         invocation.screen.say(&format!("wrote {output}"));

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -7,6 +8,7 @@ use crate::cli::arguments::Inspect;
 use crate::cli::invocation::Invocation;
 use crate::cli::location::location;
 use crate::net::redact::escaped;
+use crate::oci::effective_variables;
 use crate::ops::Failure;
 use crate::ops::inspect::{Inspected, InspectedImage, inspect};
 
@@ -48,8 +50,14 @@ fn show(image: &InspectedImage, text: &mut String) -> std::fmt::Result {
             writeln!(text, "  {name}: {}", escaped(&Value::from(words.clone()).to_string()))?;
         }
     }
-    for line in settings["Env"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+    let entries: Vec<&str> = settings["Env"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let variables = effective_variables(&entries);
+    for line in &variables {
         writeln!(text, "  env: {}", escaped(line))?;
+    }
+    let effective: BTreeSet<&str> = variables.into_iter().collect();
+    for line in entries.iter().filter(|entry| !effective.contains(*entry)) {
+        writeln!(text, "  env without effect: {}", escaped(line))?;
     }
     for (name, key) in [("port", "ExposedPorts"), ("volume", "Volumes")] {
         for value in settings[key].as_object().into_iter().flat_map(serde_json::Map::keys) {
@@ -58,6 +66,10 @@ fn show(image: &InspectedImage, text: &mut String) -> std::fmt::Result {
     }
     if let Some(test) = settings["Healthcheck"]["Test"].as_array() {
         writeln!(text, "  health check: {}", escaped(&Value::from(test.clone()).to_string()))?;
+    }
+    match image.shells.as_deref() {
+        Some(shells) => shells.iter().try_for_each(|path| writeln!(text, "  shell: {}", escaped(path)))?,
+        None => writeln!(text, "  shell: not known, since no layer was read; `hardened ls` lists the files")?,
     }
     for (name, value) in settings["Labels"].as_object().into_iter().flatten() {
         writeln!(text, "  label: {}={}", escaped(name), escaped(value.as_str().unwrap_or_default()))?;

@@ -75,9 +75,17 @@ impl<'a> Closure<'a> {
             }
         }
         wanted.dedup_by(|later, earlier| later.name == earlier.name);
+        let mut faults = Vec::new();
         for wanted in wanted {
-            let (record, label) = self.wanted(wanted)?;
-            self.pick(record, label, WantedBy::Recipe, None);
+            match self.wanted(wanted) {
+                Ok((record, label)) => self.pick(record, label, WantedBy::Recipe, None),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        match faults.pop() {
+            None => {}
+            Some(only) if faults.is_empty() => return Err(only),
+            Some(last) => return Err(ResolveFault::Several(faults.into_iter().chain([last]).collect())),
         }
         // They are worked on in the order of their names.
         self.work.reverse();

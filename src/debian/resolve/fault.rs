@@ -58,12 +58,20 @@ pub enum ResolveFault {
         /// What is wrong with it.
         fault: RelationFault,
     },
+    /// Several packages or versions that the recipe names are not there.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Several(Vec<Self>),
     /// The rules inside the program can't be read, which a test rules out.
     #[error("{0}")]
     Exclusions(ExclusionFault),
 }
 
 impl ResolveFault {
+    /// Returns the faults one by one.
+    pub fn each(&self) -> &[Self] {
+        if let Self::Several(faults) = self { faults } else { std::slice::from_ref(self) }
+    }
+
     /// Returns what helps, where something does.
     pub fn hint(&self) -> Option<String> {
         let quoted = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");

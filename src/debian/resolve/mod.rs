@@ -153,7 +153,7 @@ pub struct Choice {
 /// same version, the first is taken.
 ///
 /// # Errors
-/// When a package or version is unknown, a relation can't be satisfied or read, or two need different versions of one package.
+/// When packages or versions are unknown, all of them; or a relation can't be satisfied or read, or two need different versions of one package.
 pub fn resolve(indexes: &[(&str, &Index)], architecture: &str, request: &Request<'_>) -> Result<Resolution, ResolveFault> {
     let (rules, parts) = (built_in_exclusions()?, built_in_parts()?);
     closure::Closure::new(indexes, architecture, request, (&rules, &parts)).run()

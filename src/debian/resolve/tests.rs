@@ -365,3 +365,19 @@ fn python_has_the_parts_of_libc_bin_also_without_a_flavour() {
         assert_eq!((resolution.left_out[0].name.as_str(), &resolution.left_out[0].by), ("libc-bin", &by));
     }
 }
+
+#[test]
+fn all_packages_that_are_not_there_are_told_at_once() {
+    let main = index(&["libc6 2.36-9", "nginx 1", "python3 3.13"]);
+    let fault = resolve(&[("trixie", &main)], "amd64", &request(&["libc6=1", "ngnix", "nginx", "pyton3"])).unwrap_err();
+    let told: Vec<String> = fault.each().iter().map(|fault| format!("{fault} | {}", fault.hint().unwrap())).collect();
+    assert_eq!(
+        told,
+        [
+            "there is no version 1 of `libc6`, only 2.36-9 (trixie) | write `libc6` without a version for the newest one, and let the lock pin it",
+            "there is no package `ngnix` for `amd64` | near to it are `nginx`",
+            "there is no package `pyton3` for `amd64` | near to it are `python3`",
+        ]
+    );
+    assert_eq!(resolve(&[("trixie", &main)], "amd64", &request(&["ngnix"])).unwrap_err().each().len(), 1);
+}

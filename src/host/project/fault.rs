@@ -1,6 +1,6 @@
 use std::io;
 
-use super::{DENY_RULES, HostPath};
+use super::{DENY_RULES, HostPath, link_hints};
 use crate::rootfs::PathFault;
 
 /// What is wrong with the files that a request names.
@@ -154,15 +154,8 @@ impl FileFault {
             }
             Self::Output { .. } => vec!["name another `from`, or write the output to another folder".to_owned()],
             Self::Denied { rule, .. } => vec![format!("if it must be in the image, write `include-denied = [\"{rule}\"]`")],
-            Self::Link { fault: LinkFault::LeavesImage, .. } => {
-                vec!["exclude it, or write `symlinks = \"follow\"` to take what it points to".to_owned()]
-            }
-            Self::Link { fault: LinkFault::LeavesRoot, .. } => {
-                vec!["write `symlinks = \"follow\"` if the files outside are meant, or `root = \"..\"` in the recipe".to_owned()]
-            }
-            Self::Link { fault: LinkFault::Dangling | LinkFault::Loop, path, .. } | Self::Special { path, .. } => {
-                vec![format!("leave it out: `exclude = [\"{}\"]`", file_name(path))]
-            }
+            Self::Link { path, target, fault } => link_hints::hints(path, target, *fault),
+            Self::Special { path, .. } => vec![format!("leave it out: `exclude = [\"{}\"]`", file_name(path))],
             Self::Unreadable { .. } => vec!["change its permissions, or exclude it".to_owned()],
             _ => Vec::new(),
         }

@@ -15,6 +15,8 @@ mod find;
 mod follow;
 mod gather;
 mod host_path;
+mod link_hints;
+mod links;
 mod listing;
 mod locate;
 mod outputs;

@@ -6,7 +6,7 @@ use crate::debian::{DebEntry, DebKind};
 use crate::layer::decompress::Limits;
 use crate::layer::facts::climbs_out;
 use crate::layer::strict::{ArchiveFault, Member, MemberKind, StrictTar};
-use crate::layer::tree::{Tree, cost};
+use crate::layer::tree::{Linked, Tree, cost};
 use crate::layer::window::Window;
 use crate::rootfs::{Head, ImagePath, ImageText};
 
@@ -104,7 +104,7 @@ impl<R: Read> Reading<'_, R> {
                 self.weigh(target.len() as u64)?;
                 Ok(DebKind::Symlink(ImageText(target.clone().into())))
             }
-            MemberKind::HardLink(target) if tree.is_file(target) => {
+            MemberKind::HardLink(target) if tree.linked(target) == Some(Linked::File) => {
                 self.weigh(target.as_bytes().len() as u64)?;
                 Ok(DebKind::HardLink(target.clone()))
             }

@@ -76,7 +76,7 @@ pub enum MemberKind {
     Directory,
     /// A symbolic link and its target.
     Symlink(Vec<u8>),
-    /// Another name of an earlier file.
+    /// Another name of an earlier entry that is no folder.
     HardLink(ImagePath),
     /// A device.
     Device(Device),
@@ -252,16 +252,12 @@ impl<R: Read> StrictTar<R> {
         if header.iter().any(|byte| *byte != 0) {
             return Ok(Some(header));
         }
-        // After one empty block GNU tar, Python and bsdtar stop, and Go fails if the next one is not empty too.
-        let mut blocks = 1_u64;
+        // After one empty block GNU tar, Python and bsdtar stop, and Go fails if the next one is not empty too. All of them take a lone one
+        // before the end of the file for the end.
         while let Some(block) = self.block()? {
             if block.iter().any(|byte| *byte != 0) {
                 return Err(ambiguous(start, "content after the end of the archive"));
             }
-            blocks += 1;
-        }
-        if blocks < 2 {
-            return Err(ambiguous(start, "one empty block at the end instead of two"));
         }
         Ok(None)
     }
@@ -362,9 +358,15 @@ impl Fields {
             u32::try_from(id).map_err(|_| ambiguous(offset, &format!("a {key} above 32 bits")))
         };
         let mode = number(&header[100..108]).ok_or_else(|| ambiguous(offset, "a mode that is no number"))?;
+        let path = both(records.bytes("path"), long_name, own_name(header))?;
+        let link = both(records.bytes("linkpath"), long_link, field(&header[157..257]).to_vec())?;
+        // Python decodes what is in a character set of its own by the machine's locale, the others take the bytes.
+        if records.has_character_set() && [&path, &link].iter().any(|name| std::str::from_utf8(name).is_err()) {
+            return Err(ambiguous(offset, "a name in a PAX character set that is not UTF-8"));
+        }
         Ok(Self {
-            path: both(records.bytes("path"), long_name, own_name(header))?,
-            link: both(records.bytes("linkpath"), long_link, field(&header[157..257]).to_vec())?,
+            path,
+            link,
             size,
             // Some writers put the type of the file into the mode; the permissions are the lowest bits.
             mode: (mode & 0o7777) as u16,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{Credential, canonical, helper};
 use crate::net::Secret;
-use crate::oci::strict_json;
+use crate::oci::{JsonFault, strict_json};
 
 /// How large an auth file may be.
 const LIMIT: u64 = 4 << 20;
@@ -47,7 +47,13 @@ impl AuthFile {
         match strict_json(bytes) {
             Ok(Value::Object(object)) => Ok(Self { path: path.to_owned(), object }),
             Ok(_) => Err(format!("`{}` is no JSON object", path.display())),
-            Err(_) => Err(format!("`{}` is not valid JSON", path.display())),
+            // Which of the two counts depends on the reader, so neither is shown to a registry.
+            Err(JsonFault::DoubledKey { key, line, .. }) => Err(format!(
+                "`{}` has the key `{}` twice in one object, the second time in line {line}; remove one of them",
+                path.display(),
+                key.escape_debug()
+            )),
+            Err(JsonFault::Form(_)) => Err(format!("`{}` is not valid JSON", path.display())),
         }
     }
 
@@ -168,6 +174,20 @@ mod tests {
         ] {
             assert_eq!(user(&text, registry, repository), (expected.map(str::to_owned), notes), "{registry}/{repository}");
         }
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_named() {
+        let told = |text: &str| AuthFile::parse(Path::new("config.json"), text.as_bytes()).err().unwrap_or_default();
+        for (text, key, line) in [
+            ("{\"auths\": {},\n \"auths\": {\"a.example\": {\"auth\": \"dTpw\"}}}", "auths", 2),
+            ("{\"auths\": {\n\"ghcr.io\": {\"auth\": \"dTpw\"},\n\"ghcr.io\": {}}}", "ghcr.io", 3),
+            ("{\"auths\": {\"a\": {\"auth\": \"dTpw\", \"auth\": \"dTpx\"}}}", "auth", 1),
+        ] {
+            let expected = format!("`config.json` has the key `{key}` twice in one object, the second time in line {line}; ");
+            assert!(told(text).starts_with(&expected) && !told(text).contains("dTp"), "{}", told(text));
+        }
+        assert_eq!(told("{"), "`config.json` is not valid JSON");
     }
 
     #[test]

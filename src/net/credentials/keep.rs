@@ -24,7 +24,7 @@ pub enum Kept {
 pub enum KeepFault {
     /// No folder for it is known.
     #[error("there is no folder to keep it in: none of `REGISTRY_AUTH_FILE`, `DOCKER_CONFIG` and `HOME` is set")]
-    NoPlace,
+    NoFolder,
     /// The file that should hold it cannot be understood, and is left as it is.
     #[error("{0}")]
     Unreadable(String),
@@ -53,7 +53,7 @@ impl Credentials {
             AuthFile::read(path).ok().flatten().is_some_and(|file| file.exact_key(registry).is_some() || file.helper_of(registry).is_some())
         });
         let path = holder.or_else(|| self.environment.path("REGISTRY_AUTH_FILE")).or_else(|| docker_config(&self.environment));
-        let path = path.ok_or(KeepFault::NoPlace)?;
+        let path = path.ok_or(KeepFault::NoFolder)?;
         let file = AuthFile::read(&path).map_err(KeepFault::Unreadable)?;
         let file = file.unwrap_or_else(|| AuthFile { path: path.clone(), object: Map::new() });
         let store = file.object.get("credsStore").and_then(Value::as_str).filter(|name| !name.is_empty());

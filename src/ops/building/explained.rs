@@ -4,11 +4,10 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::json;
 
-use super::BuiltSkip;
 use super::outcome::skip;
+use super::{BuiltSkip, Decided};
 use crate::linkage::{Level, Proof};
-use crate::ops::gather::Gathered;
-use crate::plan::{Plan, Settings};
+use crate::lint::{self, Finding};
 
 /// What a build would do for one platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,6 +35,8 @@ pub struct Explained {
     pub skipped: Vec<BuiltSkip>,
     /// What was proved, and what was not.
     pub proof: Proof,
+    /// What rules say of the image.
+    pub findings: Vec<Finding>,
 }
 
 /// A layer of the base.
@@ -63,8 +64,9 @@ pub struct ExplainedLayer {
 }
 
 impl Explained {
-    /// `settings` are the recipe's: what the image takes from its base is not told again.
-    pub(super) fn new(plan: &Plan, settings: &Settings, gathered: &Gathered) -> Self {
+    /// The settings are the recipe's: what the image takes from its base is not told again.
+    pub(super) fn new(decided: &Decided) -> Self {
+        let Decided { plan, settings, gathered, findings } = decided;
         let base = plan.base.layers.iter().map(|layer| &layer.descriptor);
         Self {
             platform: plan.platform.to_string(),
@@ -87,6 +89,7 @@ impl Explained {
             labels: settings.labels.clone(),
             skipped: gathered.skipped.iter().map(skip).collect(),
             proof: plan.proof.clone(),
+            findings: findings.clone(),
         }
     }
 }
@@ -125,6 +128,10 @@ impl fmt::Display for Explained {
             for tally in self.proof.tallies(level) {
                 writeln!(out, "  {word}: {tally}")?;
             }
+        }
+        for finding in &self.findings {
+            let word = if finding.level == lint::Level::Warning { "warning" } else { "note" };
+            writeln!(out, "  {word}: {}", finding.line())?;
         }
         Ok(())
     }

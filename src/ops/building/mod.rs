@@ -11,6 +11,7 @@ use crate::host::rfc3339;
 use crate::image::{History, Image, ImageSet, assemble};
 use crate::layer::Layer;
 use crate::linkage::{Proof, ProofOptions};
+use crate::lint::Finding;
 use crate::oci::{BlobSource, Descriptor, Digest, ImageLayer};
 use crate::plan::{Fault, Plan, PlanRequest, PlannedLayer, Settings, Split};
 use crate::recipe::{PlatformRecipe, Recipe};
@@ -29,11 +30,14 @@ use super::watched::Watched;
 use super::{Failure, RecipeRequest, Run, Tools};
 
 pub use super::destinations::Push;
+use findings::Usage;
+
 pub use explained::{Explained, ExplainedBase, ExplainedLayer};
 pub(super) use outcome::upload_status;
 pub use outcome::{Built, BuiltLayer, BuiltPlatform, BuiltSkip, BuiltUpload, OUTPUT, Times};
 
 mod explained;
+mod findings;
 mod outcome;
 mod proof;
 
@@ -64,7 +68,8 @@ pub fn build(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
     let begun = Instant::now();
     let files: Vec<&Path> =
         request.outputs.iter().filter_map(Location::path).chain(request.result_files.iter().map(PathBuf::as_path)).collect();
-    let job = Job::open(&request.recipe, request.lock, &files, run)?;
+    let mut job = Job::open(&request.recipe, request.lock, &files, run)?;
+    job.usage = Usage::of(request, &job.open.recipe);
     let destinations = destinations::of_build(&request.outputs, request.push, &job.open.recipe, run.tools)?;
     let transaction = Transaction { destinations: &destinations, gates: &AcceptAll, watch: &Watched(run.observer) };
     let base_done = begun.elapsed();
@@ -101,10 +106,7 @@ pub fn build(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
 /// As [`build`].
 pub fn explain(request: &RecipeRequest, how: LockUse, run: Run<'_>) -> Result<Vec<Explained>, Failure> {
     let job = Job::open(request, how, &[], run)?;
-    let explained = |number: usize| {
-        let (plan, gathered, _) = job.plan(number, run)?;
-        Ok(Explained::new(&plan, &job.settings(&job.open.recipe.parts()[number]), &gathered))
-    };
+    let explained = |number: usize| Ok(Explained::new(&job.plan(number, run)?));
     (0..job.open.recipe.parts().len()).map(explained).collect()
 }
 
@@ -114,6 +116,17 @@ struct Job {
     base: FoundBase,
     project: Project,
     created: i64,
+    usage: Usage,
+}
+
+/// All that is decided for one platform, and what there is to say about it.
+struct Decided {
+    plan: Plan,
+    /// What the recipe sets in the config.
+    settings: Settings,
+    gathered: Gathered,
+    /// What rules found.
+    findings: Vec<Finding>,
 }
 
 /// What was made so far.
@@ -126,6 +139,8 @@ struct Work {
     /// Layers that another platform may have as well.
     known: Vec<(PlannedLayer, CachedLayer)>,
     skipped: Gathered,
+    /// What was told of the images so far.
+    told: Vec<Finding>,
     /// What waits to be sent: as long as nothing had to be made, a destination may have the whole image.
     held: Option<Vec<(Descriptor, Arc<dyn BlobSource>)>>,
 }
@@ -136,6 +151,7 @@ struct PlatformImage {
     /// The names of our own layers.
     names: Vec<String>,
     proof: Proof,
+    findings: Vec<Finding>,
 }
 
 impl Work {
@@ -166,7 +182,7 @@ impl Job {
         let vendored = run.tools.vendored.as_ref().and_then(Location::path);
         let outputs = Outputs::new(files.iter().copied().chain([run.tools.cache.folder(), &locked.path]).chain(vendored));
         let project = Project::open(&open.root).map_err(|fault| unopened(&open, &fault))?.without(outputs);
-        Ok(Self { open, base, project, created })
+        Ok(Self { open, base, project, created, usage: Usage::default() })
     }
 
     fn build_all(&self, queue: &Queue<'_>, run: Run<'_>) -> Result<Work, Failure> {
@@ -194,15 +210,17 @@ impl Job {
         let mut tries = 0;
         loop {
             tries += 1;
-            let (plan, gathered, project) = self.plan(number, run)?;
-            match self.write(&plan, project, queue, work, run) {
+            let decided = self.plan(number, run)?;
+            match self.write(&decided.plan, queue, work, run) {
                 Ok(layers) => {
+                    proof::tell(&decided.plan.proof, run.observer);
+                    decided.plan.layer_warning().iter().for_each(|warning| run.observer.warn(warning));
+                    findings::tell(&decided, &mut work.told, run.observer);
+                    Self::assemble(&decided, &layers, queue, work, run.tools)?;
                     if number == 0 {
-                        work.skipped = gathered;
+                        work.skipped = decided.gathered;
                     }
-                    proof::tell(&plan.proof, run.observer);
-                    plan.layer_warning().iter().for_each(|warning| run.observer.warn(warning));
-                    return Self::assemble(&plan, &layers, queue, work, run.tools);
+                    return Ok(());
                 }
                 Err(LayerFailure::Failed(failure)) => return Err(failure),
                 Err(LayerFailure::Changed(path)) if tries < TRIES => {
@@ -216,22 +234,23 @@ impl Job {
         }
     }
 
-    fn plan(&self, number: usize, run: Run<'_>) -> Result<(Plan, Gathered, &Project), Failure> {
-        let (part, platform) = (&self.open.recipe.parts()[number], &self.base.platforms[number]);
+    fn plan(&self, number: usize, run: Run<'_>) -> Result<Decided, Failure> {
+        let (part, platform) = (self.part(number)?, &self.base.platforms[number]);
         let base = platform.image();
         let base_files = self.base.files(base, run)?;
-        let mut gathered = gather::gather(part, &self.project, run.observer)?;
+        let mut gathered = gather::gather(&part, &self.project, run.observer)?;
         let memory = proof::Remembering(&run.tools.cache);
         let packaged = platform.debian().map(|debian| &debian.proof);
         let names = DebianNames::new(packaged, run.tools);
+        let settings = self.settings(&part);
         let request = PlanRequest {
             platform: part.platform.clone(),
             base: base.clone(),
-            base_files,
+            base_files: base_files.clone(),
             user: self.open.recipe.user.clone(),
             sources: std::mem::take(&mut gathered.sources),
             writable: part.process.writable.iter().map(|path| (path.value.clone(), path.span.clone())).collect(),
-            settings: self.settings(part),
+            settings: settings.clone(),
             compressor: lock::compressor(&self.open)?,
             split: if self.open.recipe.layers.split { Split::Auto } else { Split::Off },
             proof: ProofOptions {
@@ -240,12 +259,14 @@ impl Job {
                 packages: Some(&names),
                 waivers: part.unproved.iter().cloned().chain(packaged.into_iter().flat_map(|packaged| packaged.waivers.clone())).collect(),
                 memory: Some(&memory),
+                preload_span: part.process.env.get("LD_PRELOAD").and_then(|value| value.span.clone()),
             },
             entrypoint_span: part.process.entrypoint.as_ref().or(part.process.command.as_ref()).and_then(|words| words.span.clone()),
         };
         let contents = Contents { project: &self.project, packages: self.base.packages() };
-        let plan = Plan::new(request, &contents).map_err(|faults| refused(&faults))?;
-        Ok((plan, gathered, &self.project))
+        let mut plan = Plan::new(request, &contents).map_err(|faults| refused(&faults))?;
+        let findings = self.lint(&mut plan, &part, base_files)?;
+        Ok(Decided { plan, settings, gathered, findings })
     }
 
     fn settings(&self, part: &PlatformRecipe) -> Settings {
@@ -267,10 +288,10 @@ impl Job {
         }
     }
 
-    fn write(&self, plan: &Plan, project: &Project, queue: &Queue<'_>, work: &mut Work, run: Run<'_>) -> Result<Vec<Layer>, LayerFailure> {
+    fn write(&self, plan: &Plan, queue: &Queue<'_>, work: &mut Work, run: Run<'_>) -> Result<Vec<Layer>, LayerFailure> {
         let mut layers = Vec::new();
-        let project_key = format!("{}\0{}", project.root().display(), plan.platform);
-        let contents = Contents { project, packages: self.base.packages() };
+        let project_key = format!("{}\0{}", self.project.root().display(), plan.platform);
+        let contents = Contents { project: &self.project, packages: self.base.packages() };
         for planned in &plan.layers {
             if queue.has_failed() {
                 // Why is said by the upload that failed.
@@ -298,7 +319,8 @@ impl Job {
         Ok(layers)
     }
 
-    fn assemble(plan: &Plan, layers: &[Layer], queue: &Queue<'_>, work: &mut Work, tools: &Tools) -> Result<(), Failure> {
+    fn assemble(decided: &Decided, layers: &[Layer], queue: &Queue<'_>, work: &mut Work, tools: &Tools) -> Result<(), Failure> {
+        let Decided { plan, findings, .. } = decided;
         let own = layers.iter().zip(&plan.layers).map(|(layer, planned)| {
             let created_by = format!("hardened: {}", planned.name);
             (ImageLayer { descriptor: layer.descriptor.clone(), diff_id: layer.diff_id }, History { created_by })
@@ -310,7 +332,7 @@ impl Job {
         let source: Arc<dyn BlobSource> = Arc::new(config.bytes().to_vec());
         work.add(queue, config.descriptor(), &source);
         let names = plan.layers.iter().map(|layer| layer.name.clone()).collect();
-        work.platforms.push(PlatformImage { image, names, proof: plan.proof.clone() });
+        work.platforms.push(PlatformImage { image, names, proof: plan.proof.clone(), findings: findings.clone() });
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{Job, PlatformImage, Work};
 use crate::host::project::{Skipped, Why};
 use crate::linkage::Proof;
+use crate::lint::Finding;
 use crate::oci::{self, Descriptor};
 use crate::ops::debian::DebianOutcome;
 use crate::recipe::Healthcheck;
@@ -56,6 +57,8 @@ pub struct BuiltPlatform {
     pub layers: Vec<BuiltLayer>,
     /// What was proved of it, and what was not.
     pub proof: Proof,
+    /// What rules say of it.
+    pub findings: Vec<Finding>,
 }
 
 /// One layer.
@@ -152,7 +155,7 @@ pub(in crate::ops) fn upload_status(written: oci::Written) -> &'static str {
 }
 
 fn built_platform(work: &Work, platform: &PlatformImage) -> BuiltPlatform {
-    let PlatformImage { image, names, proof } = platform;
+    let PlatformImage { image, names, proof, findings } = platform;
     let of_base = image.layers().len() - names.len();
     let name = |index: usize| index.checked_sub(of_base).and_then(|own| names.get(own)).cloned().unwrap_or_else(|| "base".to_owned());
     let layer = |(index, layer): (usize, &oci::ImageLayer)| BuiltLayer {
@@ -169,6 +172,7 @@ fn built_platform(work: &Work, platform: &PlatformImage) -> BuiltPlatform {
         size: image.layers().iter().fold(0, |size, layer| size.saturating_add(layer.descriptor.size)),
         layers: image.layers().iter().enumerate().map(layer).collect(),
         proof: proof.clone(),
+        findings: findings.clone(),
     }
 }
 
@@ -189,7 +193,7 @@ pub(super) fn healthcheck(check: &Healthcheck) -> oci::Healthcheck {
         interval: nanoseconds(check.interval),
         timeout: nanoseconds(check.timeout),
         start_period: nanoseconds(check.start_period),
-        start_interval: None,
+        start_interval: nanoseconds(check.start_interval),
         retries: check.retries,
     }
 }

@@ -25,11 +25,12 @@ impl ProofMemory for Remembering<'_> {
 pub(super) fn tell(proof: &Proof, observer: &dyn Observer) {
     let warnings = proof.tallies(Level::Warning);
     for tally in warnings.iter().take(TOLD) {
-        observer.warn(&Diagnostic::warning(tally.to_string()));
+        let hint = tally.package.map(|package| format!("the package `{package}` has it: add it to `packages` if this is used"));
+        observer.warn(&hint.into_iter().fold(Diagnostic::warning(tally.to_string()), Diagnostic::hint));
     }
     if warnings.len() > TOLD {
         observer.note(&format!(
-            "{} more warnings about files that the entrypoint does not reach; `--format json` has all",
+            "{} more warnings about files that nothing reaches which the image starts; `--format json` has all",
             warnings.len() - TOLD
         ));
     }
@@ -43,7 +44,7 @@ pub(super) fn tell(proof: &Proof, observer: &dyn Observer) {
     for idle in &proof.idle_waivers {
         observer.note(&format!("an `[[unproved]]` entry waives nothing: {}", idle.escape_debug()));
     }
-    observer.detail(&format!("proved: {} files, {} of them reached by the entrypoint", proof.proved, proof.reached.len()));
+    observer.detail(&format!("proved: {} files, {} of them reached by what the image starts", proof.proved, proof.reached.len()));
     for path in &proof.opening {
         observer.detail(&format!("not proved: libraries that `{path}` opens by name"));
     }

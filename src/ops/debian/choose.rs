@@ -41,12 +41,22 @@ pub(in crate::ops) fn choose(
     fetch_indexes(&suites, &architectures, run)?;
     let mut locked = LockedDebian { request, archives: suites.iter().map(OpenSuite::locked).collect(), platforms: BTreeMap::new() };
     let chosen: Mutex<BTreeMap<usize, LockedPackages>> = Mutex::default();
+    let unresolved: Mutex<BTreeMap<usize, ResolveFault>> = Mutex::default();
     let numbers: Vec<usize> = (0..platforms.len()).collect();
     // Two at once keep two processors busy, and the memory for their lists bounded.
     in_parallel(&numbers, 2, |number| {
         let (platform, architecture) = (platforms[*number], architectures[*number]);
         let indexes = read_indexes(&suites, architecture, run.tools)?;
-        let resolution = resolved(open, base, &suites, &indexes, architecture, run.tools)?;
+        let resolution = match resolved(base, &suites, &indexes, architecture, run.tools)? {
+            Ok(resolution) => resolution,
+            Err(fault) => {
+                // What other platforms lack is found in the same run.
+                if let Ok(mut unresolved) = unresolved.lock() {
+                    unresolved.insert(*number, fault);
+                }
+                return Ok(());
+            }
+        };
         let mut packages = LockedPackages {
             packages: resolution.packages.iter().map(|chosen| locked_package(chosen, &suites)).collect(),
             left_out: resolution.left_out.iter().map(left_out).collect(),
@@ -60,6 +70,7 @@ pub(in crate::ops) fn choose(
         }
         Ok(())
     })?;
+    refuse_unresolved(unresolved.into_inner().unwrap_or_default().values(), open, base)?;
     let chosen = chosen.into_inner().unwrap_or_default();
     locked.platforms = chosen.into_iter().map(|(number, packages)| (platforms[number].clone(), packages)).collect();
     if let Some(unknown) =
@@ -100,20 +111,21 @@ pub(super) fn architecture(platform: &Platform, open: &OpenRecipe) -> Result<&'s
     })
 }
 
+/// Chooses the packages of one architecture, or returns why that cannot be done.
 fn resolved(
-    open: &OpenRecipe,
     base: &DebianBase,
     suites: &[OpenSuite],
     indexes: &[(usize, Index)],
     architecture: &str,
     tools: &Tools,
-) -> Result<Resolution, Failure> {
-    let span = |name: &str| base.spans.get(name).and_then(Option::as_ref).or(open.recipe.base.span.as_ref());
-    let fault = |message: String, name: &str| Diagnostic::error(message).at(span(name), "asked for here");
+) -> Result<Result<Resolution, ResolveFault>, Failure> {
     let mut wanted = Vec::new();
     for (name, version) in &base.wanted {
         let version = version.as_deref().map(str::parse::<Version>).transpose();
-        let version = version.map_err(|reason| Failure::from(fault(format!("the version of `{name}` is none: {reason}"), name)))?;
+        let version = version.map_err(|reason| {
+            let span = base.spans.get(name).and_then(Option::as_ref);
+            Failure::from(Diagnostic::error(format!("the version of `{name}` is none: {reason}")).at(span, "asked for here"))
+        })?;
         wanted.push(Wanted { name: name.clone(), version });
     }
     let patterns = |texts: &[String]| texts.iter().map(|text| text.parse::<Pattern>()).collect::<Result<Vec<_>, _>>();
@@ -121,15 +133,31 @@ fn resolved(
     let mut request = Request { wanted, exclude: patterns(&base.exclude)?, keep: patterns(&base.keep)?, ..Request::default() };
     let names: Vec<String> = suites.iter().map(OpenSuite::label).collect();
     let labels: Vec<(&str, &Index)> = indexes.iter().map(|(number, index)| (names[*number].as_str(), index)).collect();
-    let reason = match resolve(&labels, architecture, &request) {
-        Ok(resolution) => return Ok(resolution),
-        Err(reason) => reason,
+    let fault = match resolve(&labels, architecture, &request) {
+        Ok(resolution) => return Ok(Ok(resolution)),
+        Err(fault) => fault,
     };
     // Where a package is that is not here, is worth a look at the other suites; when they cannot be had nothing is said of them.
-    let others = if matches!(reason, ResolveFault::UnknownPackage { .. }) { other_suites(base, architecture, tools) } else { Vec::new() };
+    let is_unknown = fault.each().iter().any(|fault| matches!(fault, ResolveFault::UnknownPackage { .. }));
+    let others = if is_unknown { other_suites(base, architecture, tools) } else { Vec::new() };
     request.elsewhere = others.iter().map(|(name, index)| (name.as_str(), index)).collect();
-    let reason = if others.is_empty() { reason } else { resolve(&labels, architecture, &request).err().unwrap_or(reason) };
-    Err(unresolved(&reason, span))
+    Ok(Err(if others.is_empty() { fault } else { resolve(&labels, architecture, &request).err().unwrap_or(fault) }))
+}
+
+/// Returns the faults of all platforms as one failure: each package is named once.
+fn refuse_unresolved<'a>(faults: impl Iterator<Item = &'a ResolveFault>, open: &OpenRecipe, base: &DebianBase) -> Result<(), Failure> {
+    let mut told: Vec<&str> = Vec::new();
+    let mut diagnostics = Vec::new();
+    for fault in faults.flat_map(ResolveFault::each) {
+        let name = named(fault);
+        if !name.is_empty() && told.contains(&name) {
+            continue;
+        }
+        told.push(name);
+        let span = base.spans.get(name).and_then(Option::as_ref).or(open.recipe.base.span.as_ref());
+        diagnostics.push(fault.hint().into_iter().fold(Diagnostic::error(fault.to_string()).at(span, "asked for here"), Diagnostic::hint));
+    }
+    if diagnostics.is_empty() { Ok(()) } else { Err(Failure::Wrong(diagnostics)) }
 }
 
 /// Returns the lists of packages of Debian's suites that the recipe does not name, as far as they can be had.
@@ -149,11 +177,6 @@ pub(super) fn indexes_of(suite: &str, architecture: &str, tools: &Tools) -> Vec<
     indexes.into_iter().map(|(_, index)| index).collect()
 }
 
-fn unresolved<'a>(reason: &ResolveFault, span: impl Fn(&str) -> Option<&'a crate::diagnostic::Span>) -> Failure {
-    let diagnostic = Diagnostic::error(reason.to_string()).at(span(named(reason)), "asked for here");
-    Failure::from(reason.hint().into_iter().fold(diagnostic, Diagnostic::hint))
-}
-
 /// Returns the package of the recipe that a fault is about.
 fn named(reason: &ResolveFault) -> &str {
     match reason {
@@ -162,7 +185,7 @@ fn named(reason: &ResolveFault) -> &str {
         }
         ResolveFault::Unsatisfiable { chain, .. } => chain.first().map(String::as_str).unwrap_or_default(),
         ResolveFault::Relation { package, .. } => package,
-        ResolveFault::Exclusions(_) => "",
+        ResolveFault::Several(_) | ResolveFault::Exclusions(_) => "",
     }
 }
 

@@ -20,7 +20,7 @@ use crate::debian::DebFacts;
 use crate::diagnostic::{Diagnostic, ExternalError};
 use crate::host::read_bytes;
 use crate::lock::{LeftOutPackage, LockedDebian, LockedPackage, LockedPackages};
-use crate::oci::{Platform, Store};
+use crate::oci::{Digest, Platform, Store};
 use crate::recipe::{DebianBase, UnprovedEntry};
 use crate::rootfs::ImagePath;
 use crate::store::Location;
@@ -77,6 +77,8 @@ pub(super) struct PackagesProof {
     pub(super) left_out: Vec<LeftOutPackage>,
     /// Where to look up the packages of missing libraries; `None` when only archives other than Debian's are used.
     pub(super) suite: Option<DebianSuite>,
+    /// A digest over the packages, which stands for the state of the archive that they are of.
+    pub(super) state: Digest,
 }
 
 /// A suite of Debian's archive, for one architecture.
@@ -117,6 +119,7 @@ pub(super) fn images(
             waivers: assembled.optional.iter().map(waiver).collect(),
             left_out: locked.left_out.clone(),
             suite: suite_of(open, base, platform),
+            state: Digest::of(&locked.packages.iter().flat_map(|package| *package.digest.as_bytes()).collect::<Vec<_>>()),
         };
         let outcome = DebianOutcome {
             platform: platform.to_string(),

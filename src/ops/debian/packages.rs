@@ -25,6 +25,9 @@ const AT_ONCE: usize = 6;
 /// The media type of a package as a blob (as in Debian's shared MIME database).
 pub(in crate::ops) const PACKAGE_TYPE: &str = "application/vnd.debian.binary-package";
 
+/// Raised when [`is_kept`] chooses other files, or [`DebFacts`] gets another form or meaning, so that what was learned before is learned again.
+const FACTS_VERSION: u32 = 1;
+
 /// The packages of a build: in the cache, and unpacked for a while when their files are needed.
 pub(in crate::ops) struct Packages {
     cache: crate::host::cache::Cache,
@@ -54,7 +57,7 @@ impl Packages {
             let message = format!("could not read the package `{}` ({})", package.name, package.digest);
             Failure::from(ExternalError::new(message).caused_by(cause))
         };
-        if let Some(facts) = self.cache.package(&package.digest).and_then(|bytes| serde_json::from_slice::<DebFacts>(&bytes).ok()) {
+        if let Some(facts) = self.cache.package(&facts_key(package)).and_then(|bytes| serde_json::from_slice::<DebFacts>(&bytes).ok()) {
             is_named_so(&facts, package).map_err(unreadable)?;
             return Ok(facts);
         }
@@ -64,7 +67,7 @@ impl Packages {
             let _ = unpacked.file.set(Ok(file));
         }
         if let Ok(bytes) = serde_json::to_vec(&facts) {
-            self.cache.write_package(&package.digest, &bytes);
+            self.cache.write_package(&facts_key(package), &bytes);
         }
         Ok(facts)
     }
@@ -74,8 +77,7 @@ impl Packages {
         let gone = || io::Error::new(io::ErrorKind::NotFound, format!("the package {} is not in the cache", descriptor.digest));
         let mut blob = self.cache.open(descriptor).ok_or_else(gone)?;
         let mut spool = BufWriter::with_capacity(256 << 10, self.cache.scratch()?);
-        let limits = Limits { bytes: 8 << 30, entries: 400_000, ..Limits::default() };
-        let facts = read_deb(&mut blob, &limits, &is_kept, &mut spool);
+        let facts = read_deb(&mut blob, &limits(), &is_kept, &mut spool);
         // Only at its end is it known whether the package is the one that it should be.
         io::copy(&mut blob, &mut io::sink())?;
         let facts = facts.map_err(|fault| io::Error::new(io::ErrorKind::InvalidData, fault))?;
@@ -94,6 +96,16 @@ impl Packages {
         };
         unpacked.file.get_or_init(read).clone().map_err(io::Error::other)
     }
+}
+
+/// Returns how much a package may hold.
+fn limits() -> Limits {
+    Limits { bytes: 8 << 30, entries: 400_000, ..Limits::default() }
+}
+
+/// Returns the key under which the cache keeps what is known of a package: all that decides what is learned, or whether it is refused.
+fn facts_key(package: &LockedPackage) -> Digest {
+    Digest::of(format!("{} {} {FACTS_VERSION} {:?}", package.digest, package.size, limits()).as_bytes())
 }
 
 /// Makes sure that a package is the one which the lock names.
@@ -221,6 +233,33 @@ pub(super) fn in_parallel<T: Sync>(all: &[T], at_once: usize, work: impl Fn(&T) 
 
 /// Reads all packages of which nothing is known yet, on several threads.
 pub(super) fn learn(packages: &Packages, all: &[&LockedPackage], tools: &Tools) -> Result<(), Failure> {
-    let unknown: Vec<&LockedPackage> = all.iter().copied().filter(|package| !tools.cache.has_package(&package.digest)).collect();
+    let unknown: Vec<&LockedPackage> = all.iter().copied().filter(|package| !tools.cache.has_package(&facts_key(package))).collect();
     in_parallel(&unknown, tools.threads.get(), |package| packages.facts(package).map(drop))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_kept_by_all_that_decides_them() {
+        let package = |digest: &[u8], size| LockedPackage {
+            name: "a".to_owned(),
+            version: "1".to_owned(),
+            architecture: "amd64".to_owned(),
+            source: "a".to_owned(),
+            source_version: "1".to_owned(),
+            archive: "main".to_owned(),
+            path: "pool/a.deb".to_owned(),
+            size,
+            digest: Digest::of(digest),
+            snapshot: String::new(),
+            wanted_by: Vec::new(),
+        };
+        let key = facts_key(&package(b"one", 7));
+        // The same bytes under another size are refused where they have to be fetched, so they are where nothing has to be.
+        assert_ne!(facts_key(&package(b"one", 8)), key);
+        assert_ne!(facts_key(&package(b"two", 7)), key);
+        assert_eq!(facts_key(&package(b"one", 7)), key);
+    }
 }

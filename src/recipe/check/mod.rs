@@ -12,7 +12,7 @@ mod user;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::model::{PlatformRecipe, Recipe, Spanned};
+use super::model::{BaseVariable, PlatformRecipe, ProcessText, Recipe, Spanned};
 use super::node::{At, Node};
 use super::placeholder::{NAMES, Part, Placeholders, of_platform, parts};
 use super::schema::RecipeKeys;
@@ -37,7 +37,15 @@ pub(super) fn check(
     references: &[Node],
     placeholders: &dyn Placeholders,
 ) -> (Option<Recipe>, Vec<(Diagnostic, Missing)>) {
-    let mut check = Check { faults: Vec::new(), placeholders, inputs: BTreeMap::new(), platform: None, start: &root.span };
+    let mut check = Check {
+        faults: Vec::new(),
+        placeholders,
+        inputs: BTreeMap::new(),
+        platform: None,
+        process_text: None,
+        base_variables: Vec::new(),
+        start: &root.span,
+    };
     let at = At { node: Some(root) };
     let recipe = check.recipe(at, keys, references);
     (recipe, check.faults)
@@ -50,6 +58,10 @@ struct Check<'a> {
     inputs: BTreeMap<String, String>,
     /// The platform whose placeholders may be used; `None` where a value is the same for all.
     platform: Option<Platform>,
+    /// The text that is read, where it may name variables of the base.
+    process_text: Option<ProcessText>,
+    /// The variables of the base that were named.
+    base_variables: Vec<BaseVariable>,
     /// The beginning of the recipe, as the location of what is missing.
     start: &'a Span,
 }
@@ -179,6 +191,28 @@ impl Check<'_> {
         for part in parts {
             match part {
                 Part::Text(literal) => text.iter_mut().for_each(|text| text.push_str(&literal)),
+                Part::Name(name, range) if base_variable(&name).is_some() => {
+                    let offset = text.as_ref().map_or(0, String::len);
+                    if !self.base_variable(&name, location(&range), offset) {
+                        text = None;
+                    }
+                }
+                Part::Name(name, range)
+                    if written[..range.start].ends_with('$') && !NAMES.contains(&&*name) && !name.starts_with("env.") =>
+                {
+                    let marked = range.start - 1..range.end;
+                    let variable = name.escape_debug();
+                    self.fault(
+                        location(&marked).as_ref(),
+                        format!("`${{{variable}}}` is expanded by nothing: there is no shell between the recipe and the program"),
+                        "not a placeholder",
+                        format!(
+                            "write `{{image.env.{variable}}}` for a variable of the base, `{{env.{variable}}}` for one of this build, or \
+                             `${{{{{variable}}}}}` for the text itself"
+                        ),
+                    );
+                    text = None;
+                }
                 Part::Name(name, range) => match self.placeholder(&name, location(&range).as_ref()) {
                     Some(value) => text.iter_mut().for_each(|text| text.push_str(&value)),
                     None => text = None,
@@ -188,12 +222,35 @@ impl Check<'_> {
         text
     }
 
+    /// Fills in the placeholders of a text of `[process]`, which may name variables of the base.
+    fn process_text(&mut self, at: At<'_>, written: &str, which: ProcessText) -> Option<String> {
+        self.process_text = Some(which);
+        let text = self.text(at, written);
+        self.process_text = None;
+        text
+    }
+
+    /// Notes a variable of the base, whose value is not known yet. Returns whether one may be named here.
+    fn base_variable(&mut self, name: &str, span: Option<Span>, offset: usize) -> bool {
+        let (Some(variable), Some(text)) = (base_variable(name), self.process_text.clone()) else {
+            self.fault(
+                span.as_ref(),
+                format!("`{{{}}}` in a value that cannot depend on the base", name.escape_debug()),
+                "is known only once the base is",
+                "use it in `process.env`, `process.entrypoint`, `process.command` and `process.healthcheck.command`",
+            );
+            return false;
+        };
+        self.base_variables.push(BaseVariable { name: Spanned { value: variable.to_owned(), span }, text, offset });
+        true
+    }
+
     fn placeholder(&mut self, name: &str, span: Option<&Span>) -> Option<String> {
         let variable = name.strip_prefix("env.").filter(|variable| !variable.is_empty());
         if !NAMES.contains(&name) && variable.is_none() {
             let names = NAMES.iter().map(|name| format!("`{{{name}}}`")).collect::<Vec<_>>().join(", ");
             let hint = nearest(name, NAMES.iter().copied()).map_or_else(
-                || format!("there are {names} and `{{env.NAME}}`; a brace itself is written twice: `{{{{`"),
+                || format!("there are {names} and `{{env.NAME}}`, and in `process` `{{image.env.NAME}}`; a brace itself is written twice: `{{{{`"),
                 |near| format!("write `{{{near}}}`"),
             );
             self.fault(span, format!("unknown placeholder `{{{}}}`", name.escape_debug()), "not a placeholder", hint);
@@ -293,4 +350,9 @@ impl Check<'_> {
         self.push(fault, Missing::No);
         true
     }
+}
+
+/// Returns the variable of the base that a placeholder names; `None` when it is no such placeholder.
+fn base_variable(name: &str) -> Option<&str> {
+    name.strip_prefix("image.env.").filter(|variable| !variable.is_empty())
 }

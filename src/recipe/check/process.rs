@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::Check;
 use crate::diagnostic::nearest;
-use crate::recipe::model::{Healthcheck, Port, Process, Spanned};
+use crate::recipe::model::{Healthcheck, Port, Process, ProcessText, Spanned};
 use crate::recipe::node::At;
 use crate::recipe::schema::{HealthcheckKeys, PortKey, ProcessKeys};
 use crate::rootfs::ImagePath;
@@ -48,9 +48,9 @@ const SIGNALS: &[&str] = &[
 impl Check<'_> {
     pub(super) fn process(&mut self, at: At<'_>, keys: Option<&ProcessKeys>) -> Process {
         let Some(keys) = keys else { return Process::default() };
-        Process {
-            entrypoint: self.exec(at.key("entrypoint"), "entrypoint", keys.entrypoint.as_deref()),
-            command: self.exec(at.key("command"), "command", keys.command.as_deref()),
+        let mut process = Process {
+            entrypoint: self.exec(at.key("entrypoint"), "entrypoint", keys.entrypoint.as_deref(), ProcessText::Entrypoint),
+            command: self.exec(at.key("command"), "command", keys.command.as_deref(), ProcessText::Command),
             env: self.env(at.key("env"), keys.env.as_ref()),
             workdir: keys.workdir.as_deref().and_then(|workdir| self.path(at.key("workdir"), "workdir", workdir)),
             ports: self.ports(at.key("ports"), keys.ports.as_deref().unwrap_or_default()),
@@ -58,13 +58,28 @@ impl Check<'_> {
             stop_signal: keys.stop_signal.as_deref().and_then(|signal| self.signal(at.key("stop-signal"), signal)),
             volumes: self.paths(at.key("volumes"), "volumes", keys.volumes.as_deref()),
             healthcheck: keys.healthcheck.as_ref().and_then(|keys| self.healthcheck(at.key("healthcheck"), keys)),
-        }
+            base_variables: Vec::new(),
+        };
+        process.base_variables = std::mem::take(&mut self.base_variables);
+        process
     }
 
     /// Reads a program and its arguments. An empty `command` is a way to drop the base's.
-    fn exec(&mut self, at: At<'_>, key: &str, written: Option<&[String]>) -> Option<Spanned<Vec<String>>> {
-        let written = written?;
-        let texts = self.texts(at, written)?;
+    fn exec(
+        &mut self,
+        at: At<'_>,
+        key: &str,
+        written: Option<&[String]>,
+        which: impl Fn(usize) -> ProcessText,
+    ) -> Option<Spanned<Vec<String>>> {
+        let text = |(index, written): (usize, &String)| {
+            let at = at.index(index);
+            Some(Spanned { value: self.process_text(at, written, which(index))?, span: at.span().cloned() })
+        };
+        let texts: Vec<Option<Spanned<String>>> = written?.iter().enumerate().map(text).collect();
+        let texts: Vec<Spanned<String>> = texts.into_iter().collect::<Option<_>>()?;
+        // What the base's variable holds is not known here.
+        let is_known = !self.base_variables.iter().any(|variable| variable.text == which(0));
         if let Some(text) = texts.iter().find(|text| text.contains('\0')) {
             self.fault(text.span.as_ref(), format!("`{key}` holds a NUL byte"), "no argument of a program", "leave the NUL byte out");
         }
@@ -74,7 +89,7 @@ impl Check<'_> {
                 self.fault(at.span(), format!("`{key}` is empty"), "names no program", format!("write `{key} = [\"/app/server\"]`"));
                 return None;
             }
-            Some(first) if is_program && first.trim().is_empty() => {
+            Some(first) if is_program && is_known && first.trim().is_empty() => {
                 self.fault(first.span.as_ref(), format!("`{key}` names no program"), "empty", format!("write `{key} = [\"/app/server\"]`"));
                 return None;
             }
@@ -101,7 +116,7 @@ impl Check<'_> {
                 self.fault(span, message, "not a name", "write letters, digits and `_`: `NODE_ENV = \"production\"`");
                 continue;
             }
-            let Some(value) = self.text(at.key(name), value) else { continue };
+            let Some(value) = self.process_text(at.key(name), value, ProcessText::Environment(name.clone())) else { continue };
             if value.contains('\0') {
                 self.fault(
                     at.key(name).span(),
@@ -213,10 +228,19 @@ impl Check<'_> {
                 "write `command = [\"/app/server\", \"--check\"]`".to_owned(),
             );
         }
-        let command = self.exec(at.key("command"), "healthcheck.command", keys.command.as_deref());
+        let command = self.exec(at.key("command"), "healthcheck.command", keys.command.as_deref(), ProcessText::Healthcheck);
         let interval = self.duration(at.key("interval"), "interval", keys.interval.as_deref());
         let timeout = self.duration(at.key("timeout"), "timeout", keys.timeout.as_deref());
         let start_period = self.duration(at.key("start-period"), "start-period", keys.start_period.as_deref());
+        let start_interval = self.duration(at.key("start-interval"), "start-interval", keys.start_interval.as_deref());
+        if start_interval.is_some() && !at.key("start-period").is_written() {
+            self.fault(
+                at.key("start-interval").span(),
+                "`start-interval` without a `start-period`".to_owned(),
+                "counts within the start period only",
+                "write `start-period = \"30s\"` beside it",
+            );
+        }
         let retries = keys.retries.and_then(|retries| u32::try_from(retries).ok().filter(|retries| (1..=1000).contains(retries)));
         if let (Some(written), None) = (keys.retries, retries) {
             self.fault(
@@ -226,7 +250,7 @@ impl Check<'_> {
                 "write a number from 1 to 1000: `retries = 3`",
             );
         }
-        Some(Healthcheck { command: command?.value, interval, timeout, start_period, retries })
+        Some(Healthcheck { command: command?.value, interval, timeout, start_period, start_interval, retries })
     }
 
     fn duration(&mut self, at: At<'_>, key: &str, written: Option<&str>) -> Option<Duration> {

@@ -20,7 +20,8 @@ pub(super) use process::{HealthcheckKeys, PortKey, ProcessKeys, UnprovedKeys};
 /// What goes into a hardened container image.
 ///
 /// Strings may hold the placeholders `{git.revision}`, `{git.short}`, `{git.source}`, `{env.NAME}` and, where a value may differ from
-/// platform to platform, `{platform.os}`, `{platform.arch}` and `{platform.variant}`. A brace itself is written twice: `{{`, `}}`.
+/// platform to platform, `{platform.os}`, `{platform.arch}` and `{platform.variant}`. In `process`, `{image.env.NAME}` is a
+/// variable of the base: `PATH = "/app/bin:{image.env.PATH}"`. A brace itself is written twice: `{{`, `}}`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct RecipeKeys {
@@ -105,7 +106,7 @@ pub(super) struct BaseKeys {
     /// An image in a registry, by tag or digest. `hardened.lock` pins it by digest.
     #[schemars(example = &"gcr.io/distroless/cc-debian13:nonroot")]
     pub(super) image: Option<String>,
-    /// The folder of an OCI image layout, relative to the recipe.
+    /// The folder of an OCI image layout, relative to the recipe; with `:TAG` or `@DIGEST` where it holds several images.
     #[schemars(example = &"vendor/base")]
     pub(super) layout: Option<String>,
     /// A base assembled from signed Debian packages.

@@ -14,7 +14,8 @@ pub(in crate::recipe) struct ProcessKeys {
     #[schemars(example = ["--port", "8080"])]
     pub(in crate::recipe) command: Option<Vec<String>>,
     /// Environment variables, added to those of the base. Never credentials: everybody who has the image can read them.
-    #[schemars(example = serde_json::json!({"NODE_ENV": "production"}))]
+    /// Nothing expands `$NAME`; `{image.env.NAME}` is a variable of the base.
+    #[schemars(example = serde_json::json!({"NODE_ENV": "production", "PATH": "/app/bin:{image.env.PATH}"}))]
     pub(in crate::recipe) env: Option<BTreeMap<String, String>>,
     /// The folder in which the process starts; the base's when it is not named.
     #[schemars(example = &"/app")]
@@ -62,6 +63,9 @@ pub(in crate::recipe) struct HealthcheckKeys {
     /// How long the process may take to start before failing checks count.
     #[schemars(example = &"10s")]
     pub(in crate::recipe) start_period: Option<String>,
+    /// The time between two checks while the process starts; needs `start-period`.
+    #[schemars(example = &"1s")]
+    pub(in crate::recipe) start_interval: Option<String>,
     /// How many checks must fail in a row.
     #[schemars(example = 3, range(min = 1, max = 1000))]
     pub(in crate::recipe) retries: Option<i64>,

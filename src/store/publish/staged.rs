@@ -26,8 +26,11 @@ impl<'a> Staged<'a> {
     ) -> Result<Self, PublishFault> {
         at_all_stores(&staging, |_, named| {
             let write = |manifest: &RawManifest| named.store.write_manifest(manifest, None);
-            each(&publication.children, write)?;
-            write(&publication.root)?;
+            // A registry takes an index only once it has what the index names. Indexes inside of others are few, and come in this order.
+            let (indexes, manifests): (Vec<&RawManifest>, Vec<&RawManifest>) =
+                publication.children.iter().partition(|child| child.media_type.is_index());
+            each(&manifests, |manifest| write(manifest))?;
+            indexes.into_iter().chain([&publication.root]).try_for_each(write)?;
             // All at once: a registry without the referrers API lists them with one request.
             if publication.referrers.is_empty() { Ok(()) } else { named.store.attach(&publication.referrers) }
         })?;

@@ -4,8 +4,10 @@ use super::challenge::challenges;
 use super::fault::Fault;
 use super::token::{Scheme, TokenRequest, credentials_sent, find};
 use super::{Registry, realm};
+use crate::net::credentials::{Credential, Found};
 use crate::net::{
-    Again, HttpFault, Method, Origin, Request, RequestBody, Response, Secret, StatusCode, Target, header::HeaderName, retried,
+    Again, Http, HttpFault, Method, Origin, Request, RequestBody, Response, Secret, StatusCode, Target, header::HeaderName, is_loopback,
+    retried,
 };
 
 /// What a request is for, which decides the scope of its token.
@@ -27,11 +29,13 @@ pub(super) struct Call<'c> {
     /// The repository that a blob is mounted from: the token needs `pull` for it too (oras-project/rust-oci-client#235, for docker.io).
     pub(super) from: Option<&'c str>,
     pub(super) body: Option<&'c MakeBody<'c>>,
+    /// Whether an answer sent the request on to here.
+    redirected: bool,
 }
 
 impl<'c> Call<'c> {
     pub(super) fn new(method: Method, target: Target, action: Action) -> Self {
-        Self { method, target, headers: Vec::new(), action, from: None, body: None }
+        Self { method, target, headers: Vec::new(), action, from: None, body: None, redirected: false }
     }
 
     pub(super) fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
@@ -41,6 +45,12 @@ impl<'c> Call<'c> {
 
     pub(super) fn body(mut self, body: &'c MakeBody<'c>) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    /// Says that an answer sent the request on to its target.
+    pub(super) fn redirected(mut self) -> Self {
+        self.redirected = true;
         self
     }
 
@@ -72,19 +82,18 @@ impl Registry {
     fn authorized(&self, registry: &str, repository: &str, call: &Call<'_>) -> Result<Response, Fault> {
         let scopes = call.scopes(repository);
         let token_request = TokenRequest { registry, repository, scopes: &scopes };
-        let mut rejected: Option<Secret> = None;
         let mut target = call.target.clone();
-        let mut asked = 0;
+        let mut tried = Tried { scheme: self.scheme(registry), ..Tried::default() };
         loop {
-            let authorization = match self.scheme(registry) {
+            tried.sent = match &tried.scheme {
                 Some(scheme) if call.target.carries_credentials() => {
-                    self.0.tokens.header(&self.0.http, &self.0.credentials, &scheme, &token_request, rejected.as_ref())?
+                    self.0.tokens.header(&self.0.http, &self.0.credentials, scheme, &token_request, tried.rejected.as_ref())?
                 }
                 _ => None,
             };
             let mut request = Request::new(call.method.clone(), target.clone());
             request.headers.clone_from(&call.headers);
-            request.authorization.clone_from(&authorization);
+            request.authorization.clone_from(&tried.sent);
             if let Some(body) = call.body {
                 request.body = body().map_err(HttpFault::Source)?;
             }
@@ -99,42 +108,101 @@ impl Registry {
             if response.status() != StatusCode::UNAUTHORIZED || !own || !call.target.carries_credentials() {
                 return Ok(response);
             }
-            // At most three times: anonymously, with a token that the registry no longer accepts, and with a fresh one.
-            asked += 1;
             let found = find(&self.0.credentials, &token_request)?;
-            let may_work = match self.learn(registry, &response)? {
-                None => false,
-                Some(Scheme::Basic) => authorization.is_none() && found.credential.is_some(),
-                Some(Scheme::Bearer { .. }) => authorization.is_none() || rejected.is_none(),
-            };
-            if !may_work || asked == 3 {
+            let reach = BasicReach { redirected: call.redirected || response.target().url() != target.url(), target: &target };
+            let Some(scheme) = tried.next(offered(&self.0.http, registry, &response)?, &found, reach) else {
                 let mut fault = Fault::of(response);
                 if let Fault::Status(answer) = &mut fault {
                     answer.credentials = Some(credentials_sent(&found));
                 }
                 return Err(fault);
-            }
-            rejected = authorization;
+            };
+            self.remember(registry, scheme);
         }
     }
+}
 
-    /// Records the authentication scheme that the registry asks for; `None` when it names no known one.
-    fn learn(&self, registry: &str, response: &Response) -> Result<Option<Scheme>, Fault> {
-        let offered = challenges(&response.headers("www-authenticate"));
-        let bearer = offered.iter().filter(|challenge| challenge.scheme == "bearer").find_map(|challenge| {
-            challenge
-                .parameters
-                .get("realm")
-                .map(|realm| (realm, challenge.parameters.get("service").filter(|service| !service.is_empty())))
-        });
-        let scheme = match bearer {
-            Some((realm, service)) => {
-                Scheme::Bearer { realm: realm::target(&self.0.http, registry, response, realm)?, service: service.cloned() }
-            }
-            None if offered.iter().any(|challenge| challenge.scheme == "basic") => Scheme::Basic,
-            None => return Ok(None),
+/// Returns the authentication scheme that an answer asks for; `None` when it names no known one.
+fn offered(http: &Http, registry: &str, response: &Response) -> Result<Option<Scheme>, Fault> {
+    let offered = challenges(&response.headers("www-authenticate"));
+    let bearer = offered.iter().filter(|challenge| challenge.scheme == "bearer").find_map(|challenge| {
+        challenge.parameters.get("realm").map(|realm| (realm, challenge.parameters.get("service").filter(|service| !service.is_empty())))
+    });
+    Ok(match bearer {
+        Some((realm, service)) => {
+            Some(Scheme::Bearer { realm: realm::target(http, registry, response, realm)?, service: service.cloned() })
+        }
+        None if offered.iter().any(|challenge| challenge.scheme == "basic") => Some(Scheme::Basic),
+        None => None,
+    })
+}
+
+/// What one request was tried with.
+#[derive(Default)]
+struct Tried {
+    /// The scheme of the next try.
+    scheme: Option<Scheme>,
+    /// The token service that was asked last.
+    bearer: Option<Scheme>,
+    /// What was sent last.
+    sent: Option<Secret>,
+    /// The token that the registry refused last, which is not shown again.
+    rejected: Option<Secret>,
+    /// How many tokens were refused.
+    tokens: usize,
+    /// Whether a password was refused.
+    basic: bool,
+}
+
+/// Where a password would go.
+#[derive(Clone, Copy)]
+struct BasicReach<'a> {
+    /// Whether an answer sent us there.
+    redirected: bool,
+    target: &'a Target,
+}
+
+impl Tried {
+    /// Returns the scheme to try next, after an answer that asks for `offered`; nothing when all that may help was tried.
+    ///
+    /// Each answer's own challenge counts: Harbor asks for Basic wherever a token has ended (goharbor/harbor#18856). A token is tried twice, as the
+    /// first may have ended, and a password once.
+    fn next(&mut self, offered: Option<Scheme>, found: &Found, reach: BasicReach<'_>) -> Option<Scheme> {
+        let sent = self.sent.take();
+        let by_token = sent.is_some() && matches!(self.scheme, Some(Scheme::Bearer { .. }));
+        if by_token {
+            self.tokens += 1;
+            self.rejected.clone_from(&sent);
+            self.bearer = self.scheme.take();
+        } else if sent.is_some() {
+            self.basic = true;
+        }
+        let next = match offered? {
+            bearer @ Scheme::Bearer { .. } => Some(bearer).filter(|_| sent.is_none() || self.tokens < 2),
+            Scheme::Basic if !self.basic && answers_basic(found, sent.is_none()) && reach.allows(by_token) => Some(Scheme::Basic),
+            // Where no password can be shown, or it was refused, another token may still help.
+            Scheme::Basic => self.bearer.clone().filter(|_| self.tokens < 2),
         };
-        self.remember(registry, scheme.clone());
-        Ok(Some(scheme))
+        self.scheme.clone_from(&next);
+        next
+    }
+}
+
+impl BasicReach<'_> {
+    /// Says whether a password may be shown there. To a registry that took tokens until now, it is shown over TLS or on this machine only, whatever
+    /// hosts the user named as insecure: somebody in between could have asked for it.
+    fn allows(self, instead_of_a_token: bool) -> bool {
+        let url = self.target.url();
+        let safe = url.scheme() == "https" || is_loopback(url.host_str().unwrap_or_default());
+        !self.redirected && (safe || !instead_of_a_token)
+    }
+}
+
+/// Says whether a credential answers a challenge for Basic: a password does, and a token of the registry's own does where nothing was sent yet.
+fn answers_basic(found: &Found, is_first: bool) -> bool {
+    match found.credential {
+        Some((Credential::Password { .. }, _)) => true,
+        Some((Credential::Bearer(_), _)) => is_first,
+        Some((Credential::Identity(_), _)) | None => false,
     }
 }

@@ -147,8 +147,8 @@ impl Registry {
             return None;
         }
         match answer {
-            // Go servers answer 400 to plain HTTP at a TLS port (golang/go#23689).
-            Ok(response) if response.status() != 400 => {
+            // Go servers answer 400 to plain HTTP at a TLS port (golang/go#23689). An error document is a registry's, which understood the request.
+            Ok(response) if response.status() != 400 || is_error_document(response) => {
                 assumed().remove(registry);
                 return None;
             }
@@ -156,9 +156,17 @@ impl Registry {
             Err(_) => return None,
         }
         let secure = Url::parse(&format!("https://{registry}/v2/")).ok()?;
-        let asked = self.0.http.send(Request::new(Method::GET, Target::named(secure.clone())));
-        if !matches!(asked, Ok(_) | Err(HttpFault::Tls { .. })) {
-            return None;
+        match self.0.http.send(Request::new(Method::GET, Target::named(secure.clone()))) {
+            // Something that speaks TLS answered, whatever it answered.
+            Ok(_) => {}
+            Err(HttpFault::Tls { problem, .. }) if problem != TlsProblem::NoTls => {}
+            // It answers in plain HTTP even to TLS: its own answer is what there is to say.
+            Err(_) => {
+                if answer.is_ok() {
+                    assumed().remove(registry);
+                }
+                return None;
+            }
         }
         assumed().remove(registry);
         self.0.bases.lock().unwrap_or_else(PoisonError::into_inner).insert(registry.to_owned(), secure);
@@ -166,6 +174,11 @@ impl Registry {
         url.set_scheme("https").ok()?;
         Some(Target::named(url))
     }
+}
+
+/// Says whether an answer has the form of a registry's errors (distribution-spec, "Error Codes").
+fn is_error_document(response: &Response) -> bool {
+    response.header("content-type").is_some_and(|value| value.starts_with("application/json"))
 }
 
 /// One repository of a registry.

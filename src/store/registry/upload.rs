@@ -141,11 +141,14 @@ impl<'u> Upload<'u> {
             io::copy(&mut reader.by_ref().take(offset), &mut io::sink())?;
             Ok(RequestBody::Stream { reader: Box::new(reader), length: Some(left), progress: self.progress })
         };
-        for _ in 0..HOPS {
+        for hop in 0..HOPS {
             let mut call = Call::new(method.clone(), target.clone(), Action::Push)
                 .header(header::CONTENT_TYPE, "application/octet-stream")
                 .body(&body);
             call.headers.extend_from_slice(headers);
+            if hop > 0 {
+                call = call.redirected();
+            }
             let response = self.repository.call(&call)?;
             match (response.status().as_u16(), response.header("location")) {
                 (307 | 308, Some(location)) => target = self.hop(&response, location)?,

@@ -1,0 +1,99 @@
+use super::host_path::{joined, last_name};
+use super::{HostPath, LinkFault};
+
+/// The folder that Node.js takes packages from. What is below it must stay linked: Node.js looks for the packages of a package beside its real
+/// path, so a copy in place of a link finds others, or none.
+const MODULES: &[u8] = b"node_modules";
+
+/// Returns what to do about a link that cannot be kept or followed.
+pub(super) fn hints(path: &HostPath, target: &HostPath, fault: LinkFault) -> Vec<String> {
+    if is_environment(path.as_bytes()) && fault != LinkFault::Loop {
+        return vec![
+            "the Python of a virtual environment is that of the host: start the one of the base, with the environment's `site-packages` in `PYTHONPATH`"
+                .to_owned(),
+            "or pack no environment: `pip install --target site-packages -r requirements.txt`, and `from = \"site-packages\"`".to_owned(),
+        ];
+    }
+    let of_node = has(path.as_bytes(), MODULES) || has(target.as_bytes(), MODULES);
+    let hint = match fault {
+        LinkFault::LeavesImage if of_node => return packing(path, target),
+        LinkFault::LeavesImage => "exclude it, or write `symlinks = \"follow\"` to take what it points to".to_owned(),
+        LinkFault::LeavesRoot if of_node => {
+            "write `root` so that the recipe's folder holds the whole workspace, `root = \"..\"` for example, and pack what the link leads to \
+             with an entry of its own"
+                .to_owned()
+        }
+        LinkFault::LeavesRoot => "write `symlinks = \"follow\"` if the files outside are meant, or `root = \"..\"` in the recipe".to_owned(),
+        LinkFault::Dangling | LinkFault::Loop => {
+            format!("leave it out: `exclude = [\"{}\"]`", HostPath::new(last_name(path.as_bytes())))
+        }
+    };
+    vec![hint]
+}
+
+/// Returns how a link of a package and what it leads to are packed, so that both have the same folders above them as in the project.
+fn packing(path: &HostPath, target: &HostPath) -> Vec<String> {
+    let outside = || vec!["exclude it, or write `root = \"..\"` in the recipe, and pack what it leads to as well".to_owned()];
+    let Some(target) = normal(path.as_bytes(), target.as_bytes()) else { return outside() };
+    let store = target.windows(MODULES.len() + 6).position(|part| part == b"node_modules/.pnpm").map(|at| at + MODULES.len() + 6);
+    let target = HostPath::new(&target[..store.unwrap_or(target.len())]);
+    vec![
+        format!("write a `to` that is as deep as the folder in the project, so that the link becomes `/app/{path}`"),
+        format!("and pack what it leads to: a `[[files]]` entry with `from = \"{target}\"` and `to = \"/app/{target}\"`"),
+    ]
+}
+
+/// Returns where a relative link leads by the names alone, below the project's folder; `None` where that is outside.
+fn normal(link: &[u8], target: &[u8]) -> Option<Vec<u8>> {
+    let folder = &link[..link.len() - last_name(link).len()];
+    let whole = joined(folder.strip_suffix(b"/").unwrap_or(folder), target);
+    let mut names: Vec<&[u8]> = Vec::new();
+    for name in whole.split(|byte| *byte == b'/') {
+        match name {
+            b"" | b"." => {}
+            b".." => drop(names.pop()?),
+            name => names.push(name),
+        }
+    }
+    (!target.starts_with(b"/")).then(|| names.join(&b'/'))
+}
+
+/// Says whether a path is the interpreter of a virtual environment: `.venv/bin/python3`.
+fn is_environment(path: &[u8]) -> bool {
+    let name = last_name(path);
+    let folder = path[..path.len() - name.len()].strip_suffix(b"/").unwrap_or_default();
+    name.starts_with(b"python") && last_name(folder) == b"bin" && folder.len() > b"bin".len()
+}
+
+fn has(path: &[u8], name: &[u8]) -> bool {
+    path.split(|byte| *byte == b'/').any(|part| part == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_hint_breaks_a_tree_of_packages() {
+        for (path, target, fault, expected) in [
+            ("a/current", "../../../shared", LinkFault::LeavesImage, "exclude it, or write `symlinks = \"follow\"`"),
+            ("a/current", "/elsewhere", LinkFault::LeavesRoot, "write `symlinks = \"follow\"`"),
+            ("node_modules/lib", "../../../lib", LinkFault::LeavesImage, "exclude it, or write `root = \"..\"`"),
+            ("api/node_modules/lib", "../../lib", LinkFault::LeavesImage, "from = \"lib\"` and `to = \"/app/lib\"`"),
+            (
+                "api/node_modules/ms",
+                "../../node_modules/.pnpm/ms@2/node_modules/ms",
+                LinkFault::LeavesImage,
+                "from = \"node_modules/.pnpm\"` and `to = \"/app/node_modules/.pnpm\"`",
+            ),
+            ("node_modules/lib", "/work/packages/lib", LinkFault::LeavesRoot, "write `root` so that"),
+            (".venv/bin/python3", "/usr/bin/python3.11", LinkFault::LeavesRoot, "`PYTHONPATH`"),
+            (".venv/bin/python", "/gone/python3.11", LinkFault::Dangling, "`PYTHONPATH`"),
+            ("x", "gone", LinkFault::Dangling, "leave it out: `exclude = [\"x\"]`"),
+        ] {
+            let hints = hints(&HostPath::new(path.as_bytes()), &HostPath::new(target.as_bytes()), fault).join("; ");
+            assert!(hints.contains(expected), "{path}: {hints}");
+            assert_eq!(hints.contains("follow"), expected.contains("follow"), "{path}: {hints}");
+        }
+    }
+}
