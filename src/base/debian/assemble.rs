@@ -1,13 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::effects::WrittenFolder;
 use super::files::{ImageFile, ImageFiles, MERGED, below_usr, file};
 use super::filter::{FilterUse, Filters, globs, path_text};
 use super::layers::{Group, group};
 use super::make::{self, MakeFault};
 use super::needs::{Need, OptionalLibrary, needs};
 use super::request::{AssemblyRequest, Extent};
-use super::scripts::{Commands, ScriptStep};
+use super::scripts::{Commands, ScriptStep, WrittenFolder};
 use super::status::status_stanza;
 use crate::base::{WrittenLayer, embedded};
 use crate::debian::{DebEntry, DebFacts, DebKind};

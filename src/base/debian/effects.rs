@@ -1,13 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
 use super::assemble::{Assembly, AssemblyFault};
 use super::files::{ImageFiles, file, symlink};
 use super::filter::{Filters, globs, path_text};
 use super::needs::{Need, fits};
 use super::request::AssemblyRequest;
-use super::scripts::{AccountCall, Action, Commands, ScriptEffect, ScriptStep, Scripts, Step, of_sysusers, read};
+use super::scripts::{AccountCall, Action, Commands, ScriptEffect, ScriptStep, Scripts, Step, WrittenFolder, of_sysusers, read};
 use crate::rootfs::{Entry, EntryKind, ImagePath, Owner};
 
 /// Where packages have the files that `systemd-sysusers` reads.
@@ -17,15 +15,6 @@ const OUTSIDE: &[&str] = &["/dev/", "/proc/", "/run", "/sys/", "/tmp"];
 
 /// What files are called that are made of the text in a script.
 const TEXTS: &str = "files whose content is in the script";
-
-/// A folder that a service writes to: its scripts give it to the service's own account, and here it is root's.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct WrittenFolder {
-    /// The folder, an absolute path.
-    pub path: String,
-    /// The package.
-    pub package: String,
-}
 
 /// What was done in place of maintainer scripts.
 #[derive(Default)]

@@ -78,10 +78,10 @@ impl Assembly<'_> {
             }
         }
         for (name, uid, gid, home) in USERS.iter().copied() {
-            add(&mut accounts, User { name: name.to_owned(), uid, gid, home: home.to_owned() });
+            add(&mut accounts, &User { name: name.to_owned(), uid, gid, home: home.to_owned() });
         }
         for account in needs.iter().flat_map(|need| &need.users) {
-            add(&mut accounts, User { name: account.name.clone(), uid: account.uid, gid: account.gid, home: account.home.clone() });
+            add(&mut accounts, &User { name: account.name.clone(), uid: account.uid, gid: account.gid, home: account.home.clone() });
         }
         for call in calls {
             add_call(&mut accounts, call);
@@ -120,14 +120,14 @@ impl Assembly<'_> {
 }
 
 /// Adds a user whose name and number are free, and the group of its name.
-fn add(accounts: &mut Accounts, user: User) {
+fn add(accounts: &mut Accounts, user: &User) {
     if accounts.user(user.uid).is_some() || accounts.user_named(&user.name).is_some() {
         return;
     }
     if accounts.group(user.gid).is_none() && accounts.group_named(&user.name).is_none() {
         accounts.add_group(&AccountGroup { name: user.name.clone(), gid: user.gid });
     }
-    accounts.add_user(&user);
+    accounts.add_user(user);
 }
 
 /// Adds an account that a package asks for.
@@ -146,7 +146,7 @@ fn add_call(accounts: &mut Accounts, call: &AccountCall) {
         None => accounts.group_named(name).map(|group| group.gid),
     };
     let home = home.clone().unwrap_or_else(|| "/nonexistent".to_owned());
-    add(accounts, User { name: name.clone(), uid: number, gid: gid.unwrap_or(number), home });
+    add(accounts, &User { name: name.clone(), uid: number, gid: gid.unwrap_or(number), home });
 }
 
 /// Returns the number of an account that Debian numbers in the order of installation: here it depends on the name, so that it stays when

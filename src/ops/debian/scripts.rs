@@ -16,10 +16,10 @@ pub(super) fn tell(steps: &[ScriptStep], written: &[WrittenFolder], run: Run<'_>
         match effect {
             ScriptEffect::Missing { .. } => missing.entry(package).or_default().push(step),
             ScriptEffect::Made { by } => {
-                run.observer.detail(&format!("`{script}` of `{package}`, line {line}: `{command}` is made by: {by}"))
+                run.observer.detail(&format!("`{script}` of `{package}`, line {line}: `{command}` is made by: {by}"));
             }
             ScriptEffect::Harmless { why } => {
-                run.observer.detail(&format!("`{script}` of `{package}`, line {line}: `{command}` does no harm: {why}"))
+                run.observer.detail(&format!("`{script}` of `{package}`, line {line}: `{command}` does no harm: {why}"));
             }
         }
     }

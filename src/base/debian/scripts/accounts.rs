@@ -1,5 +1,7 @@
 use super::follow::Call;
-use super::step::Action;
+use super::paths::no_use;
+use super::root::Root;
+use super::step::{AccountCall, Action};
 
 /// The users that every Debian system has, with their numbers and homes (base-passwd, `passwd.master`).
 pub(in crate::base::debian) const USERS: &[(&str, u32, u32, &str)] = &[
@@ -96,33 +98,22 @@ const WITH_WORD: &[&str] = &[
     "--add_extra_groups",
 ];
 
-/// An account that a script or a file of `sysusers.d` asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(in crate::base::debian) struct AccountCall {
-    pub(in crate::base::debian) name: String,
-    /// Whether it is a user; else it is a group alone.
-    pub(in crate::base::debian) is_user: bool,
-    pub(in crate::base::debian) number: Option<u32>,
-    /// The primary group by its name or number; none is one of the user's own name.
-    pub(in crate::base::debian) group: Option<String>,
-    pub(in crate::base::debian) home: Option<String>,
-}
-
 /// Reads `adduser [options] USER [GROUP]` and `useradd [options] USER`.
-pub(super) fn user(call: &Call) -> Vec<Action> {
-    account(call, true)
+pub(super) fn user(call: &Call, root: &Root<'_>) -> Vec<Action> {
+    account(call, true, root)
 }
 
 /// Reads `addgroup [options] GROUP` and `groupadd [options] GROUP`.
-pub(super) fn group(call: &Call) -> Vec<Action> {
-    account(call, false)
+pub(super) fn group(call: &Call, root: &Root<'_>) -> Vec<Action> {
+    account(call, false, root)
 }
 
-fn account(call: &Call, is_user: bool) -> Vec<Action> {
+fn account(call: &Call, is_user: bool, root: &Root<'_>) -> Vec<Action> {
     let mut found = AccountCall { is_user, ..AccountCall::default() };
     let mut operands = Vec::new();
     let (mut is_system, mut has_group) = (false, false);
     let is_adduser = call.words.first().is_some_and(|word| word.text.ends_with("adduser"));
+    let has = |option: &str| call.words.iter().any(|word| word.text == option);
     let mut words = call.words.iter().skip(1);
     while let Some(word) = words.next() {
         let (option, joined) =
@@ -148,7 +139,12 @@ fn account(call: &Call, is_user: bool) -> Vec<Action> {
             if is_user && is_adduser && is_system && !has_group && found.group.is_none() {
                 found.group = Some("nogroup".to_owned());
             }
-            vec![Action::Account(found)]
+            // adduser makes the home that it is given, useradd where it is told to.
+            let is_made = is_user && if is_adduser { !has("--no-create-home") } else { has("--create-home") || has("-m") };
+            let home = found.home.as_deref().filter(|home| is_made && no_use(home, root).is_none() && !root.exists(home));
+            let home = home.filter(|home| *home != "/nonexistent").and_then(Root::path);
+            let home = home.map(|path| Action::Folder { path, mode: 0o755, written: true });
+            home.into_iter().chain([Action::Account(found)]).collect()
         }
         [_, _] => vec![Action::harmless("a further group of an account: the process has the groups that the recipe gives it")],
         _ => vec![Action::missing(Some("/etc/passwd"), "an account whose name the script computes")],
@@ -191,13 +187,12 @@ pub(in crate::base::debian) fn fields_of(line: &str) -> Vec<String> {
     for letter in line.chars() {
         match (quote, letter) {
             (Some(open), letter) if open == letter => quote = None,
-            (Some(_), letter) => field.get_or_insert_default().push(letter),
             (None, '"' | '\'') => {
                 quote = Some(letter);
                 field.get_or_insert_default();
             }
             (None, letter) if letter.is_whitespace() => fields.extend(field.take()),
-            (None, letter) => field.get_or_insert_default().push(letter),
+            (_, letter) => field.get_or_insert_default().push(letter),
         }
     }
     fields.extend(field);

@@ -16,12 +16,11 @@ pub(super) fn alternatives(call: &Call) -> Vec<Action> {
             continue;
         }
         let path = |offset: usize| text(position + offset).and_then(Root::path);
-        actions.push(match (path(1), path(3), priority) {
-            (Some(link), Some(target), Some(priority)) => Action::Alternative { link, target, priority },
-            _ => {
-                let link = words.get(position + 1).map(|word| word.text.clone());
-                Action::Missing { file: link, needed: "a link among alternatives that the script computes".to_owned() }
-            }
+        actions.push(if let (Some(link), Some(target), Some(priority)) = (path(1), path(3), priority) {
+            Action::Alternative { link, target, priority }
+        } else {
+            let link = words.get(position + 1).map(|word| word.text.clone());
+            Action::Missing { file: link, needed: "a link among alternatives that the script computes".to_owned() }
         });
     }
     actions

@@ -2,7 +2,6 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::follow::Call;
 use super::step::Action;
 use crate::base::debian::needs::fits;
 
@@ -103,17 +102,6 @@ fn action(harmless: Option<String>, makes: Option<String>, of: Vec<String>, need
         (None, Some(file), needed) => Action::Makes { file, of, needed },
         (None, None, needed) => Action::Missing { file: None, needed },
     }
-}
-
-/// Returns a command as it is displayed: one line, not too long.
-pub(super) fn text_of(call: &Call) -> String {
-    let mut words: Vec<String> =
-        call.words.iter().map(|word| if word.text.is_empty() { "''".to_owned() } else { word.text.clone() }).collect();
-    for write in &call.writes {
-        words.push(format!("{} {}", if write.appends { ">>" } else { ">" }, write.target.text));
-    }
-    let line = words.join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= 120 { line } else { format!("{}…", line.chars().take(119).collect::<String>()) }
 }
 
 #[cfg(test)]

@@ -112,8 +112,7 @@ impl Follower<'_> {
                     Truth::Unknown
                 }
             }
-            ["-n"] => Truth::Yes,
-            ["-z"] => Truth::Yes,
+            ["-n" | "-z"] => Truth::Yes,
             [operator @ ("-e" | "-f" | "-d" | "-x" | "-r" | "-w" | "-s" | "-L" | "-h" | "-S" | "-p" | "-b" | "-c"), path] if known => {
                 if path.is_empty() {
                     Truth::No

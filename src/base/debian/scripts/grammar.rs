@@ -268,7 +268,7 @@ impl Reader<'_> {
     }
 
     fn simple(&mut self) -> Result<Node, Unreadable> {
-        let mut simple = Simple { line: self.line(), ..Simple::default() };
+        let mut simple = Simple { line: self.current_line(), ..Simple::default() };
         loop {
             self.blank();
             if self.redirect(&mut simple.redirects)? {
@@ -328,7 +328,6 @@ impl Reader<'_> {
                 RedirectKind::Here(number)
             }
             "<" | "<>" | "<<<" => RedirectKind::Read,
-            "<&" | ">&" => RedirectKind::Descriptor,
             // What goes to the descriptor of errors or above it is no content.
             ">" | ">|" if digits == 0 || self.text[start] == b'1' => RedirectKind::Write,
             ">>" if digits == 0 || self.text[start] == b'1' => RedirectKind::Append,

@@ -1,6 +1,5 @@
 use super::accounts;
 use super::alternatives::alternatives;
-use super::commands::text_of;
 use super::follow::Call;
 use super::paths;
 use super::root::Root;
@@ -48,8 +47,8 @@ fn command(name: &str, call: &Call, package: &str, root: &Root<'_>) -> Vec<Actio
         }
         "update-alternatives" => alternatives(call),
         "ucf" => template(call, root),
-        "adduser" | "useradd" => accounts::user(call),
-        "addgroup" | "groupadd" => accounts::group(call),
+        "adduser" | "useradd" => accounts::user(call, root),
+        "addgroup" | "groupadd" => accounts::group(call, root),
         "mkdir" => paths::mkdir(call, root),
         "install" => paths::install(call, root),
         "ln" => paths::link(call, root),
@@ -83,4 +82,15 @@ fn command(name: &str, call: &Call, package: &str, root: &Root<'_>) -> Vec<Actio
             }
         },
     }
+}
+
+/// Returns a command as it is displayed: one line, not too long.
+pub(super) fn text_of(call: &Call) -> String {
+    let mut words: Vec<String> =
+        call.words.iter().map(|word| if word.text.is_empty() { "''".to_owned() } else { word.text.clone() }).collect();
+    for write in &call.writes {
+        words.push(format!("{} {}", if write.appends { ">>" } else { ">" }, write.target.text));
+    }
+    let line = words.join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= 120 { line } else { format!("{}…", line.chars().take(119).collect::<String>()) }
 }

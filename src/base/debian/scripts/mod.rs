@@ -19,11 +19,13 @@ mod root;
 mod step;
 mod syntax;
 mod templates;
+#[cfg(test)]
+mod tests;
 mod tmpfiles;
 mod words;
 
-pub(super) use accounts::{AccountCall, GROUPS, USERS, of_sysusers};
+pub(super) use accounts::{GROUPS, USERS, of_sysusers};
 pub(super) use commands::Commands;
 pub(super) use read::{Scripts, read};
-pub(super) use step::{Action, Step};
-pub use step::{ScriptEffect, ScriptStep};
+pub(super) use step::{AccountCall, Action, Step};
+pub use step::{ScriptEffect, ScriptStep, WrittenFolder};

@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
 use super::accounts::{GROUPS, USERS};
-use super::commands::{Commands, text_of};
+use super::commands::Commands;
 use super::follow::follow;
 use super::grammar::parse;
-use super::judge::judge;
+use super::judge::{judge, text_of};
 use super::root::Root;
 use super::step::{Action, Step};
 use super::tmpfiles::of_tmpfiles;

@@ -1,6 +1,5 @@
 use serde::Serialize;
 
-use super::accounts::AccountCall;
 use crate::rootfs::ImagePath;
 
 /// What becomes of a command of a maintainer script, which is not run.
@@ -41,6 +40,27 @@ pub struct ScriptStep {
     /// What becomes of it.
     #[serde(flatten)]
     pub effect: ScriptEffect,
+}
+
+/// An account that a script or a file of `sysusers.d` asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(in crate::base::debian) struct AccountCall {
+    pub(in crate::base::debian) name: String,
+    /// Whether it is a user; else it is a group alone.
+    pub(in crate::base::debian) is_user: bool,
+    pub(in crate::base::debian) number: Option<u32>,
+    /// The primary group by its name or number; none is one of the user's own name.
+    pub(in crate::base::debian) group: Option<String>,
+    pub(in crate::base::debian) home: Option<String>,
+}
+
+/// A folder that a service writes to: its scripts give it to the service's own account, and here it is root's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct WrittenFolder {
+    /// The folder, an absolute path.
+    pub path: String,
+    /// The package.
+    pub package: String,
 }
 
 /// What a command would do.

@@ -19,6 +19,8 @@ pub(super) struct Reader<'a> {
     pub(super) depth: usize,
     /// The line that the text begins in, from 1.
     first: usize,
+    /// How many lines end before a byte.
+    counted: (usize, usize),
     /// Here-documents whose bodies begin behind this line.
     pub(super) pending: Vec<Pending>,
     pub(super) here: Vec<Word>,
@@ -37,7 +39,7 @@ pub(super) struct Pending {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text: text.as_bytes(), at: 0, depth: 0, first: 1, pending: Vec::new(), here: Vec::new() }
+        Self { text: text.as_bytes(), at: 0, depth: 0, first: 1, counted: (0, 0), pending: Vec::new(), here: Vec::new() }
     }
 
     pub(super) fn peek(&self) -> Option<u8> {
@@ -48,8 +50,16 @@ impl<'a> Reader<'a> {
         self.text[self.at.min(self.text.len())..].starts_with(text.as_bytes())
     }
 
-    pub(super) fn line(&self) -> usize {
-        self.first + self.text[..self.at.min(self.text.len())].iter().filter(|byte| **byte == b'\n').count()
+    fn line(&self) -> usize {
+        self.first + lines_in(&self.text[..self.at.min(self.text.len())])
+    }
+
+    /// Returns the line that is read; it goes on from where it counted last.
+    pub(super) fn current_line(&mut self) -> usize {
+        let (at, lines) = self.counted;
+        let (at, lines) = if at <= self.at { (at, lines) } else { (0, 0) };
+        self.counted = (self.at, lines + lines_in(&self.text[at..self.at]));
+        self.first + self.counted.1
     }
 
     pub(super) fn unreadable<T>(&self) -> Result<T, Unreadable> {
@@ -129,7 +139,8 @@ impl<'a> Reader<'a> {
                 if let Some(next) = self.text.get(self.at + 1).filter(|next| **next != b'\n') {
                     word.push(&[*next], true);
                 }
-                self.at += 2;
+                // A script may end in a backslash.
+                self.at = self.text.len().min(self.at + 2);
             }
             b'\'' if !quoted => {
                 let rest = &self.text[self.at + 1..];
@@ -281,7 +292,7 @@ impl<'a> Reader<'a> {
 
     fn backquoted(&mut self, word: &mut Word, quoted: bool) -> Result<(), Unreadable> {
         self.deeper()?;
-        let line = self.line();
+        let line = self.current_line();
         self.at += 1;
         let mut inside = Vec::new();
         loop {
@@ -331,4 +342,8 @@ impl<'a> Reader<'a> {
     fn source(&self, start: usize) -> String {
         String::from_utf8_lossy(&self.text[start..self.at]).into_owned()
     }
+}
+
+fn lines_in(text: &[u8]) -> usize {
+    text.split(|byte| *byte == b'\n').count() - 1
 }
