@@ -12,6 +12,7 @@ mod bases;
 mod debian;
 mod debian_deb;
 mod debian_flavours;
+mod debian_generators;
 mod debian_image;
 mod debian_makers;
 mod differential;

@@ -40,7 +40,7 @@ pub enum MakeFault {
         fault: CertificateFault,
     },
     /// A package's file cannot be read by what generates something of it.
-    #[error("the file {0} of a package cannot be used")]
+    #[error("a package's file {0}")]
     Source(#[from] SourceFault),
 }
 

@@ -140,16 +140,13 @@ fn value_of(word: &str, values: &BTreeMap<&str, String>) -> String {
             Some((name, behind)) => (name, behind),
             None => after.split_at(after.find(|character| !is_name(character)).unwrap_or(after.len())),
         };
-        match values.get(name) {
-            Some(value) => {
-                result.push_str(value);
-                rest = behind;
-            }
-            None => {
-                result.push('$');
-                rest = after;
-            }
-        }
+        rest = if let Some(value) = values.get(name) {
+            result.push_str(value);
+            behind
+        } else {
+            result.push('$');
+            after
+        };
     }
     result + rest
 }

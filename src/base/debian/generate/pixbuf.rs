@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use super::sources::{Generated, Sources};
 use crate::base::debian::files::file;
@@ -17,7 +18,8 @@ pub(in crate::base::debian) fn loader_list(sources: &Sources<'_>) -> Vec<Generat
         for folder in [format!("usr/lib/{FOLDER}/loaders"), format!("{folder}/loaders")] {
             for name in sources.names_in(&folder) {
                 if let Some(block) = blocks.get(name.as_str()) {
-                    text.push_str(&format!("\"/{folder}/{name}\"\n{block}\n\n"));
+                    // A `String` takes all that is written to it.
+                    let _ = write!(text, "\"/{folder}/{name}\"\n{block}\n\n");
                 }
             }
         }

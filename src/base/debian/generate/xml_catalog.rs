@@ -85,11 +85,16 @@ fn catalog(lines: &BTreeSet<String>) -> String {
 
 /// Returns the list of all SGML catalogs of `/etc/sgml`, and the link to it: what `update-catalog --update-super` writes.
 pub(in crate::base::debian) fn sgml_catalogs(sources: &Sources<'_>) -> Vec<Generated> {
-    let is_catalog = |name: &String| name.ends_with(".cat") && !name.starts_with('.');
-    let lines: String =
-        sources.names_in("etc/sgml").iter().filter(|name| is_catalog(name)).map(|name| format!("CATALOG /etc/sgml/{name}\n")).collect();
+    let mut text = SGML_HEAD.to_owned();
+    for name in sources.names_in("etc/sgml") {
+        if name.strip_suffix(".cat").is_some_and(|name| !name.is_empty() && !name.starts_with('.')) {
+            text.push_str("CATALOG /etc/sgml/");
+            text.push_str(&name);
+            text.push('\n');
+        }
+    }
     let list = "var/lib/sgml-base/supercatalog";
-    vec![(list.to_owned(), file(format!("{SGML_HEAD}{lines}").as_bytes())), ("etc/sgml/catalog".to_owned(), symlink(&format!("/{list}")))]
+    vec![(list.to_owned(), file(text.as_bytes())), ("etc/sgml/catalog".to_owned(), symlink(&format!("/{list}")))]
 }
 
 #[cfg(test)]

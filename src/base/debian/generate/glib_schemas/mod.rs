@@ -18,7 +18,8 @@ const SOURCES: &str = "usr/share/glib-2.0/schemas/";
 /// Returns the compiled schemas, or nothing when no package has one.
 pub(in crate::base::debian) fn schema_cache(sources: &Sources<'_>) -> Result<Vec<Generated>, SourceFault> {
     let found = sources.contents(|path| path.starts_with(SOURCES));
-    if !found.iter().any(|(path, _)| path.ends_with(".xml")) {
+    let is_schema = |path: &str| [".gschema.xml", ".enums.xml"].iter().any(|end| path.ends_with(end));
+    if !found.iter().any(|(path, _)| is_schema(path)) {
         return Ok(Vec::new());
     }
     Ok(vec![(format!("{SOURCES}gschemas.compiled"), file(&compiled_schemas(&found)?))])

@@ -26,7 +26,7 @@ struct Schema {
 /// All schemas, and the lists of names that their keys refer to.
 #[derive(Debug, Default)]
 pub(super) struct Schemas {
-    schemas: BTreeMap<String, Schema>,
+    by_id: BTreeMap<String, Schema>,
     enumerations: BTreeMap<String, Names>,
     flags: BTreeMap<String, Names>,
 }
@@ -62,12 +62,12 @@ impl Schemas {
             ..Schema::default()
         };
         if let Some(extends) = &schema.extends {
-            let Some(parent) = self.schemas.get(extends) else {
+            let Some(parent) = self.by_id.get(extends) else {
                 return Err(format!("extends the schema `{extends}`, which is not there yet"));
             };
             schema.list_of = schema.list_of.or_else(|| parent.list_of.clone());
         }
-        if self.schemas.contains_key(id) {
+        if self.by_id.contains_key(id) {
             return Err(format!("has the schema `{id}`, which is there already"));
         }
         for element in elements(node) {
@@ -88,13 +88,13 @@ impl Schemas {
                 other => return Err(format!("has an element `{other}` in the schema `{id}`")),
             }
         }
-        self.schemas.insert(id.to_owned(), schema);
+        self.by_id.insert(id.to_owned(), schema);
         Ok(())
     }
 
     /// Returns a key of a schema, or of one that it extends.
     fn inherited(&self, schema: &str, key: &str) -> Option<&Key> {
-        let parents = std::iter::successors(self.schemas.get(schema), |schema| self.schemas.get(schema.extends.as_deref()?));
+        let parents = std::iter::successors(self.by_id.get(schema), |schema| self.by_id.get(schema.extends.as_deref()?));
         parents.take(EXTENDS).find_map(|schema| schema.keys.get(key))
     }
 
@@ -141,12 +141,12 @@ impl Schemas {
 
     /// Returns a key that an override names.
     pub(super) fn key_mut(&mut self, schema: &str, key: &str) -> Option<&mut Key> {
-        self.schemas.get_mut(schema)?.keys.get_mut(key)
+        self.by_id.get_mut(schema)?.keys.get_mut(key)
     }
 
     /// Returns the table of the file.
     pub(super) fn table(&self) -> Table {
-        Table { items: self.schemas.iter().map(|(id, schema)| (id.clone(), Item::Table(schema.table()))).collect() }
+        Table { items: self.by_id.iter().map(|(id, schema)| (id.clone(), Item::Table(schema.table()))).collect() }
     }
 }
 

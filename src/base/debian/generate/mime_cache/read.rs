@@ -81,9 +81,12 @@ impl Database {
             }
             "root-XML" => {
                 let (namespace, name) = (field.attribute("namespaceURI")?, field.attribute("localName")?);
-                let is_name =
-                    !(namespace.is_empty() && name.is_empty()) && ![namespace, name].iter().any(|text| text.contains([' ', '\n']));
-                is_name.then(|| self.namespaces.insert(format!("{namespace} {name}"), kind))?;
+                let has_space = [namespace, name].iter().any(|text| text.contains([' ', '\n']));
+                let is_empty = namespace.is_empty() && name.is_empty();
+                if has_space || is_empty {
+                    return None;
+                }
+                self.namespaces.insert(format!("{namespace} {name}"), kind);
             }
             "icon" => drop(field.attribute("name").map(|icon| self.icons.insert(kind, icon.to_owned()))),
             "generic-icon" => drop(field.attribute("name").map(|icon| self.generic_icons.insert(kind, icon.to_owned()))),
