@@ -62,6 +62,24 @@ pub struct ExclusionRule {
     pub reason: String,
     /// The packages, and names that packages provide.
     pub packages: Vec<Pattern>,
+    /// Whether the packages are parts of one thing, so that naming one of them lifts the rule.
+    pub is_whole: bool,
+}
+
+impl ExclusionRule {
+    /// Says whether a package is one of these.
+    pub fn names(&self, package: &str) -> bool {
+        self.packages.iter().any(|pattern| pattern.matches(package))
+    }
+}
+
+/// A package that comes in with others although a rule excludes it and no relation asks for it, since they need a part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartRule {
+    /// The package.
+    pub name: String,
+    /// The packages that need a part of it.
+    pub of: Vec<Pattern>,
 }
 
 /// Why exclusions can't be read.
@@ -79,6 +97,14 @@ pub enum ExclusionFault {
 #[serde(deny_unknown_fields)]
 struct Table {
     rule: Vec<Row>,
+    part: Vec<PartRow>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PartRow {
+    name: String,
+    of: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -87,16 +113,30 @@ struct Row {
     name: String,
     reason: String,
     packages: Vec<String>,
+    #[serde(default)]
+    whole: bool,
 }
 
 /// Returns the rules inside the program, in the table's order.
 pub fn built_in_exclusions() -> Result<Vec<ExclusionRule>, ExclusionFault> {
-    let table: Table = toml::from_str(include_str!("exclude.toml")).map_err(|error| ExclusionFault::Table(error.to_string()))?;
     let rule = |row: Row| {
-        let packages = row.packages.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
-        Ok(ExclusionRule { name: row.name, reason: row.reason, packages })
+        let packages = patterns(&row.packages)?;
+        Ok(ExclusionRule { name: row.name, reason: row.reason, packages, is_whole: row.whole })
     };
-    table.rule.into_iter().map(rule).collect()
+    table()?.rule.into_iter().map(rule).collect()
+}
+
+/// Returns the packages that come in since others need parts of them.
+pub fn built_in_parts() -> Result<Vec<PartRule>, ExclusionFault> {
+    table()?.part.into_iter().map(|row| Ok(PartRule { of: patterns(&row.of)?, name: row.name })).collect()
+}
+
+fn table() -> Result<Table, ExclusionFault> {
+    toml::from_str(include_str!("exclude.toml")).map_err(|error| ExclusionFault::Table(error.to_string()))
+}
+
+fn patterns(texts: &[String]) -> Result<Vec<Pattern>, ExclusionFault> {
+    texts.iter().map(|text| text.parse()).collect()
 }
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 
+use crate::base::debian::ScriptStep;
 use crate::diagnostic::nearest;
 use crate::lock::{LeftOutPackage, LockedChoice, LockedPackage, LockedPackages, RECIPE, lock_path};
 use crate::recipe::Base;
 
+use super::debian;
 use super::lock::{self, LockUse};
 use super::recipe;
 use super::{Failure, RecipeRequest, Run};
@@ -48,6 +50,9 @@ pub enum Verdict {
         chain: Vec<String>,
         /// All that want it.
         wanted_by: Vec<String>,
+        /// What becomes of the commands of its maintainer scripts; `None` where the packages are not at hand.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        scripts: Option<Vec<ScriptStep>>,
     },
     /// It was wanted, and left out.
     #[serde(rename_all = "kebab-case")]
@@ -74,20 +79,45 @@ pub enum Verdict {
 /// When the recipe is wrong, or its base is none of Debian packages.
 pub fn package(name: &str, request: &RecipeRequest, run: Run<'_>) -> Result<PackageExplained, Failure> {
     let open = recipe::open(request, &run.tools.environment, run.observer)?;
-    if !matches!(open.recipe.base.value, Base::Debian(_)) {
+    let Base::Debian(base) = &open.recipe.base.value else {
         return Err(Failure::wrong("the recipe's base is none of Debian packages")
             .hint("write `[base]` with `debian = { flavour = \"base\" }` to have one"));
-    }
+    };
     let path = lock_path(&request.file);
     let found = lock::settle(&open, &request.file, LockUse::Look, &[], run)?;
     let LockedChoice::Debian(locked) = found.choice else {
         return Err(Failure::wrong(format!("`{}` locks no Debian packages", path.display())));
     };
-    let platforms = locked
-        .platforms
-        .iter()
-        .map(|(platform, packages)| PlatformExplained { platform: platform.to_string(), verdict: verdict(name, packages) });
-    Ok(PackageExplained { package: name.to_owned(), platforms: platforms.collect() })
+    let platforms = locked.platforms.iter().map(|(platform, packages)| (platform.to_string(), verdict(name, packages)));
+    let mut platforms: Vec<PlatformExplained> = platforms.map(|(platform, verdict)| PlatformExplained { platform, verdict }).collect();
+    if platforms.iter().any(|explained| matches!(explained.verdict, Verdict::In { .. })) {
+        add_scripts(name, &mut platforms, debian::scripts(&open, base, &locked, run), run)?;
+    }
+    Ok(PackageExplained { package: name.to_owned(), platforms })
+}
+
+/// Adds what becomes of the package's scripts. Where packages cannot be fetched, the rest is told all the same.
+fn add_scripts(
+    name: &str,
+    platforms: &mut [PlatformExplained],
+    found: Result<Vec<(String, Vec<ScriptStep>)>, Failure>,
+    run: Run<'_>,
+) -> Result<(), Failure> {
+    let found = match found {
+        Ok(found) => found,
+        Err(Failure::External(error)) => {
+            run.observer.note(&format!("what the scripts of `{name}` do is not told: {}", error.message));
+            return Ok(());
+        }
+        Err(failure) => return Err(failure),
+    };
+    for (platform, steps) in found {
+        let explained = platforms.iter_mut().find(|explained| explained.platform == platform);
+        if let Some(Verdict::In { scripts, .. }) = explained.map(|explained| &mut explained.verdict) {
+            *scripts = Some(steps.into_iter().filter(|step| step.package == name).collect());
+        }
+    }
+    Ok(())
 }
 
 fn verdict(name: &str, packages: &LockedPackages) -> Verdict {
@@ -95,7 +125,8 @@ fn verdict(name: &str, packages: &LockedPackages) -> Verdict {
         let LockedPackage { version, source, source_version, archive, wanted_by, .. } = package.clone();
         let mut chain = chain(&wanted_by, packages);
         chain.push(name.to_owned());
-        return Verdict::In { version, source: format!("{source} {source_version}"), archive, chain, wanted_by };
+        let source = format!("{source} {source_version}");
+        return Verdict::In { version, source, archive, chain, wanted_by, scripts: None };
     }
     if let Some(left_out) = packages.left_out.iter().find(|left_out| left_out.name == name) {
         let LeftOutPackage { rule, reason, wanted_by, .. } = left_out.clone();

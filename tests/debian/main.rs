@@ -10,6 +10,7 @@ mod elf;
 
 mod assembling;
 mod faults;
+mod generating;
 mod locking;
 
 use std::collections::BTreeMap;

@@ -17,7 +17,8 @@ use crate::peer::{Peer, locate, success};
 use crate::project::{Project, digest};
 use crate::registry::Registry;
 
-const PLATFORM: &str = "linux/amd64";
+/// The platform that is looked at.
+pub(crate) const PLATFORM: &str = "linux/amd64";
 
 /// What a package has at a path, as `dpkg-deb -c` tells it.
 struct Listed {
@@ -61,13 +62,14 @@ fn listed(project: &Project, dpkg: &Peer) -> BTreeMap<String, Listed> {
 }
 
 /// What is left out of packages, as the tables of the program say it.
-struct LeftOut {
+pub(crate) struct LeftOut {
     paths: GlobSet,
     parts: BTreeMap<String, GlobSet>,
 }
 
 impl LeftOut {
-    fn of(packages: &BTreeMap<String, toml::Table>) -> Self {
+    /// Reads the tables, for an image of these packages.
+    pub(crate) fn of(packages: &BTreeMap<String, toml::Table>) -> Self {
         let strings = |value: Option<&toml::Value>| -> Vec<String> {
             let all = value.and_then(toml::Value::as_array).map(Vec::as_slice).unwrap_or_default();
             all.iter().map(|text| text.as_str().unwrap().to_owned()).collect()
@@ -100,7 +102,8 @@ impl LeftOut {
         Self { paths: set(&paths), parts: parts.into_iter().map(|(package, paths)| (package, set(&paths))).collect() }
     }
 
-    fn explains(&self, package: &str, path: &str) -> bool {
+    /// Tells whether a file of a package is left out.
+    pub(crate) fn explains(&self, package: &str, path: &str) -> bool {
         self.paths.is_match(path) || self.parts.get(package).is_some_and(|part| !part.is_match(path))
     }
 }

@@ -40,6 +40,16 @@ impl Mirror {
         Some(addresses.filter(|line| line.starts_with("http")).find(|line| !line.ends_with("-security")).map(str::to_owned))
     }
 
+    /// Returns the lines by which apt knows a suite, with its updates.
+    pub(crate) fn sources(&self, suite: &str) -> [String; 3] {
+        let mirror = self.address.trim_end_matches('/');
+        [
+            format!("deb {mirror} {suite} main"),
+            format!("deb {mirror} {suite}-updates main"),
+            format!("deb {mirror}-security {suite}-security main"),
+        ]
+    }
+
     /// Lets a run of hardened use the mirror and the cache.
     pub(crate) fn offer<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.env("HARDENED_DEBIAN_MIRROR", &self.address).env("HARDENED_CACHE_DIR", &self.cache)

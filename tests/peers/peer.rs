@@ -50,6 +50,8 @@ pub(crate) fn locate(name: &str) -> Option<PathBuf> {
         folders.push(Path::new(&home).join("go/bin"));
     }
     folders.extend(["/usr/local/go/bin", "/usr/sbin", "/sbin"].map(PathBuf::from));
+    // Debian has GLib's programs for scripts in a folder of each architecture.
+    folders.push(Path::new("/usr/lib").join(format!("{}-linux-gnu/glib-2.0", std::env::consts::ARCH)));
     let is_program = |path: &PathBuf| fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0);
     folders.into_iter().map(|folder| folder.join(name)).find(is_program)
 }

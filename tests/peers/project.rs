@@ -70,7 +70,12 @@ impl Project {
 
     /// Prepares a run of hardened in the project.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = bounded(Path::new(env!("CARGO_BIN_EXE_hardened")), &self.home(), 240);
+        self.command_within(240, arguments)
+    }
+
+    /// Prepares a run that may take longer than others.
+    pub(crate) fn command_within(&self, seconds: u32, arguments: &[&str]) -> Command {
+        let mut command = bounded(Path::new(env!("CARGO_BIN_EXE_hardened")), &self.home(), seconds);
         command.args(arguments).current_dir(self.path("."));
         command
     }

@@ -1,20 +1,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::files::{ImageFile, ImageFiles, file};
+use super::files::{ImageFile, ImageFiles, MERGED, below_usr, file};
 use super::filter::{FilterUse, Filters, globs, path_text};
 use super::layers::{Group, group};
 use super::make::{self, MakeFault};
-use super::needs::{Need, OptionalLibrary, fits, needs};
+use super::needs::{Need, OptionalLibrary, needs};
 use super::request::{AssemblyRequest, Extent};
-use super::scripts::unexplained;
+use super::scripts::{Commands, ScriptStep, WrittenFolder};
 use super::status::status_stanza;
 use crate::base::{WrittenLayer, embedded};
 use crate::debian::{DebEntry, DebFacts, DebKind};
 use crate::oci::Digest;
 use crate::rootfs::{Changeset, Content, Entry, EntryKind, ImagePath, Owner, PackedFile};
 
-/// The folders that Debian has merged into `/usr` (the `UsrMerge` of Debian; trixie's base-files has them as links).
-pub(super) const MERGED: &[&str] = &["bin", "lib", "lib32", "lib64", "libx32", "sbin"];
 /// Where scanners find the packages of an image without a package manager.
 const STATUS: &str = "var/lib/dpkg/status.d";
 /// The bits of a mode that give a program the rights of its owner or group.
@@ -31,23 +29,14 @@ pub struct Assembled {
     pub left_out: Vec<FilterUse>,
     /// What was made because packages need it: each a reason.
     pub needs: Vec<String>,
-    /// Maintainer scripts with effects that no need reproduces.
-    pub unexplained: Vec<UnexplainedScript>,
+    /// What becomes of the commands of maintainer scripts, in the order of the packages.
+    pub scripts: Vec<ScriptStep>,
+    /// The folders that services write to, which belong to root here.
+    pub written: Vec<WrittenFolder>,
     /// The paths of the packages' own files.
     pub package_files: Vec<ImagePath>,
     /// Libraries that these may miss.
     pub optional: Vec<OptionalLibrary>,
-}
-
-/// A maintainer script with effects that no need reproduces.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct UnexplainedScript {
-    /// The package.
-    pub package: String,
-    /// The script: `postinst`.
-    pub script: String,
-    /// The first of its commands that is more than bookkeeping.
-    pub command: String,
 }
 
 /// Why a base cannot be assembled.
@@ -90,29 +79,31 @@ pub fn assemble(request: &AssemblyRequest<'_>) -> Result<Assembled, AssemblyFaul
     let needs = needs(&names).map_err(AssemblyFault::Rule)?;
     let filters = Filters::new(request.extent == Extent::Slim).map_err(AssemblyFault::Rule)?;
     let mut assembly = Assembly { request, files: ImageFiles::new(), merged: BTreeSet::new(), dropped: BTreeMap::new() };
-    let left_out = assembly.add_packages(&needs, filters)?;
+    let filters = assembly.add_packages(&needs, filters)?;
+    let commands = Commands::new().map_err(AssemblyFault::Rule)?;
     let is_file = |file: &ImageFile| matches!(file.entry.kind, EntryKind::File(Content::Packed(_)));
     let package_files = assembly.files.iter().filter(|(_, file)| is_file(file)).map(|(path, _)| path.clone()).collect();
+    let steps = assembly.read_scripts(&filters, &commands);
     assembly.fill_needs(&needs)?;
-    assembly.alternatives();
-    assembly.accounts(&needs);
+    let done = assembly.follow_scripts(steps, &needs);
+    assembly.accounts(&needs, &done.accounts);
     assembly.folders();
     for need in &needs {
         for make in &need.make {
             make::make(*make, request, &mut assembly.files)?;
         }
     }
+    for path in &done.empty {
+        assembly.put(&path_text(path), file(b""), None);
+    }
     assembly.check_folders()?;
-    let covered = |name: &str| needs.iter().any(|need| need.covers.iter().any(|pattern| fits(pattern, name)));
-    let scripts = request.packages.iter().filter(|package| !covered(package.name)).filter_map(|package| {
-        let (script, command) = unexplained(package.facts)?;
-        Some(UnexplainedScript { package: package.name.to_owned(), script: script.to_owned(), command })
-    });
-    let unexplained = scripts.collect();
+    let scripts = done.told(request, &assembly.files)?;
+    let written = done.written.into_iter().collect();
     let layers = assembly.layers();
     let optional = needs.iter().flat_map(|need| need.optional.clone()).collect();
     let needs = needs.iter().map(|need| need.reason.clone()).collect();
-    Ok(Assembled { layers, environment: environment(request), left_out, needs, unexplained, package_files, optional })
+    let left_out = filters.uses();
+    Ok(Assembled { layers, environment: environment(request), left_out, needs, scripts, written, package_files, optional })
 }
 
 fn environment(request: &AssemblyRequest<'_>) -> Vec<(String, String)> {
@@ -130,11 +121,11 @@ pub(super) struct Assembly<'a> {
     /// The folders beside `/usr` that packages have files below.
     pub(super) merged: BTreeSet<&'static str>,
     /// Contents of files that were left out, which hard links may still lead to: by package and path.
-    dropped: BTreeMap<(usize, ImagePath), Entry>,
+    pub(super) dropped: BTreeMap<(usize, ImagePath), Entry>,
 }
 
 impl Assembly<'_> {
-    fn add_packages(&mut self, needs: &[Need], mut filters: Filters) -> Result<Vec<FilterUse>, AssemblyFault> {
+    fn add_packages(&mut self, needs: &[Need], mut filters: Filters) -> Result<Filters, AssemblyFault> {
         let drops: Vec<String> = needs.iter().flat_map(|need| need.drop.clone()).collect();
         let drops = globs(&drops).map_err(AssemblyFault::Rule)?;
         for (number, package) in self.request.packages.iter().enumerate() {
@@ -160,7 +151,7 @@ impl Assembly<'_> {
         self.mend_links();
         self.prune();
         self.status();
-        Ok(filters.uses())
+        Ok(filters)
     }
 
     /// Returns where a package's path is below a merged `/usr`; `None` for the links themselves.
@@ -343,14 +334,6 @@ impl Assembly<'_> {
         let written = names.zip(layers).filter(|(_, entries)| !entries.is_empty());
         written.map(|(name, entries)| WrittenLayer { name: format!("debian: {name}"), changeset: Changeset::new(entries) }).collect()
     }
-}
-
-/// Returns where a path is once the folders beside `/usr` are links into it.
-fn below_usr(path: &ImagePath) -> ImagePath {
-    let moves = path.names().next().is_some_and(|first| MERGED.iter().any(|name| name.as_bytes() == first));
-    // A path that is too long by the new part stays as it is.
-    let result = if moves { ImagePath::new(&[b"usr/", path.as_bytes()].concat()).ok() } else { None };
-    result.unwrap_or_else(|| path.clone())
 }
 
 /// Returns the digest that a package holds of one of its files.

@@ -3,6 +3,9 @@ use std::sync::Arc;
 
 use crate::rootfs::{Content, Entry, EntryKind, ImagePath, Owner};
 
+/// The folders that Debian has merged into `/usr` (the `UsrMerge` of Debian; trixie's base-files has them as links).
+pub(super) const MERGED: &[&str] = &["bin", "lib", "lib32", "lib64", "libx32", "sbin"];
+
 /// An entry of the image and the package that it comes from.
 pub(super) struct ImageFile {
     pub(super) entry: Entry,
@@ -30,4 +33,12 @@ pub(super) fn file(bytes: &[u8]) -> Entry {
 
 pub(super) fn symlink(target: &str) -> Entry {
     Entry { kind: EntryKind::Symlink(target.as_bytes().into()), mode: 0o777, owner: Owner::default() }
+}
+
+/// Returns where a path is once the folders beside `/usr` are links into it.
+pub(super) fn below_usr(path: &ImagePath) -> ImagePath {
+    let moves = path.names().next().is_some_and(|first| MERGED.iter().any(|name| name.as_bytes() == first));
+    // A path that is too long by the new part stays as it is.
+    let result = if moves { ImagePath::new(&[b"usr/", path.as_bytes()].concat()).ok() } else { None };
+    result.unwrap_or_else(|| path.clone())
 }

@@ -71,6 +71,13 @@ impl Filters {
         false
     }
 
+    /// Returns why a path would be left out.
+    pub(super) fn reason(&self, path: &ImagePath) -> Option<&str> {
+        let text = path_text(path);
+        let filter = self.filters.iter().find(|filter| filter.paths.is_match(&text) && !filter.keep.is_match(&text))?;
+        Some(&filter.found.reason)
+    }
+
     /// Returns what was left out, by filter.
     pub(super) fn uses(self) -> Vec<FilterUse> {
         self.filters.into_iter().map(|filter| filter.found).filter(|found| found.files > 0).collect()

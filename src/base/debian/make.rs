@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use super::cache::{LibraryAbi, ld_so_cache};
 use super::certificates::{CertificateFault, ca_bundle, pem_certificates};
 use super::files::{ImageFiles, file, put};
+use super::generate::{self, SourceFault, Sources};
 use super::key_store::{java_alias, java_key_store};
 use super::libraries::{LibraryFile, SharedObject, libraries, library_directories};
 use super::needs::Make;
@@ -38,6 +39,9 @@ pub enum MakeFault {
         /// Why.
         fault: CertificateFault,
     },
+    /// A package's file cannot be read by what generates something of it.
+    #[error("a package's file {0}")]
+    Source(#[from] SourceFault),
 }
 
 impl MakeFault {
@@ -46,21 +50,31 @@ impl MakeFault {
         match self {
             Self::Extra { .. } => Some("name PEM files that begin with `-----BEGIN CERTIFICATE-----`".to_owned()),
             Self::Package { .. } => None,
+            Self::Source(_) => Some("leave the package that has it out with `exclude`, or lock another version of it".to_owned()),
         }
     }
 }
 
 /// Makes one thing of the image's files, and puts it among them.
 pub(super) fn make(what: Make, request: &AssemblyRequest<'_>, image_files: &mut ImageFiles) -> Result<(), MakeFault> {
-    let (path, bytes) = match what {
-        Make::CaBundle => (CERTIFICATES.trim_start_matches('/'), bundle(request)?),
-        Make::JavaKeyStore => (KEY_STORE, key_store(request)?),
-        Make::LoaderCache => match loader_cache(request, image_files) {
-            Some(bytes) => (LOADER_CACHE, bytes),
-            None => return Ok(()),
-        },
+    let sources = Sources::new(request, image_files);
+    let made = match what {
+        Make::CaBundle => vec![(CERTIFICATES.trim_start_matches('/').to_owned(), file(&bundle(request)?))],
+        Make::JavaKeyStore => vec![(KEY_STORE.to_owned(), file(&key_store(request)?))],
+        Make::LoaderCache => loader_cache(request, image_files).map(|bytes| (LOADER_CACHE.to_owned(), file(&bytes))).into_iter().collect(),
+        Make::PhpModules => generate::modules(&sources),
+        Make::XmlCatalogs => generate::xml_catalogs(&sources),
+        Make::SgmlCatalogs => generate::sgml_catalogs(&sources),
+        Make::MimeCache => generate::mime_database(&sources)?,
+        Make::PixbufLoaders => generate::loader_list(&sources),
+        Make::GlibSchemas => generate::schema_cache(&sources)?,
+        Make::GraphvizPlugins => generate::plugin_list(&sources),
+        Make::ApacheLinks => generate::enabled_links(&sources),
+        Make::OdbcDrivers => generate::drivers(&sources),
     };
-    put(image_files, path, file(&bytes), None);
+    for (path, entry) in made {
+        put(image_files, &path, entry, None);
+    }
     Ok(())
 }
 

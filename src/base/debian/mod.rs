@@ -8,9 +8,11 @@
 mod assemble;
 mod cache;
 mod certificates;
+mod effects;
 mod files;
 mod fill;
 mod filter;
+mod generate;
 mod key_store;
 mod layers;
 mod libraries;
@@ -20,13 +22,15 @@ mod request;
 mod scripts;
 mod status;
 
-pub use assemble::{Assembled, AssemblyFault, UnexplainedScript, assemble};
+pub use assemble::{Assembled, AssemblyFault, assemble};
 pub use cache::{CachedLibrary, LibraryAbi, ld_so_cache};
 pub use certificates::{CertificateFault, ca_bundle, pem_certificates};
 pub use filter::FilterUse;
+pub use generate::{SourceFault, XmlFault, compiled_schemas, is_generator_source, mime_cache};
 pub use key_store::{KEY_STORE_PASSWORD, java_alias, java_key_store};
 pub use libraries::{LibraryFile, SharedObject, libraries, library_directories};
 pub use make::MakeFault;
 pub use needs::OptionalLibrary;
 pub use request::{AssemblyPackage, AssemblyRequest, Extent};
+pub use scripts::{ScriptEffect, ScriptStep, WrittenFolder};
 pub use status::{status_paths, status_stanza};

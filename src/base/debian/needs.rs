@@ -2,17 +2,30 @@ use serde::Deserialize;
 
 /// Every need: its name and its file. One file each in `needs/`, and a line here; they apply in this order.
 const NEEDS: &[(&str, &str)] = &[
+    ("apache2", include_str!("needs/apache2.toml")),
     ("base-files", include_str!("needs/base-files.toml")),
     ("ca-certificates", include_str!("needs/ca-certificates.toml")),
+    ("gdk-pixbuf", include_str!("needs/gdk-pixbuf.toml")),
+    ("glib", include_str!("needs/glib.toml")),
+    ("graphviz", include_str!("needs/graphviz.toml")),
     ("java", include_str!("needs/java.toml")),
     ("libc", include_str!("needs/libc.toml")),
+    ("mysql", include_str!("needs/mysql.toml")),
     ("netbase", include_str!("needs/netbase.toml")),
     ("nginx", include_str!("needs/nginx.toml")),
     ("nodejs", include_str!("needs/nodejs.toml")),
+    ("odbc", include_str!("needs/odbc.toml")),
+    ("openssh-server", include_str!("needs/openssh-server.toml")),
+    ("php", include_str!("needs/php.toml")),
     ("postgresql-client", include_str!("needs/postgresql-client.toml")),
     ("python", include_str!("needs/python.toml")),
+    ("r", include_str!("needs/r.toml")),
+    ("sgml-base", include_str!("needs/sgml-base.toml")),
+    ("shared-mime-info", include_str!("needs/shared-mime-info.toml")),
     ("tzdata", include_str!("needs/tzdata.toml")),
     ("upgrades", include_str!("needs/upgrades.toml")),
+    ("wsgi", include_str!("needs/wsgi.toml")),
+    ("xml-core", include_str!("needs/xml-core.toml")),
     // Last, since it does not replace what another need has made.
     ("names", include_str!("needs/names.toml")),
 ];
@@ -70,6 +83,24 @@ pub(super) enum Make {
     JavaKeyStore,
     /// The list of libraries of glibc's loader.
     LoaderCache,
+    /// PHP's modules, switched on for every interface.
+    PhpModules,
+    /// The XML catalogs below `/etc/xml`.
+    XmlCatalogs,
+    /// The list of SGML catalogs.
+    SgmlCatalogs,
+    /// The MIME database's cache.
+    MimeCache,
+    /// gdk-pixbuf's list of loaders.
+    PixbufLoaders,
+    /// The compiled schemas of GLib's settings.
+    GlibSchemas,
+    /// Graphviz' list of plug-ins.
+    GraphvizPlugins,
+    /// The links by which Apache reads modules, configurations and sites.
+    ApacheLinks,
+    /// The list of ODBC drivers.
+    OdbcDrivers,
 }
 
 #[derive(Debug, Deserialize)]
@@ -157,15 +188,27 @@ pub(super) fn needs(names: &[&str]) -> Result<Vec<Need>, String> {
 
 /// Says whether a package's name fits a pattern, in which `*` stands for any text and `?` for one character.
 pub(super) fn fits(pattern: &str, name: &str) -> bool {
-    fn rest(pattern: &[u8], name: &[u8]) -> bool {
-        match pattern.split_first() {
-            None => name.is_empty(),
-            Some((b'*', after)) => (0..=name.len()).any(|start| rest(after, &name[start..])),
-            Some((b'?', after)) => name.split_first().is_some_and(|(_, name)| rest(after, name)),
-            Some((byte, after)) => name.split_first().is_some_and(|(first, name)| first == byte && rest(after, name)),
+    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
+    let (mut at, mut read) = (0, 0);
+    // What the last `*` took is given back one by one: an earlier one cannot need it.
+    let mut back: Option<(usize, usize)> = None;
+    while read < name.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                back = Some((at, read));
+                at += 1;
+            }
+            Some(byte) if *byte == b'?' || *byte == name[read] => (at, read) = (at + 1, read + 1),
+            _ => match back {
+                Some((star, taken)) => {
+                    back = Some((star, taken + 1));
+                    (at, read) = (star + 1, taken + 1);
+                }
+                None => return false,
+            },
         }
     }
-    rest(pattern.as_bytes(), name.as_bytes())
+    pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
 #[cfg(test)]

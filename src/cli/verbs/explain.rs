@@ -1,4 +1,5 @@
 use super::recipe;
+use crate::base::debian::{ScriptEffect, ScriptStep};
 use crate::cli::arguments::{Explain, ExplainSubject};
 use crate::cli::invocation::Invocation;
 use crate::ops::Failure;
@@ -25,12 +26,13 @@ fn text(explained: &PackageExplained) -> String {
     for (verdict, platforms) in groups {
         let on = platforms.join(" and ");
         match verdict {
-            Verdict::In { version, source, archive, chain, wanted_by } => {
+            Verdict::In { version, source, archive, chain, wanted_by, scripts } => {
                 lines.push(format!("{name} {version} is in the image for {on}, from {archive} (source: {source})"));
                 lines.push(format!("  the recipe -> {}", chain.join(" -> ")));
                 if wanted_by.len() > 1 {
                     lines.push(format!("  wanted by {}", wanted_by.join(", ")));
                 }
+                lines.extend(scripts.iter().flatten().map(script_line));
             }
             Verdict::LeftOut { rule, reason, chain, wanted_by } => {
                 lines.push(format!("{name} was left out of the image for {on}, by {rule}: {reason}"));
@@ -47,4 +49,16 @@ fn text(explained: &PackageExplained) -> String {
         }
     }
     lines.join("\n")
+}
+
+/// Returns what is told of one command of a maintainer script.
+fn script_line(step: &ScriptStep) -> String {
+    let ScriptStep { script, line, command, effect, .. } = step;
+    let told = match effect {
+        ScriptEffect::Made { by } => format!("made ({by})"),
+        ScriptEffect::Harmless { why } => format!("harmless ({why})"),
+        ScriptEffect::Missing { file: Some(file), needed } => format!("missing: {}, {needed}", file.escape_debug()),
+        ScriptEffect::Missing { file: None, needed } => format!("missing: {needed}"),
+    };
+    format!("  {script}, line {line}: {}: {told}", command.escape_debug())
 }

@@ -1,8 +1,8 @@
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::fault::nearest;
 use super::{Choice, Chosen, ExcludedBy, LeftOut, Request, Resolution, ResolveFault, Wanted, WantedBy};
-use crate::debian::exclude::ExclusionRule;
+use crate::debian::exclude::{ExclusionRule, PartRule};
 use crate::debian::index::{Index, PackageRecord};
 use crate::debian::relation::{Alternative, Provided, Qualifier, Relation};
 use crate::debian::version::Version;
@@ -13,13 +13,21 @@ pub(super) struct Closure<'a> {
     architecture: &'a str,
     request: &'a Request<'a>,
     rules: &'a [ExclusionRule],
+    parts: &'a [PartRule],
     picked: BTreeMap<&'a str, Picked<'a>>,
     /// The names that picked packages provide, with the package and the version that it provides.
     provided: BTreeMap<String, Vec<(&'a str, Option<Version>)>>,
     left_out: BTreeMap<String, (Exclusion, BTreeSet<WantedBy>)>,
     choices: BTreeSet<Choice>,
-    /// The packages whose relations are not looked at yet, so that those wanted by the recipe come first, then what they want, and so on.
-    queue: VecDeque<&'a str>,
+    /// What is still to be done, the next at the end: as apt does it, a package's dependencies and all that they need come before its choices.
+    work: Vec<Work<'a>>,
+}
+
+enum Work<'a> {
+    /// A package whose relations are not looked at yet.
+    Package(&'a str),
+    /// A relation of a package.
+    Relation(&'a str, Relation),
 }
 
 struct Picked<'a> {
@@ -48,10 +56,11 @@ impl<'a> Closure<'a> {
         indexes: &'a [(&'a str, &'a Index)],
         architecture: &'a str,
         request: &'a Request<'a>,
-        rules: &'a [ExclusionRule],
+        (rules, parts): (&'a [ExclusionRule], &'a [PartRule]),
     ) -> Self {
         let (picked, provided, left_out) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { indexes, architecture, request, rules, picked, provided, left_out, choices: BTreeSet::new(), queue: VecDeque::new() }
+        let (choices, work) = (BTreeSet::new(), Vec::new());
+        Self { indexes, architecture, request, rules, parts, picked, provided, left_out, choices, work }
     }
 
     pub(super) fn run(mut self) -> Result<Resolution, ResolveFault> {
@@ -78,16 +87,56 @@ impl<'a> Closure<'a> {
             Some(only) if faults.is_empty() => return Err(only),
             Some(last) => return Err(ResolveFault::Several(faults.into_iter().chain([last]).collect())),
         }
-        while let Some(name) = self.queue.pop_front() {
-            let Some(record) = self.picked.get(name).map(|picked| picked.record) else { continue };
-            for (field, text) in [("Pre-Depends", record.pre_depends()), ("Depends", record.depends())] {
-                let relations = Relation::parse(text).map_err(|fault| ResolveFault::Relation { package: name.to_owned(), field, fault })?;
-                for relation in &relations {
-                    self.satisfy(name, relation)?;
-                }
+        // They are worked on in the order of their names.
+        self.work.reverse();
+        while let Some(work) = self.work.pop() {
+            match work {
+                Work::Package(name) => self.look_at(name)?,
+                Work::Relation(name, relation) => self.satisfy(name, &relation)?,
             }
         }
         Ok(self.finish())
+    }
+
+    /// Takes a package's relations up: first those that leave no choice.
+    fn look_at(&mut self, name: &'a str) -> Result<(), ResolveFault> {
+        let Some(record) = self.picked.get(name).map(|picked| picked.record) else { return Ok(()) };
+        let mut all = Vec::new();
+        for (field, text) in [("Pre-Depends", record.pre_depends()), ("Depends", record.depends())] {
+            all.extend(Relation::parse(text).map_err(|fault| ResolveFault::Relation { package: name.to_owned(), field, fault })?);
+        }
+        let (open, plain): (Vec<Relation>, Vec<Relation>) = all.into_iter().partition(|relation| self.leaves_choice(relation));
+        self.work.extend(plain.into_iter().chain(open).rev().map(|relation| Work::Relation(name, relation)));
+        for part in self.parts.iter().filter(|part| part.of.iter().any(|pattern| pattern.matches(name))) {
+            self.take_part(name, part);
+        }
+        Ok(())
+    }
+
+    /// Says whether several packages could satisfy a relation: alternatives, or a name that packages provide.
+    fn leaves_choice(&self, relation: &Relation) -> bool {
+        let mut alternatives = relation.alternatives.iter().filter(|one| one.architectures.hold_for(self.architecture));
+        match (alternatives.next(), alternatives.next()) {
+            (Some(only), None) => self.candidates(&only.name).next().is_none(),
+            (Some(_), Some(_)) => true,
+            (None, _) => false,
+        }
+    }
+
+    /// Takes a package in of which another needs a part, unless the recipe excludes it; where no archive has it, that is written down.
+    fn take_part(&mut self, package: &'a str, part: &'a PartRule) {
+        let wanted_by = WantedBy::Package(package.to_owned());
+        if let Some(picked) = self.picked.get_mut(part.name.as_str()) {
+            picked.wanted_by.insert(wanted_by);
+            return;
+        }
+        let by_recipe = self.request.exclude.iter().any(|pattern| pattern.matches(&part.name));
+        if let Some((record, label)) = newest(self.candidates(&part.name)).filter(|_| !by_recipe) {
+            self.pick(record, label, wanted_by, Some(package));
+        } else if let Some(exclusion) = self.exclusion(&part.name, package) {
+            let entry = self.left_out.entry(part.name.clone()).or_insert_with(|| (exclusion, BTreeSet::new()));
+            entry.1.insert(wanted_by);
+        }
     }
 
     /// Finds a package that the recipe names.
@@ -153,7 +202,7 @@ impl<'a> Closure<'a> {
             self.provided.entry(provided.name).or_default().push((name, provided.version));
         }
         self.picked.insert(name, Picked { record, label, wanted_by: BTreeSet::from([wanted_by]), first });
-        self.queue.push_back(name);
+        self.work.push(Work::Package(name));
     }
 
     /// Sees to it that one alternative of a group is in, or that it is written down why none is.
@@ -174,7 +223,7 @@ impl<'a> Closure<'a> {
         }
         let mut excluded = None;
         for alternative in &alternatives {
-            match self.obtain(alternative) {
+            match self.obtain(alternative, package) {
                 Finding::Found(record, label) => {
                     self.pick(record, label, WantedBy::Package(package.to_owned()), Some(package));
                     self.write_down(package, relation, &alternatives, Some(record.name()), passed_over);
@@ -221,12 +270,12 @@ impl<'a> Closure<'a> {
     }
 
     /// Looks for a package that does for an alternative and is not excluded.
-    fn obtain(&self, alternative: &Alternative) -> Finding<'a> {
+    fn obtain(&self, alternative: &Alternative, package: &str) -> Finding<'a> {
         if !self.is_for_us(alternative) {
             return Finding::Missing(format!("packages are chosen for `{}` only", self.architecture));
         }
         let name = alternative.name.as_str();
-        if let Some(exclusion) = self.exclusion(name) {
+        if let Some(exclusion) = self.exclusion(name, package) {
             return Finding::Excluded(name.to_owned(), exclusion);
         }
         let allows = |version: &Version| alternative.constraint.as_ref().is_none_or(|constraint| constraint.allows(version));
@@ -248,7 +297,7 @@ impl<'a> Closure<'a> {
         }
         let mut excluded = None;
         for (provider, (record, label)) in providers {
-            match self.exclusion(provider) {
+            match self.exclusion(provider, package) {
                 None => return Finding::Found(record, label),
                 Some(exclusion) => _ = excluded.get_or_insert((provider.to_owned(), exclusion)),
             }
@@ -268,14 +317,19 @@ impl<'a> Closure<'a> {
         }
     }
 
-    fn exclusion(&self, name: &str) -> Option<Exclusion> {
+    /// Returns why a package is left out that another asks for.
+    fn exclusion(&self, name: &str, package: &str) -> Option<Exclusion> {
         if self.request.keep.iter().any(|pattern| pattern.matches(name)) {
             return None;
         }
         if self.request.exclude.iter().any(|pattern| pattern.matches(name)) {
             return Some(Exclusion { by: ExcludedBy::Recipe, reason: "the recipe excludes it".to_owned() });
         }
-        let rule = self.rules.iter().find(|rule| rule.packages.iter().any(|pattern| pattern.matches(name)))?;
+        // What comes in of a rule has been named or kept, and its parts come along.
+        let is_lifted = |rule: &ExclusionRule| {
+            rule.names(package) || rule.is_whole && self.request.wanted.iter().any(|wanted| rule.names(&wanted.name))
+        };
+        let rule = self.rules.iter().find(|rule| rule.names(name)).filter(|rule| !is_lifted(rule))?;
         Some(Exclusion { by: ExcludedBy::BuiltIn(rule.name.clone()), reason: rule.reason.clone() })
     }
 

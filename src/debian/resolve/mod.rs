@@ -1,7 +1,7 @@
 //! Which packages an image needs: a closure over `Pre-Depends` and `Depends`.
 //!
 //! **Invariants.** Equal inputs give equal resolutions, whatever the order of the wanted list. There is no backtracking, and each choice between
-//! several packages is recorded. A group is satisfied by what is already chosen, else by its first alternative that can be had and is not excluded.
+//! several packages is recorded. What leaves no choice is chosen first, as apt does, so that a group of alternatives finds what comes in anyway. A group is satisfied by what is already chosen, else by its first alternative that can be had and is not excluded.
 //! Nothing is added because it is essential: only what is wanted by name comes in. The newest version of all indexes is taken, or the exact
 //! one that the recipe names; a package named by the recipe comes in also when a rule excludes it.
 
@@ -12,7 +12,7 @@ mod tests;
 
 use std::fmt;
 
-use super::exclude::{ExclusionFault, Pattern, built_in_exclusions};
+use super::exclude::{ExclusionFault, Pattern, built_in_exclusions, built_in_parts};
 use super::index::Index;
 use super::version::Version;
 use crate::oci::Digest;
@@ -155,8 +155,8 @@ pub struct Choice {
 /// # Errors
 /// When packages or versions are unknown, all of them; or a relation can't be satisfied or read, or two need different versions of one package.
 pub fn resolve(indexes: &[(&str, &Index)], architecture: &str, request: &Request<'_>) -> Result<Resolution, ResolveFault> {
-    let rules = built_in_exclusions()?;
-    closure::Closure::new(indexes, architecture, request, &rules).run()
+    let (rules, parts) = (built_in_exclusions()?, built_in_parts()?);
+    closure::Closure::new(indexes, architecture, request, (&rules, &parts)).run()
 }
 
 impl From<ExclusionFault> for ResolveFault {

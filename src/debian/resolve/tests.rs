@@ -263,6 +263,110 @@ fn what_can_not_be_had_is_told_with_its_chain() {
 }
 
 #[test]
+fn what_a_package_of_a_rule_needs_of_that_rule_comes_along() {
+    let main = index(&[
+        "dbus 1; Depends: dbus-daemon, adduser",
+        "dbus-daemon 1; Depends: dbus-bin",
+        "dbus-bin 1",
+        "adduser 1",
+        "app 1; Depends: dbus",
+        "exim4-daemon-light 1; Depends: exim4-base",
+        "exim4-base 1; Depends: exim4-config | exim4-config-2",
+        "exim4-config 1",
+    ]);
+    let indexes = [("trixie", &main)];
+    for (wanted, keep, expected, left_out) in [
+        (&["dbus"][..], &[][..], "dbus dbus-bin dbus-daemon", &["adduser"][..]),
+        (&["app"], &[], "app", &["dbus"]),
+        (&["app"], &["dbus"], "app dbus dbus-bin dbus-daemon", &["adduser"]),
+        (&["exim4-daemon-light"], &[], "exim4-base exim4-config exim4-daemon-light", &[]),
+    ] {
+        let request = Request { keep: patterns(keep), ..request(wanted) };
+        let resolution = resolve(&indexes, "amd64", &request).unwrap();
+        assert_eq!((names(&resolution).as_str(), names_of(&resolution).1.as_slice()), (expected, left_out), "{wanted:?}");
+    }
+}
+
+#[test]
+fn naming_a_language_lifts_its_rule_for_what_is_written_in_it() {
+    let main = index(&[
+        "perl 5; Depends: perl-base, perl-modules-5.40",
+        "perl-base 5",
+        "perl-modules-5.40 5",
+        "starman 1; Depends: perl, libplack-perl",
+        "libplack-perl 1; Depends: libdevel-perl",
+        "libdevel-perl 1",
+        "libdbd-pg-perl 1; Depends: perl, perl-dbdabi-94",
+        "libdbi-perl 1; Provides: perl-dbdabi-94",
+        "git 2; Depends: perl, liberror-perl",
+        "liberror-perl 1",
+    ]);
+    let indexes = [("trixie", &main)];
+    for (wanted, expected) in [
+        (&["perl"][..], "perl perl-base perl-modules-5.40"),
+        (&["perl", "starman"], "libdevel-perl libplack-perl perl perl-base perl-modules-5.40 starman"),
+        (&["libdbd-pg-perl"], "libdbd-pg-perl libdbi-perl perl perl-base perl-modules-5.40"),
+        (&["git"], "git"),
+        (&["git", "perl-base"], "git liberror-perl perl perl-base perl-modules-5.40"),
+    ] {
+        assert_eq!(names(&resolve(&indexes, "amd64", &request(wanted)).unwrap()), expected, "{wanted:?}");
+    }
+    let resolution = resolve(&indexes, "amd64", &request(&["git"])).unwrap();
+    assert_eq!(names_of(&resolution).1, ["liberror-perl", "perl"]);
+}
+
+#[test]
+fn what_comes_in_anyway_does_for_alternatives() {
+    let main = index(&[
+        // The alternatives stand before what satisfies the second of them.
+        "flask 1 all; Depends: importlib | supported (>= 3.10), python",
+        "importlib 1 all; Depends: zipp",
+        "zipp 1 all",
+        "python 3.13; Provides: supported (= 3.13)",
+        // It comes in by a package that is looked at later.
+        "web 1 all; Depends: flask | other, server",
+        "server 1 all; Depends: other",
+        "other 1 all",
+        "virtual 1; Depends: mail, python",
+        "postbox 1; Provides: mail",
+        "python-mail 1; Provides: mail",
+    ]);
+    let indexes = [("trixie", &main)];
+    for (wanted, expected) in [
+        (&["flask"][..], "flask python"),
+        (&["web"], "other server web"),
+        (&["virtual"], "postbox python virtual"),
+        (&["virtual", "python-mail"], "python python-mail virtual"),
+    ] {
+        assert_eq!(names(&resolve(&indexes, "amd64", &request(wanted)).unwrap()), expected, "{wanted:?}");
+    }
+}
+
+#[test]
+fn python_has_the_parts_of_libc_bin_also_without_a_flavour() {
+    let with = index(&[
+        "python3 3.13; Depends: libpython3.13-minimal",
+        "libpython3.13-minimal 3.13; Depends: libc6",
+        "libc6 2",
+        "libc-bin 2; Depends: libc6",
+        "jq 1; Depends: libc6",
+    ]);
+    let without = index(&["python3 3.13; Depends: libpython3.13-minimal", "libpython3.13-minimal 3.13"]);
+    let resolution = resolve(&[("trixie", &with)], "amd64", &request(&["python3"])).unwrap();
+    assert_eq!(names(&resolution), "libc-bin libc6 libpython3.13-minimal python3");
+    assert_eq!(resolution.packages[0].wanted_by, [WantedBy::Package("libpython3.13-minimal".into())]);
+    assert_eq!(names(&resolve(&[("trixie", &with)], "amd64", &request(&["jq"])).unwrap()), "jq libc6");
+    // Where it cannot be had, that is told.
+    let excluded = Request { exclude: patterns(&["libc-bin"]), ..request(&["python3"]) };
+    for (index, request, by) in
+        [(&with, excluded, ExcludedBy::Recipe), (&without, request(&["python3"]), ExcludedBy::BuiltIn("libc-tools".into()))]
+    {
+        let resolution = resolve(&[("trixie", index)], "amd64", &request).unwrap();
+        assert_eq!((resolution.left_out[0].name.as_str(), &resolution.left_out[0].by), ("libc-bin", &by));
+    }
+}
+
+#[test]
 fn all_packages_that_are_not_there_are_told_at_once() {
     let main = index(&["libc6 2.36-9", "nginx 1", "python3 3.13"]);
     let fault = resolve(&[("trixie", &main)], "amd64", &request(&["libc6=1", "ngnix", "nginx", "pyton3"])).unwrap_err();

@@ -33,7 +33,7 @@ const RECORDS: &str = "layers-2";
 /// The folder of what proofs found about files that programs may load.
 const PROOFS: &str = "proofs-1";
 /// The folder of facts about packages.
-const PACKAGES: &str = "packages-1";
+const PACKAGES: &str = "packages-2";
 /// All folders besides that of content.
 const KINDS: [&str; 5] = [FACTS, FOUND, RECORDS, PROOFS, PACKAGES];
 /// What the names of unfinished files begin with.

@@ -10,9 +10,9 @@ use crate::layer::tree::{Linked, Tree, cost};
 use crate::layer::window::Window;
 use crate::rootfs::{Head, ImagePath, ImageText};
 
-/// The largest file that is kept whole, in bytes, and all of them.
-const KEPT_FILE: u64 = 512 << 10;
-const KEPT_ALL: u64 = 8 << 20;
+/// The largest file that is kept whole, in bytes, and all of them. Debian's descriptions of MIME types have 2.5 MB.
+const KEPT_FILE: u64 = 4 << 20;
+const KEPT_ALL: u64 = 16 << 20;
 
 /// What a package would install.
 pub(super) struct Files {

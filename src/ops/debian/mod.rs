@@ -10,15 +10,16 @@ mod mirrors;
 mod package_names;
 mod packages;
 mod partial_update;
+mod scripts;
 
 use crate::base::BaseImage;
 use crate::base::debian::{
-    Assembled, AssemblyFault, AssemblyPackage, AssemblyRequest, Extent, FilterUse, OptionalLibrary, UnexplainedScript, assemble,
+    Assembled, AssemblyFault, AssemblyPackage, AssemblyRequest, Extent, FilterUse, OptionalLibrary, ScriptStep, WrittenFolder, assemble,
 };
 use crate::debian::DebFacts;
 use crate::diagnostic::{Diagnostic, ExternalError};
 use crate::host::read_bytes;
-use crate::lock::{LeftOutPackage, LockedDebian, LockedPackage};
+use crate::lock::{LeftOutPackage, LockedDebian, LockedPackage, LockedPackages};
 use crate::oci::{Digest, Platform, Store};
 use crate::recipe::{DebianBase, UnprovedEntry};
 use crate::rootfs::ImagePath;
@@ -50,8 +51,10 @@ pub struct DebianOutcome {
     pub filters: Vec<FilterUse>,
     /// What was made because packages need it, instead of running their scripts.
     pub made: Vec<String>,
-    /// Maintainer scripts with effects that no need reproduces.
-    pub unexplained_scripts: Vec<UnexplainedScript>,
+    /// What becomes of the commands of maintainer scripts, which are not run.
+    pub scripts: Vec<ScriptStep>,
+    /// The folders that services of packages write to.
+    pub written: Vec<WrittenFolder>,
 }
 
 /// The base of one platform, assembled from packages.
@@ -95,26 +98,13 @@ pub(super) fn images(
 ) -> Result<(Vec<DebianImage>, Packages), Failure> {
     let platforms: Vec<&Platform> = open.recipe.platforms.iter().map(|platform| &platform.value).collect();
     let of_platforms = platforms.iter().filter_map(|platform| locked.packages(platform)).flat_map(|locked| &locked.packages);
-    let mut needed: Vec<&LockedPackage> = of_platforms.collect();
-    needed.sort_by_key(|package| package.digest);
-    needed.dedup_by_key(|package| package.digest);
-    // A package that was read before is needed again only when a layer is made of it.
-    fetch(&needed, run)?;
-    let packages = Packages::new(needed.iter().copied(), run.tools);
-    packages::learn(&packages, &needed, run.tools)?;
+    let packages = at_hand(of_platforms, run)?;
     let certificates = certificates(open, base)?;
     let mut images = Vec::new();
     for platform in platforms {
         let locked = locked.packages(platform).ok_or_else(|| Failure::wrong(format!("the lock has no packages for `{platform}`")))?;
         let assembled = assembled(open, base, platform, &locked.packages, &certificates, &packages)?;
-        for script in &assembled.unexplained {
-            let UnexplainedScript { package, script, command } = script;
-            let text = format!(
-                "`{script}` of the package `{package}` does something that nothing here stands in for (`{}`)",
-                command.escape_debug()
-            );
-            run.observer.note(&text);
-        }
+        scripts::tell(&assembled.scripts, &assembled.written, run);
         for left_out in &assembled.left_out {
             let FilterUse { name, reason, files, bytes } = left_out;
             run.observer.detail(&format!("left out of packages: {name}, {files} files with {bytes} bytes ({reason})"));
@@ -136,12 +126,43 @@ pub(super) fn images(
             packages: locked.packages.iter().map(|package| (package.name.clone(), package.version.clone())).collect(),
             filters: assembled.left_out,
             made: assembled.needs,
-            unexplained_scripts: assembled.unexplained,
+            scripts: assembled.scripts,
+            written: assembled.written,
         };
         let image = BaseImage::of_layers(platform, assembled.layers, &assembled.environment, &base.entrypoint);
         images.push(DebianImage { image, outcome, proof });
     }
     Ok((images, packages))
+}
+
+/// Returns what becomes of the maintainer scripts of a lock's packages, by platform.
+///
+/// # Errors
+/// When packages are not at hand, or their files make no base.
+pub(super) fn scripts(
+    open: &OpenRecipe,
+    base: &DebianBase,
+    locked: &LockedDebian,
+    run: Run<'_>,
+) -> Result<Vec<(String, Vec<ScriptStep>)>, Failure> {
+    let packages = at_hand(locked.platforms.values().flat_map(|locked| &locked.packages), run)?;
+    let certificates = certificates(open, base)?;
+    let of_platform = |(platform, locked): (&Platform, &LockedPackages)| {
+        Ok((platform.to_string(), assembled(open, base, platform, &locked.packages, &certificates, &packages)?.scripts))
+    };
+    locked.platforms.iter().map(of_platform).collect()
+}
+
+/// Fetches packages, and reads those of which nothing is known yet.
+fn at_hand<'a>(packages: impl Iterator<Item = &'a LockedPackage>, run: Run<'_>) -> Result<Packages, Failure> {
+    let mut needed: Vec<&LockedPackage> = packages.collect();
+    needed.sort_by_key(|package| package.digest);
+    needed.dedup_by_key(|package| package.digest);
+    // A package that was read before is needed again only when a layer is made of it.
+    fetch(&needed, run)?;
+    let packages = Packages::new(needed.iter().copied(), run.tools);
+    packages::learn(&packages, &needed, run.tools)?;
+    Ok(packages)
 }
 
 fn suite_of(open: &OpenRecipe, base: &DebianBase, platform: &Platform) -> Option<DebianSuite> {

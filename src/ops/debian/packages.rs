@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
+use crate::base::debian::is_generator_source;
 use crate::debian::DebFacts;
 use crate::diagnostic::ExternalError;
 use crate::feed::{FetchError, FetchFault, Mirror};
@@ -125,9 +126,13 @@ fn is_named_so(facts: &DebFacts, package: &LockedPackage) -> Result<(), Box<dyn 
 
 /// Files whose content the makers of a base read.
 fn is_kept(path: &ImagePath) -> bool {
+    if is_generator_source(path) {
+        return true;
+    }
     let path = path.as_bytes();
     let configuration = path == b"usr/share/libc-bin/nsswitch.conf" || path.starts_with(b"etc/ld.so.conf");
-    configuration || path.starts_with(b"usr/share/ca-certificates/") && path.ends_with(b".crt")
+    let accounts_and_folders = [&b"usr/lib/sysusers.d/"[..], b"usr/lib/tmpfiles.d/"].iter().any(|above| path.starts_with(above));
+    configuration || accounts_and_folders || path.starts_with(b"usr/share/ca-certificates/") && path.ends_with(b".crt")
 }
 
 /// Returns a package as a blob.

@@ -1,0 +1,63 @@
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::sources::{Generated, Sources};
+use crate::base::debian::files::file;
+
+/// What `gdk-pixbuf-query-loaders` prints of each loader of Debian, by its file's name: a block ends with an empty line.
+const LOADERS: &str = include_str!("pixbuf_loaders.txt");
+/// The folder of loaders inside of an architecture's folder of libraries, and where they were before architectures had one.
+const FOLDER: &str = "gdk-pixbuf-2.0/2.10.0";
+
+/// Returns gdk-pixbuf's list of loaders, without which it opens only what is built into it.
+pub(in crate::base::debian) fn loader_list(sources: &Sources<'_>) -> Vec<Generated> {
+    let blocks = blocks();
+    let folders = sources.library_folders(FOLDER);
+    let list = |folder: &String| {
+        let mut text = head(&library_version(sources));
+        for folder in [format!("usr/lib/{FOLDER}/loaders"), format!("{folder}/loaders")] {
+            for name in sources.names_in(&folder) {
+                if let Some(block) = blocks.get(name.as_str()) {
+                    // A `String` takes all that is written to it.
+                    let _ = write!(text, "\"/{folder}/{name}\"\n{block}\n\n");
+                }
+            }
+        }
+        (format!("{folder}/loaders.cache"), file(format!("{text}\n").as_bytes()))
+    };
+    folders.iter().map(list).collect()
+}
+
+fn head(version: &str) -> String {
+    format!(
+        "# GdkPixbuf Image Loader Modules file\n# Automatically generated file, do not edit\n# Created by gdk-pixbuf-query-loaders from gdk-pixbuf-{version}\n#\n"
+    )
+}
+
+/// Returns the version of gdk-pixbuf itself: `2.42.12` of the package's `2.42.12+dfsg-4`.
+fn library_version(sources: &Sources<'_>) -> String {
+    let package = sources.request.packages.iter().find(|package| package.name == "libgdk-pixbuf-2.0-0");
+    let line = package.and_then(|package| package.facts.control.lines().find_map(|line| line.strip_prefix("Version:")));
+    line.unwrap_or_default().trim().split(['+', '-', '~']).next().unwrap_or_default().to_owned()
+}
+
+fn blocks() -> BTreeMap<&'static str, &'static str> {
+    LOADERS.split("\n\n").filter_map(|block| block.trim_end().split_once('\n')).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_block_names_a_loader_and_its_types() {
+        let blocks = blocks();
+        assert!(blocks.len() >= 17, "{:?}", blocks.keys());
+        for (name, block) in blocks {
+            assert!(name.ends_with(".so") && !name.contains(['/', '"']), "{name}");
+            let lines: Vec<&str> = block.lines().collect();
+            assert!(lines.len() >= 4 && lines[1].ends_with(" \"\"") && lines[2].ends_with(" \"\""), "{name}: {block}");
+            assert!(lines.iter().all(|line| line.starts_with('"')), "{name}: {block}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+use std::collections::BTreeMap;
+
+use super::accounts::{GROUPS, USERS};
+use super::commands::Commands;
+use super::follow::follow;
+use super::grammar::parse;
+use super::judge::{judge, text_of};
+use super::root::Root;
+use super::step::{Action, Step};
+use super::tmpfiles::of_tmpfiles;
+use crate::base::debian::filter::Filters;
+use crate::debian::DebFacts;
+use crate::rootfs::{EntryKind, ImagePath};
+
+/// The scripts that run when a package is installed, with the arguments that they get on a new system (Debian policy, section 6.5).
+const SCRIPTS: &[(&str, &[&str])] = &[("preinst", &["install"]), ("postinst", &["configure", ""])];
+/// The largest script that is read, in bytes.
+const LIMIT: usize = 256 << 10;
+/// Where packages have the files that `systemd-tmpfiles` reads.
+const TMPFILES: &[u8] = b"usr/lib/tmpfiles.d/";
+
+/// What scripts are read with.
+pub(in crate::base::debian) struct Scripts<'a> {
+    /// All that packages ship, also what is left out of the image.
+    pub(in crate::base::debian) shipped: BTreeMap<&'a ImagePath, &'a EntryKind>,
+    pub(in crate::base::debian) commands: &'a Commands,
+    pub(in crate::base::debian) filters: &'a Filters,
+    /// The architecture, by the name that images have for it.
+    pub(in crate::base::debian) architecture: &'a str,
+}
+
+/// Returns what the scripts of packages would do, and the files that stand in for scripts, in the order of the packages.
+pub(in crate::base::debian) fn read<'p>(packages: impl Iterator<Item = (&'p str, &'p DebFacts)>, scripts: Scripts<'_>) -> Vec<Step> {
+    let Scripts { shipped, commands, filters, architecture } = scripts;
+    let names = USERS.iter().map(|(name, ..)| *name).chain(GROUPS.iter().map(|(name, _)| *name)).chain(["root", "nobody"]);
+    let root = Root { shipped, commands, filters, architecture, accounts: names.map(str::to_owned).collect() };
+    let mut steps = Vec::new();
+    for (number, (package, facts)) in packages.enumerate() {
+        for (script, arguments) in SCRIPTS {
+            let Some(content) = facts.scripts.get(*script) else { continue };
+            let text = String::from_utf8_lossy(&content.0);
+            for (line, command, action) in of_script(&text, arguments, package, &root) {
+                steps.push(Step { package: number, script, line, command, action });
+            }
+        }
+        // systemd's own files describe a machine.
+        let files = facts.kept.iter().filter(|(path, _)| package != "systemd" && path.as_bytes().starts_with(TMPFILES));
+        for (_, content) in files {
+            for (line, command, action) in of_tmpfiles(&String::from_utf8_lossy(&content.0), &root) {
+                steps.push(Step { package: number, script: "tmpfiles.d", line, command, action });
+            }
+        }
+    }
+    steps
+}
+
+/// Returns the commands of one script that do something, each once.
+fn of_script(text: &str, arguments: &[&str], package: &str, root: &Root<'_>) -> Vec<(usize, String, Action)> {
+    let first = text.lines().next().unwrap_or_default();
+    let interpreter =
+        first.strip_prefix("#!").unwrap_or_default().split_whitespace().find(|word| !word.ends_with("/env")).unwrap_or_default();
+    let whole = |needed: &str| {
+        let action = root.commands.of_package(package, first).cloned();
+        vec![(1, first.chars().take(60).collect(), action.unwrap_or_else(|| Action::missing(None, needed)))]
+    };
+    if !matches!(interpreter.rsplit('/').next(), Some("sh" | "dash" | "bash")) {
+        return whole("this script is in another language than that of the shell, and what it makes is not made");
+    }
+    if text.len() > LIMIT {
+        return whole("this script is too long to be read, and what it makes is not made");
+    }
+    let script = match parse(text) {
+        Ok(script) => script,
+        Err(fault) => {
+            let (_, command, action) = whole("this script cannot be read from this line on, and what it makes is not made").remove(0);
+            return vec![(fault.line, command, action)];
+        }
+    };
+    let (calls, is_whole) = follow(&script, arguments, package, root);
+    let mut found = Vec::new();
+    for call in &calls {
+        for action in judge(call, package, root) {
+            let step = (call.line, text_of(call), action);
+            if !found.contains(&step) {
+                found.push(step);
+            }
+        }
+    }
+    if !is_whole {
+        found.extend(whole("this script does more than is followed here"));
+    }
+    found
+}
