@@ -146,7 +146,7 @@ fn a_damaged_package_in_the_cache_is_noticed() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&path, bytes).unwrap();
-    for kind in ["packages-1", "layers-2"] {
+    for kind in ["packages-2", "layers-2"] {
         std::fs::remove_dir_all(project.path("cache").join(kind)).unwrap();
     }
     // It is removed, and fetched again by the next command at the latest.
