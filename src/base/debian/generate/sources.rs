@@ -66,6 +66,13 @@ impl<'a> Sources<'a> {
         Some(&content.0)
     }
 
+    /// Returns the version of what a package is made of: `2.42.12` of the package's `2.42.12+dfsg-4`.
+    pub(super) fn upstream_version(&self, name: &str) -> &'a str {
+        let package = self.request.packages.iter().find(|package| package.name == name);
+        let line = package.and_then(|package| package.facts.control.lines().find_map(|line| line.strip_prefix("Version:")));
+        line.unwrap_or_default().trim().split(['+', '-', '~']).next().unwrap_or_default()
+    }
+
     /// Returns the scripts that run when packages are installed: each with its package's name.
     pub(super) fn postinsts(&self) -> impl Iterator<Item = (&'a str, std::borrow::Cow<'a, str>)> {
         let script = |package: &'a crate::base::debian::AssemblyPackage<'a>| {
