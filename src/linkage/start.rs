@@ -270,14 +270,12 @@ impl Checker<'_> {
             return refusal;
         };
         let Wrapper { program, arguments, is_whole, variables } = found;
-        let is_check = self.cause == Cause::HealthCheck;
-        let (key, end) = if is_check { ("healthcheck = { command = ", ", … }") } else { ("entrypoint = ", "") };
         refusal.message = format!("{}; `{script}` is a wrapper that starts `{program}`", refusal.message);
-        let words = [&[program.to_string()], &arguments[..]].concat();
+        let words: Vec<String> = [&[program.to_string()], &arguments[..]].concat().iter().map(|word| format!("{word:?}")).collect();
         let set: Vec<String> = variables.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
-        let env = if set.is_empty() { String::new() } else { format!(" and `env = {{ {} }}`, as the wrapper sets them,", set.join(", ")) };
+        let env = if set.is_empty() { String::new() } else { format!(", and `env = {{ {} }}` as the wrapper sets them", set.join(", ")) };
         let more = if is_whole { "" } else { ", with the further arguments that the wrapper hands to it" };
-        refusal.hints.insert(0, format!("write `{key}{words:?}{end}`{env} to start that program itself{more}"));
+        refusal.hints.insert(0, format!("write `{}` in place of `{:?}`{more}{env}", words.join(", "), self.name));
         refusal
     }
 

@@ -15,7 +15,7 @@ fn the_program_behind_a_wrapper_is_named() {
     image("usr/bin/app", wrapper).elf("usr/lib/app/app.bin", &app).refused(&[
         "the entrypoint `/usr/bin/app` needs the interpreter `/bin/sh`, which is not in the image",
         "`/usr/bin/app` is a wrapper that starts `/usr/lib/app/app.bin`",
-        "write `entrypoint = [\"/usr/lib/app/app.bin\"]` and `env = { APP_HOME = \"/usr/lib/app\" }`",
+        "write `\"/usr/lib/app/app.bin\"` in place of `\"/usr/bin/app\"`, and `env = { APP_HOME = \"/usr/lib/app\" }` as the wrapper sets them",
     ]);
     // A program is named only where it is there, and a wrapper of a wrapper is followed.
     let faults = image("usr/bin/app", wrapper).prove().unwrap_err();
@@ -23,10 +23,10 @@ fn the_program_behind_a_wrapper_is_named() {
     let chain = image("usr/bin/more", "#!/bin/bash\nexec app --more \"$@\"\n").with("usr/bin/app", wrapper.as_bytes());
     chain.elf("usr/lib/app/app.bin", &app).refused(&[
         "`/usr/bin/more` is a wrapper that starts `/usr/lib/app/app.bin`",
-        "write `entrypoint = [\"/usr/lib/app/app.bin\", \"--more\"]`",
+        "write `\"/usr/lib/app/app.bin\", \"--more\"` in place of `\"/usr/bin/more\"`",
     ]);
     let partly = image("usr/bin/app", "#!/bin/sh\nexec java $OPTIONS -jar app.jar\n").elf("usr/bin/java", &app);
-    partly.refused(&["write `entrypoint = [\"/usr/bin/java\"]` to start that program itself, with the further arguments"]);
+    partly.refused(&["write `\"/usr/bin/java\"` in place of `\"/usr/bin/app\"`, with the further arguments"]);
     let round = image("usr/bin/a", "#!/bin/sh\nexec b\n").with("usr/bin/b", b"#!/bin/sh\nexec a\n").prove().unwrap_err();
     assert!(!round[0].contains("wrapper"), "{round:?}");
     // Where the shell is there, the shell is what is started.
@@ -34,7 +34,7 @@ fn the_program_behind_a_wrapper_is_named() {
     let check = image("usr/bin/app", wrapper).elf("usr/lib/app/app.bin", &app).starts(&["/usr/lib/app/app.bin"]);
     check
         .setting("Healthcheck", json!({"Test": ["CMD", "app"]}))
-        .refused(&["write `command = [\"/usr/lib/app/app.bin\"]`", "`process.healthcheck`"]);
+        .refused(&["write `\"/usr/lib/app/app.bin\"` in place of `\"app\"`", "`process.healthcheck`"]);
 }
 
 #[test]
