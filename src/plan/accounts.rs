@@ -138,7 +138,12 @@ fn account_file(image: &Below<'_>, name: &str) -> Result<AccountFile, String> {
         Resolved::Loop => Err(unknown("its links lead in a circle".to_owned())),
         Resolved::File(real, fact) => text(image, &real, &fact).map(|text| AccountFile { path: real, text }).map_err(unknown),
     };
-    let is_ours = || image.sources.iter().any(|source| source.entries.iter().any(|(other, _)| *other == path));
+    // The recipe's own paths were led through the links of the base, but for the last name.
+    let own = match path.parent().map(|parent| image.files.resolve(&parent)) {
+        Some(Resolved::File(real, _) | Resolved::Missing(real)) => real.join(path.name()).unwrap_or_else(|_| path.clone()),
+        Some(Resolved::Loop) | None => path.clone(),
+    };
+    let is_ours = || image.sources.iter().any(|source| source.entries.iter().any(|(other, _)| *other == own));
     found.or_else(|fault| if is_ours() { Ok(AccountFile { path: path.clone(), text: Arc::default() }) } else { Err(fault) })
 }
 

@@ -165,6 +165,14 @@ fn accounts_that_cannot_be_known_are_an_error() {
         sandbox.run(&["build", "-o", "oci:out"]).succeeds();
         assert_eq!(seen(&sandbox, "/etc/passwd")["digest"], Digest::of(b"me:x:1:1::/:/bin/sh\n").to_string());
     }
+    // Also where `/etc` itself is a link.
+    let behind = tar(&[("usr/etc/passwd", Kind::Link("passwd")), ("etc", Kind::Link("usr/etc"))]);
+    let (test, sandbox) = base(&[behind]);
+    let own = "[[files]]\ntext = \"me:x:1:1::/:/bin/sh\\n\"\nto = \"/etc/passwd\"\n[process]";
+    let written = recipe(&format!("image = \"{}/base:1\"", test.host())).replace("[process]", own);
+    sandbox.run(&["build", "-o", "oci:out"]).fails(2, &["links lead in a circle"]);
+    sandbox.write("hardened.toml", written.as_bytes());
+    sandbox.run(&["build", "-o", "oci:out"]).succeeds();
     let both = tar(&[("a", file(PASSWD)), ("etc/passwd", Kind::Link("/a")), ("etc/group", Kind::Link("/a"))]);
     base(&[both]).1.run(&["build", "-o", "oci:out"]).fails(2, &["are one file, `/a`"]);
 }

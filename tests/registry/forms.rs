@@ -126,7 +126,9 @@ fn a_layout_that_holds_several_images_is_asked_by_tag_or_digest() {
     let other = layout.image(&labelled("amd64", "other"), &json!({}));
     layout.list(&[one, two, other.clone()]);
     let digest = other["digest"].as_str().unwrap();
-    sandbox.run(&["build", "-o", "oci:out"]).fails(3, &["holds 3 images", "`:1`, `:2.0`", &format!("`@{digest}`")]);
+    sandbox
+        .run(&["build", "-o", "oci:out"])
+        .fails(3, &["holds 3 images", "`:1`, `:2.0`", &format!("`@{digest}`"), "`layout = \"base:TAG\"`"]);
     sandbox.run(&["inspect", "oci:base"]).fails(3, &["holds 3 images"]);
     let by_digest = format!("base@{digest}");
     for (name, expected) in [("base:1", "one"), ("base:2.0", "two"), (by_digest.as_str(), "other")] {
