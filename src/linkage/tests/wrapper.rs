@@ -63,7 +63,7 @@ fn a_missing_shell_is_told_with_both_ways_out() {
     let script = "#!/bin/sh\nexec /app/server --port 80\n";
     image("app/start.sh", script).elf("app/server", &app).refused(&[
         "`/app/start.sh` is a wrapper that starts `/app/server`",
-        "write `entrypoint = [\"/app/server\"]`",
+        "write `\"/app/server\", \"--port\", \"80\"` in place of `\"/app/start.sh\"`",
         "or add `/bin/sh` by its package: `packages = [\"dash\"]` in `base.debian`",
     ]);
     image("app/start.sh", "#!/bin/sh\nset -e\nexec node server.js\n").refused(&[
