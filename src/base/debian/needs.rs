@@ -15,7 +15,6 @@ const NEEDS: &[(&str, &str)] = &[
     ("python", include_str!("needs/python.toml")),
     ("r", include_str!("needs/r.toml")),
     ("tzdata", include_str!("needs/tzdata.toml")),
-    ("upgrades", include_str!("needs/upgrades.toml")),
     ("wsgi", include_str!("needs/wsgi.toml")),
     // Last, since it does not replace what another need has made.
     ("names", include_str!("needs/names.toml")),
@@ -213,9 +212,9 @@ mod tests {
     #[test]
     fn needs_apply_by_packages() {
         let count = |names: &[&str]| needs(names).unwrap().len();
-        assert_eq!(count(&[]), 2);
-        assert_eq!(count(&["tzdata"]), 3);
-        assert_eq!(count(&["python3.13-minimal", "libc6"]), 4);
+        assert_eq!(count(&[]), 1);
+        assert_eq!(count(&["tzdata"]), 2);
+        assert_eq!(count(&["python3.13-minimal", "libc6"]), 3);
     }
 
     #[test]
