@@ -171,6 +171,18 @@ fn configuration_files_are_copied_from_templates() {
 }
 
 #[test]
+fn a_file_that_is_made_empty_still_misses_what_a_command_writes_into_it() {
+    let script = "#!/bin/sh\nset -e\ntouch /etc/odbcinst.ini\nodbcinst -i -d -f /usr/share/drivers/template\nglib-compile-schemas /usr/share/glib-2.0/schemas\n";
+    let project = Project::new(&[app("drivers"), deb("drivers", "1").script("postinst", script)], "packages = [\"app\"]");
+    let output = project.run(&["build", "-o", "oci:out"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("the image lacks `/etc/odbcinst.ini`, as `postinst` of the package `drivers` is not run (line 4)"), "{said}");
+    // Nothing is there that the other command would read.
+    assert!(!said.contains("gschemas.compiled"), "{said}");
+    assert_eq!(text(&files_of(&project.path("out")), "etc/odbcinst.ini"), "");
+}
+
+#[test]
 fn accounts_of_packages_and_of_every_debian_system_are_there() {
     let script = "#!/bin/sh\nset -e\nif ! getent passwd db >/dev/null; then\n  adduser --system --group --home /var/lib/db --no-create-home db\nfi\n\
                   useradd --system --uid 119 --gid www-data web || true\n";

@@ -122,8 +122,17 @@ fn where_a_health_check_gets_lost_is_said() {
     assert!(ran.err.contains("note: Podman drops the health check of an OCI image") && ran.err.contains("docker-archive:"), "{}", ran.err);
     assert!(ran.err.contains("podman run --health-cmd '/app --check'"), "{}", ran.err);
     assert_eq!(config(&sandbox)["Healthcheck"]["StartInterval"], json!(2_000_000_000_u64));
+    assert!(!ran.err.contains("`start-interval`"), "{}", ran.err);
     let docker = sandbox.run(&["build", "-o", "docker-archive:out.tar", "--format", "json"]).succeeds();
     assert!(found(&docker, "healthcheck").is_empty() && !docker.err.contains("Podman"), "{}", docker.err);
+}
+
+#[test]
+fn an_interval_for_a_start_without_a_period_is_warned_of() {
+    let sandbox = Sandbox::new("static = true");
+    let ran = build(&sandbox, "[process.healthcheck]\ncommand = [\"/app\"]\nstart-interval = \"2s\"\n").succeeds();
+    assert!(ran.err.contains("warning: `start-interval` of the health check counts within its start period only"), "{}", ran.err);
+    assert_eq!(config(&sandbox)["Healthcheck"]["StartInterval"], json!(2_000_000_000_u64));
 }
 
 #[test]
