@@ -159,9 +159,11 @@ fn apache_reads_what_scripts_switch_on() {
             "#!/bin/sh\nphp_enable() {\n  if apache2_switch_mpm prefork; then return 0; fi\n}\nfor conf in php8.4 ; do\n  apache2_invoke enmod $conf || exit 1\ndone\n",
         )
         .file("etc/apache2/mods-available/php8.4.load", b"# Depends: mpm_prefork\nLoadModule php_module x.so\n");
-    let fpm = deb("php8.4-fpm", "1")
-        .script("postinst", "#!/bin/sh\nfor conf in php8.4-fpm; do apache2_invoke enconf $conf; done\n")
-        .file("etc/apache2/conf-available/php8.4-fpm.conf", b"");
+    let asking = |name: &str| {
+        deb(name, "1")
+            .script("postinst", &format!("#!/bin/sh\nfor conf in {name}; do apache2_invoke enconf $conf; done\n"))
+            .file(&format!("etc/apache2/conf-available/{name}.conf"), b"")
+    };
     let enabled = |packages: &[Deb]| {
         let files = built(packages, "");
         let links: Vec<String> =
@@ -185,13 +187,14 @@ fn apache_reads_what_scripts_switch_on() {
     assert_eq!(text(&files, "var/www/html/index.html"), "It works");
     assert_eq!(text(&files, "var/log/apache2/error.log"), "->/dev/stderr");
     assert!(text(&files, "etc/passwd").contains("www-data:x:33:33:"));
-    let (_, links) = enabled(&[apache, module, fpm]);
+    let (_, links) = enabled(&[apache, module, asking("php8.4-fpm"), asking("php8.4-cgi"), asking("other")]);
     let names: Vec<&str> = links.iter().filter_map(|link| link.strip_prefix("mods-enabled/")).collect();
     assert_eq!(
         names,
         ["alias.conf", "alias.load", "auth_basic.load", "authn_core.load", "mpm_prefork.conf", "mpm_prefork.load", "php8.4.load"]
     );
-    assert!(!links.iter().any(|link| link.contains("fpm")), "{links:?}");
+    let configurations: Vec<&str> = links.iter().filter_map(|link| link.strip_prefix("conf-enabled/")).collect();
+    assert_eq!(configurations, ["other.conf", "security.conf"]);
 }
 
 #[test]
