@@ -25,12 +25,14 @@ fn php_has_its_modules_switched_on_for_every_interface() {
             .file("usr/lib/php/8.4/php.ini-production.cli", b"for commands\n"),
         deb("php8.4-cli", "1").file("usr/lib/php/8.4/sapi/cli", b"").script("postinst", "#!/bin/sh\nucf a b\n"),
         deb("php8.4-fpm", "1").file("usr/lib/php/8.4/sapi/fpm", b""),
+        deb("php8.4-redis", "1").file("etc/php/8.4/mods-available/redis.ini", b"; priority=25\nextension=redis.so\n"),
     ];
     let files = built(&packages, "");
     assert_eq!(text(&files, "etc/php/8.4/mods-available/pdo.ini"), "; priority=10\nextension=pdo.so\n");
     for interface in ["cli", "fpm"] {
         let link = |name: &str| text(&files, &format!("etc/php/8.4/{interface}/conf.d/{name}"));
         assert_eq!(link("10-pdo.ini"), "->/etc/php/8.4/mods-available/pdo.ini");
+        assert_eq!(link("25-redis.ini"), "->/etc/php/8.4/mods-available/redis.ini");
         assert_eq!(link("20-ctype.ini"), "->/etc/php/8.4/mods-available/ctype.ini");
     }
     assert_eq!(
