@@ -14,7 +14,7 @@ pub(in crate::base::debian) fn loader_list(sources: &Sources<'_>) -> Vec<Generat
     let blocks = blocks();
     let folders = sources.library_folders(FOLDER);
     let list = |folder: &String| {
-        let mut text = head(&sources.upstream_version("libgdk-pixbuf-2.0-0"));
+        let mut text = head(sources.upstream_version("libgdk-pixbuf-2.0-0"));
         for folder in [format!("usr/lib/{FOLDER}/loaders"), format!("{folder}/loaders")] {
             for name in sources.names_in(&folder) {
                 if let Some(block) = blocks.get(name.as_str()) {

@@ -95,6 +95,7 @@ pub fn is_generator_source(path: &ImagePath) -> bool {
         "usr/share/apache2/default-site" => name == "index.html",
         _ if folder.starts_with("usr/lib/php/") => name.starts_with("php.ini-production"),
         _ if folder.starts_with("usr/share/php") => has_end(&[".ini"]),
+        _ if folder.starts_with("etc/php/") => folder.ends_with("/mods-available") && has_end(&[".ini"]),
         // The templates of drivers: `tdsodbc/odbcinst.ini`, `psqlodbc/odbcinst.ini.template`, `sqliteodbc/unixodbc.ini`.
         _ => folder.starts_with("usr/share/") && folder.contains("odbc") && name.contains(".ini"),
     }
@@ -117,6 +118,8 @@ mod tests {
             ("usr/lib/php/8.4/php.ini-production.cli", true),
             ("usr/lib/php/8.4/php.ini-development", false),
             ("usr/share/php8.4-xml/xml/dom.ini", true),
+            ("etc/php/8.4/mods-available/redis.ini", true),
+            ("etc/php/8.4/cli/php.ini", false),
             ("usr/share/psqlodbc/odbcinst.ini.template", true),
             ("usr/share/sqliteodbc/unixodbc.ini", true),
             ("etc/odbc.ini", false),
