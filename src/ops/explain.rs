@@ -1,5 +1,7 @@
 //! `hardened explain`: why something is in an image, or is not.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::base::debian::ScriptStep;
@@ -50,7 +52,7 @@ pub enum Verdict {
         chain: Vec<String>,
         /// All that want it.
         wanted_by: Vec<String>,
-        /// What becomes of the commands of its maintainer scripts; `None` where the packages are not at hand.
+        /// What becomes of the commands of its maintainer scripts; `None` where the packages are not in the cache.
         #[serde(skip_serializing_if = "Option::is_none")]
         scripts: Option<Vec<ScriptStep>>,
     },
@@ -91,33 +93,24 @@ pub fn package(name: &str, request: &RecipeRequest, run: Run<'_>) -> Result<Pack
     let platforms = locked.platforms.iter().map(|(platform, packages)| (platform.to_string(), verdict(name, packages)));
     let mut platforms: Vec<PlatformExplained> = platforms.map(|(platform, verdict)| PlatformExplained { platform, verdict }).collect();
     if platforms.iter().any(|explained| matches!(explained.verdict, Verdict::In { .. })) {
-        add_scripts(name, &mut platforms, debian::scripts(&open, base, &locked, run), run)?;
+        match debian::scripts(&open, base, &locked, run)? {
+            Some(found) => add_scripts(name, &mut platforms, found),
+            None => run
+                .observer
+                .note(&format!("what the scripts of `{name}` do is told once the packages are in the cache: build the image first")),
+        }
     }
     Ok(PackageExplained { package: name.to_owned(), platforms })
 }
 
-/// Adds what becomes of the package's scripts. Where packages cannot be fetched, the rest is told all the same.
-fn add_scripts(
-    name: &str,
-    platforms: &mut [PlatformExplained],
-    found: Result<Vec<(String, Vec<ScriptStep>)>, Failure>,
-    run: Run<'_>,
-) -> Result<(), Failure> {
-    let found = match found {
-        Ok(found) => found,
-        Err(Failure::External(error)) => {
-            run.observer.note(&format!("what the scripts of `{name}` do is not told: {}", error.message));
-            return Ok(());
-        }
-        Err(failure) => return Err(failure),
-    };
+/// Adds what becomes of the package's scripts.
+fn add_scripts(name: &str, platforms: &mut [PlatformExplained], found: BTreeMap<String, Vec<ScriptStep>>) {
     for (platform, steps) in found {
         let explained = platforms.iter_mut().find(|explained| explained.platform == platform);
         if let Some(Verdict::In { scripts, .. }) = explained.map(|explained| &mut explained.verdict) {
             *scripts = Some(steps.into_iter().filter(|step| step.package == name).collect());
         }
     }
-    Ok(())
 }
 
 fn verdict(name: &str, packages: &LockedPackages) -> Verdict {

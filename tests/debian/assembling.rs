@@ -137,6 +137,16 @@ fn alternatives_that_a_loop_sets_up_are_links() {
     }
     // What cannot be computed is told.
     assert!(said.contains("the package `pictures`") && said.contains("/usr/bin/$(…)"), "{said}");
+    let told = project.good(&["explain", "package", "pictures", "--offline"]);
+    for expected in [
+        "postinst, line 6: update-alternatives --install /usr/bin/resize resize /usr/bin/resize.big 40",
+        "made (links among alternatives)",
+        "harmless (what the link leads to is not in the image)",
+        "missing: /usr/bin/$(…), a link among alternatives that the script computes",
+    ] {
+        assert!(told.contains(expected), "{told}");
+    }
+    assert!(!said.contains("resize"), "{said}");
 }
 
 #[test]
@@ -158,6 +168,18 @@ fn configuration_files_are_copied_from_templates() {
     }
     assert!(!files.contains_key("usr/share/doc/server/log.conf"));
     assert!(said.contains("`/etc/server/computed.conf`"), "{said}");
+}
+
+#[test]
+fn a_file_that_is_made_empty_still_misses_what_a_command_writes_into_it() {
+    let script = "#!/bin/sh\nset -e\ntouch /etc/odbcinst.ini\nodbcinst -i -d -f /usr/share/drivers/template\nglib-compile-schemas /usr/share/glib-2.0/schemas\n";
+    let project = Project::new(&[app("drivers"), deb("drivers", "1").script("postinst", script)], "packages = [\"app\"]");
+    let output = project.run(&["build", "-o", "oci:out"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("the image lacks `/etc/odbcinst.ini`, as `postinst` of the package `drivers` is not run (line 4)"), "{said}");
+    // Nothing is there that the other command would read.
+    assert!(!said.contains("gschemas.compiled"), "{said}");
+    assert_eq!(text(&files_of(&project.path("out")), "etc/odbcinst.ini"), "");
 }
 
 #[test]

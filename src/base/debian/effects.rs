@@ -216,7 +216,9 @@ fn order(step: &ScriptStep) -> (usize, usize) {
 fn made_of(file: &str, of: &[String], needed: &str, files: &ImageFiles) -> Result<ScriptEffect, AssemblyFault> {
     let has = |patterns: &[String]| {
         let glob = globs(patterns).map_err(AssemblyFault::Rule)?;
-        Ok::<bool, AssemblyFault>(files.iter().any(|(path, _)| glob.is_match(path_text(path))))
+        // A script may make the file empty, for the command to fill.
+        let is_empty = |kind: &EntryKind| matches!(kind, EntryKind::File(content) if content.size() == 0);
+        Ok::<bool, AssemblyFault>(files.iter().any(|(path, file)| glob.is_match(path_text(path)) && !is_empty(&file.entry.kind)))
     };
     Ok(if has(&[file.to_owned()])? {
         made("files that are made of the image's files")
@@ -257,7 +259,7 @@ fn whole_files(mut steps: Vec<Step>) -> Vec<Step> {
     let mut unknown: BTreeSet<(usize, ImagePath)> = BTreeSet::new();
     for (number, step) in steps.iter().enumerate() {
         match &step.action {
-            Action::Text { path, .. } => parts.entry((step.package, path.clone())).or_default().push(number),
+            Action::Text { path, text, .. } if !text.is_empty() => parts.entry((step.package, path.clone())).or_default().push(number),
             Action::Missing { file: Some(file), .. } => drop(ImagePath::absolute(file).map(|path| unknown.insert((step.package, path)))),
             Action::Makes { file, .. } => drop(ImagePath::new(file.as_bytes()).map(|path| unknown.insert((step.package, path)))),
             _ => {}
@@ -267,7 +269,7 @@ fn whole_files(mut steps: Vec<Step>) -> Vec<Step> {
         if unknown.contains(&key) {
             for number in numbers {
                 let needed = "a file of which the script computes a part".to_owned();
-                steps[number].action = Action::Missing { file: Some(key.1.to_string()), needed };
+                steps[number].action = Action::Makes { file: path_text(&key.1), of: Vec::new(), needed };
             }
         } else if let [first, rest @ ..] = numbers.as_slice() {
             for number in rest {

@@ -23,7 +23,6 @@ const NEEDS: &[(&str, &str)] = &[
     ("sgml-base", include_str!("needs/sgml-base.toml")),
     ("shared-mime-info", include_str!("needs/shared-mime-info.toml")),
     ("tzdata", include_str!("needs/tzdata.toml")),
-    ("upgrades", include_str!("needs/upgrades.toml")),
     ("wsgi", include_str!("needs/wsgi.toml")),
     ("xml-core", include_str!("needs/xml-core.toml")),
     // Last, since it does not replace what another need has made.
@@ -240,9 +239,9 @@ mod tests {
     #[test]
     fn needs_apply_by_packages() {
         let count = |names: &[&str]| needs(names).unwrap().len();
-        assert_eq!(count(&[]), 2);
-        assert_eq!(count(&["tzdata"]), 3);
-        assert_eq!(count(&["python3.13-minimal", "libc6"]), 4);
+        assert_eq!(count(&[]), 1);
+        assert_eq!(count(&["tzdata"]), 2);
+        assert_eq!(count(&["python3.13-minimal", "libc6"]), 3);
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod packages;
 mod partial_update;
 mod scripts;
 
+use std::collections::BTreeMap;
+
 use crate::base::BaseImage;
 use crate::base::debian::{
     Assembled, AssemblyFault, AssemblyPackage, AssemblyRequest, Extent, FilterUse, OptionalLibrary, ScriptStep, WrittenFolder, assemble,
@@ -98,7 +100,13 @@ pub(super) fn images(
 ) -> Result<(Vec<DebianImage>, Packages), Failure> {
     let platforms: Vec<&Platform> = open.recipe.platforms.iter().map(|platform| &platform.value).collect();
     let of_platforms = platforms.iter().filter_map(|platform| locked.packages(platform)).flat_map(|locked| &locked.packages);
-    let packages = at_hand(of_platforms, run)?;
+    let mut needed: Vec<&LockedPackage> = of_platforms.collect();
+    needed.sort_by_key(|package| package.digest);
+    needed.dedup_by_key(|package| package.digest);
+    // A package that was read before is needed again only when a layer is made of it.
+    fetch(&needed, run)?;
+    let packages = Packages::new(needed.iter().copied(), run.tools);
+    packages::learn(&packages, &needed, run.tools)?;
     let certificates = certificates(open, base)?;
     let mut images = Vec::new();
     for platform in platforms {
@@ -135,34 +143,28 @@ pub(super) fn images(
     Ok((images, packages))
 }
 
-/// Returns what becomes of the maintainer scripts of a lock's packages, by platform.
+/// Returns what becomes of the maintainer scripts of a lock's packages, by platform; `None` where not all of these are in the cache.
 ///
 /// # Errors
-/// When packages are not at hand, or their files make no base.
+/// When a package cannot be read, or their files make no base.
 pub(super) fn scripts(
     open: &OpenRecipe,
     base: &DebianBase,
     locked: &LockedDebian,
     run: Run<'_>,
-) -> Result<Vec<(String, Vec<ScriptStep>)>, Failure> {
-    let packages = at_hand(locked.platforms.values().flat_map(|locked| &locked.packages), run)?;
+) -> Result<Option<BTreeMap<String, Vec<ScriptStep>>>, Failure> {
+    let all = locked.all_packages();
+    let is_cached =
+        |(digest, package): (&Digest, &&LockedPackage)| run.tools.cache.has_package(digest) || run.tools.cache.has(&descriptor(package));
+    if !all.iter().all(is_cached) {
+        return Ok(None);
+    }
+    let packages = Packages::new(all.into_values(), run.tools);
     let certificates = certificates(open, base)?;
     let of_platform = |(platform, locked): (&Platform, &LockedPackages)| {
         Ok((platform.to_string(), assembled(open, base, platform, &locked.packages, &certificates, &packages)?.scripts))
     };
-    locked.platforms.iter().map(of_platform).collect()
-}
-
-/// Fetches packages, and reads those of which nothing is known yet.
-fn at_hand<'a>(packages: impl Iterator<Item = &'a LockedPackage>, run: Run<'_>) -> Result<Packages, Failure> {
-    let mut needed: Vec<&LockedPackage> = packages.collect();
-    needed.sort_by_key(|package| package.digest);
-    needed.dedup_by_key(|package| package.digest);
-    // A package that was read before is needed again only when a layer is made of it.
-    fetch(&needed, run)?;
-    let packages = Packages::new(needed.iter().copied(), run.tools);
-    packages::learn(&packages, &needed, run.tools)?;
-    Ok(packages)
+    locked.platforms.iter().map(of_platform).collect::<Result<_, Failure>>().map(Some)
 }
 
 fn suite_of(open: &OpenRecipe, base: &DebianBase, platform: &Platform) -> Option<DebianSuite> {

@@ -1,4 +1,4 @@
-use super::expand::Field;
+use super::field::Field;
 use super::follow::Follower;
 use super::root::Truth;
 use crate::debian::Version;

@@ -1,33 +1,8 @@
+use super::field::Field;
 use super::follow::Follower;
 use super::root::Truth;
 use super::syntax::{Change, Node, Part, Word};
 use crate::base::debian::needs::fits;
-
-/// A word after expansion.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Field {
-    /// The text; what is not known is in it as it is written.
-    pub(super) text: String,
-    /// Whether all of the text is known.
-    pub(super) known: bool,
-    /// Whether a `*` in it stands for file names.
-    pattern: bool,
-}
-
-impl Field {
-    pub(super) fn known(text: &str) -> Self {
-        Self { text: text.to_owned(), known: true, pattern: false }
-    }
-
-    fn empty() -> Self {
-        Self::known("")
-    }
-
-    fn add(&mut self, text: &str, quoted: bool) {
-        self.pattern |= !quoted && text.contains(['*', '?', '[']);
-        self.text.push_str(text);
-    }
-}
 
 impl<'a> Follower<'a> {
     /// Expands a word to what a command gets: it may become several, or none.

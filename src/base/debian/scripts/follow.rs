@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, VecDeque};
 
-use super::expand::Field;
+use super::field::Field;
 use super::root::{Root, Truth};
 use super::syntax::{Node, Redirect, RedirectKind, Script, Simple, Word};
 

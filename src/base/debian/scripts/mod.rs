@@ -10,6 +10,7 @@ mod alternatives;
 mod commands;
 mod conditions;
 mod expand;
+mod field;
 mod follow;
 mod grammar;
 mod judge;

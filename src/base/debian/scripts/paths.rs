@@ -1,4 +1,4 @@
-use super::expand::Field;
+use super::field::Field;
 use super::follow::Call;
 use super::root::{Root, Truth};
 use super::step::Action;
