@@ -343,7 +343,7 @@ mod tests {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 tables(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "toml") {
+            } else if path.extension().is_some_and(|extension| extension == "toml" || extension == "txt") {
                 let name = path.iter().rev().take(2).map(|part| part.to_string_lossy()).collect::<Vec<_>>().join(" in ");
                 assert_eq!(found.insert(name, fs::read_to_string(&path).expect("a text")), None, "two tables of one name");
             }

@@ -25,12 +25,14 @@ fn php_has_its_modules_switched_on_for_every_interface() {
             .file("usr/lib/php/8.4/php.ini-production.cli", b"for commands\n"),
         deb("php8.4-cli", "1").file("usr/lib/php/8.4/sapi/cli", b"").script("postinst", "#!/bin/sh\nucf a b\n"),
         deb("php8.4-fpm", "1").file("usr/lib/php/8.4/sapi/fpm", b""),
+        deb("php8.4-redis", "1").file("etc/php/8.4/mods-available/redis.ini", b"; priority=25\nextension=redis.so\n"),
     ];
     let files = built(&packages, "");
     assert_eq!(text(&files, "etc/php/8.4/mods-available/pdo.ini"), "; priority=10\nextension=pdo.so\n");
     for interface in ["cli", "fpm"] {
         let link = |name: &str| text(&files, &format!("etc/php/8.4/{interface}/conf.d/{name}"));
         assert_eq!(link("10-pdo.ini"), "->/etc/php/8.4/mods-available/pdo.ini");
+        assert_eq!(link("25-redis.ini"), "->/etc/php/8.4/mods-available/redis.ini");
         assert_eq!(link("20-ctype.ini"), "->/etc/php/8.4/mods-available/ctype.ini");
     }
     assert_eq!(
@@ -159,9 +161,11 @@ fn apache_reads_what_scripts_switch_on() {
             "#!/bin/sh\nphp_enable() {\n  if apache2_switch_mpm prefork; then return 0; fi\n}\nfor conf in php8.4 ; do\n  apache2_invoke enmod $conf || exit 1\ndone\n",
         )
         .file("etc/apache2/mods-available/php8.4.load", b"# Depends: mpm_prefork\nLoadModule php_module x.so\n");
-    let fpm = deb("php8.4-fpm", "1")
-        .script("postinst", "#!/bin/sh\nfor conf in php8.4-fpm; do apache2_invoke enconf $conf; done\n")
-        .file("etc/apache2/conf-available/php8.4-fpm.conf", b"");
+    let asking = |name: &str| {
+        deb(name, "1")
+            .script("postinst", &format!("#!/bin/sh\nfor conf in {name}; do apache2_invoke enconf $conf; done\n"))
+            .file(&format!("etc/apache2/conf-available/{name}.conf"), b"")
+    };
     let enabled = |packages: &[Deb]| {
         let files = built(packages, "");
         let links: Vec<String> =
@@ -185,13 +189,14 @@ fn apache_reads_what_scripts_switch_on() {
     assert_eq!(text(&files, "var/www/html/index.html"), "It works");
     assert_eq!(text(&files, "var/log/apache2/error.log"), "->/dev/stderr");
     assert!(text(&files, "etc/passwd").contains("www-data:x:33:33:"));
-    let (_, links) = enabled(&[apache, module, fpm]);
+    let (_, links) = enabled(&[apache, module, asking("php8.4-fpm"), asking("php8.4-cgi"), asking("other")]);
     let names: Vec<&str> = links.iter().filter_map(|link| link.strip_prefix("mods-enabled/")).collect();
     assert_eq!(
         names,
         ["alias.conf", "alias.load", "auth_basic.load", "authn_core.load", "mpm_prefork.conf", "mpm_prefork.load", "php8.4.load"]
     );
-    assert!(!links.iter().any(|link| link.contains("fpm")), "{links:?}");
+    let configurations: Vec<&str> = links.iter().filter_map(|link| link.strip_prefix("conf-enabled/")).collect();
+    assert_eq!(configurations, ["other.conf", "security.conf"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::base::debian::files::symlink;
 use crate::base::debian::needs::fits;
 
 /// Packages whose script asks first whether something is switched on, and answers no.
-const SWITCHED_OFF: &[&str] = &["php*-fpm"];
+const SWITCHED_OFF: &[&str] = &["php*-cgi", "php*-fpm"];
 /// How deep modules may depend on each other.
 const DEPTH: usize = 8;
 

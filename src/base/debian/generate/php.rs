@@ -39,8 +39,12 @@ fn versions(sources: &Sources<'_>) -> Vec<String> {
     sources.names_in("usr/lib/php").into_iter().filter(is_version).collect()
 }
 
-/// Returns what a file switches on: `usr/share/php8.4-xml/xml/dom.ini` is the module `dom` of 8.4.
+/// Returns what a file switches on: `usr/share/php8.4-xml/xml/dom.ini` is the module `dom` of 8.4. Packages of modules that are not PHP's own have the file
+/// where it is read: `etc/php/8.4/mods-available/redis.ini`.
 fn module(path: &str) -> Option<(&str, &str)> {
+    if let Some((version, name)) = path.strip_prefix("etc/php/").and_then(|rest| rest.split_once("/mods-available/")) {
+        return name.strip_suffix(".ini").filter(|name| !name.contains('/') && !name.is_empty()).map(|name| (version, name));
+    }
     let (package, rest) = path.strip_prefix("usr/share/php")?.split_once('/')?;
     let (version, _) = package.split_once('-')?;
     let (_, name) = rest.split_once('/')?;
@@ -69,6 +73,8 @@ mod tests {
         for (path, expected) in [
             ("usr/share/php8.4-xml/xml/dom.ini", Some(("8.4", "dom"))),
             ("usr/share/php8.2-common/common/pdo.ini", Some(("8.2", "pdo"))),
+            ("etc/php/8.4/mods-available/redis.ini", Some(("8.4", "redis"))),
+            ("etc/php/8.4/cli/php.ini", None),
             ("usr/share/php/x/dom.ini", None),
             ("usr/share/php8.4-xml/dom.ini", None),
             ("usr/share/php8.4-xml/a/b/dom.ini", None),

@@ -14,7 +14,7 @@ pub(in crate::base::debian) fn loader_list(sources: &Sources<'_>) -> Vec<Generat
     let blocks = blocks();
     let folders = sources.library_folders(FOLDER);
     let list = |folder: &String| {
-        let mut text = head(&library_version(sources));
+        let mut text = head(sources.upstream_version("libgdk-pixbuf-2.0-0"));
         for folder in [format!("usr/lib/{FOLDER}/loaders"), format!("{folder}/loaders")] {
             for name in sources.names_in(&folder) {
                 if let Some(block) = blocks.get(name.as_str()) {
@@ -32,13 +32,6 @@ fn head(version: &str) -> String {
     format!(
         "# GdkPixbuf Image Loader Modules file\n# Automatically generated file, do not edit\n# Created by gdk-pixbuf-query-loaders from gdk-pixbuf-{version}\n#\n"
     )
-}
-
-/// Returns the version of gdk-pixbuf itself: `2.42.12` of the package's `2.42.12+dfsg-4`.
-fn library_version(sources: &Sources<'_>) -> String {
-    let package = sources.request.packages.iter().find(|package| package.name == "libgdk-pixbuf-2.0-0");
-    let line = package.and_then(|package| package.facts.control.lines().find_map(|line| line.strip_prefix("Version:")));
-    line.unwrap_or_default().trim().split(['+', '-', '~']).next().unwrap_or_default().to_owned()
 }
 
 fn blocks() -> BTreeMap<&'static str, &'static str> {

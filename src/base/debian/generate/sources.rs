@@ -66,6 +66,13 @@ impl<'a> Sources<'a> {
         Some(&content.0)
     }
 
+    /// Returns the version of what a package is made of: `2.42.12` of the package's `2.42.12+dfsg-4`.
+    pub(super) fn upstream_version(&self, name: &str) -> &'a str {
+        let package = self.request.packages.iter().find(|package| package.name == name);
+        let line = package.and_then(|package| package.facts.control.lines().find_map(|line| line.strip_prefix("Version:")));
+        line.unwrap_or_default().trim().split(['+', '-', '~']).next().unwrap_or_default()
+    }
+
     /// Returns the scripts that run when packages are installed: each with its package's name.
     pub(super) fn postinsts(&self) -> impl Iterator<Item = (&'a str, std::borrow::Cow<'a, str>)> {
         let script = |package: &'a crate::base::debian::AssemblyPackage<'a>| {
@@ -88,6 +95,7 @@ pub fn is_generator_source(path: &ImagePath) -> bool {
         "usr/share/apache2/default-site" => name == "index.html",
         _ if folder.starts_with("usr/lib/php/") => name.starts_with("php.ini-production"),
         _ if folder.starts_with("usr/share/php") => has_end(&[".ini"]),
+        _ if folder.starts_with("etc/php/") => folder.ends_with("/mods-available") && has_end(&[".ini"]),
         // The templates of drivers: `tdsodbc/odbcinst.ini`, `psqlodbc/odbcinst.ini.template`, `sqliteodbc/unixodbc.ini`.
         _ => folder.starts_with("usr/share/") && folder.contains("odbc") && name.contains(".ini"),
     }
@@ -110,6 +118,8 @@ mod tests {
             ("usr/lib/php/8.4/php.ini-production.cli", true),
             ("usr/lib/php/8.4/php.ini-development", false),
             ("usr/share/php8.4-xml/xml/dom.ini", true),
+            ("etc/php/8.4/mods-available/redis.ini", true),
+            ("etc/php/8.4/cli/php.ini", false),
             ("usr/share/psqlodbc/odbcinst.ini.template", true),
             ("usr/share/sqliteodbc/unixodbc.ini", true),
             ("etc/odbc.ini", false),

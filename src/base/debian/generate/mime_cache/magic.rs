@@ -3,10 +3,10 @@ use std::str::Bytes;
 
 use roxmltree::Node;
 
-use super::read::{NAMESPACE, number_up_to_100};
-
+/// The namespace of descriptions.
+pub(super) const NAMESPACE: &str = "http://www.freedesktop.org/standards/shared-mime-info";
 /// How deep rules may lie in each other.
-const DEPTH: usize = 32;
+pub(super) const DEPTH: usize = 32;
 
 /// What a file's content must hold to be of a type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,6 +148,11 @@ fn unescaped(text: &str) -> Vec<u8> {
         });
     }
     result
+}
+
+/// Reads a priority or a weight, which is 50 where none is written.
+pub(super) fn number_up_to_100(text: Option<&str>) -> Option<u32> {
+    text.map_or(Some(50), |text| text.parse().ok().filter(|number| *number <= 100))
 }
 
 /// Reads up to two further digits of a number; as in C, what does not fit into a byte loses its highest bits.

@@ -2,13 +2,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use roxmltree::Node;
 
-use super::magic::Magic;
+use super::magic::{Magic, NAMESPACE, number_up_to_100};
+use super::tree_magic::TreeMagic;
 use crate::base::debian::generate::xml::{XmlFault, XmlText};
 
-/// The namespace of descriptions.
-pub(super) const NAMESPACE: &str = "http://www.freedesktop.org/standards/shared-mime-info";
 /// The pattern that stands for `<glob-deleteall/>`.
-const NO_GLOBS: &str = "__NOGLOBS__";
+pub(super) const NO_GLOBS: &str = "__NOGLOBS__";
 
 /// A pattern of file names that a type has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +27,7 @@ pub(super) struct Database {
     pub(super) parents: BTreeMap<String, Vec<String>>,
     pub(super) globs: BTreeMap<String, Vec<Glob>>,
     pub(super) magic: Vec<Magic>,
+    pub(super) tree_magic: Vec<TreeMagic>,
     /// Types by the namespace and the name of a document's root element, with a space between.
     pub(super) namespaces: BTreeMap<String, String>,
     pub(super) icons: BTreeMap<String, String>,
@@ -70,6 +70,7 @@ impl Database {
                 self.globs.entry(NO_GLOBS.to_owned()).or_default().push(Glob { kind, weight: 0, is_case_sensitive: false });
             }
             "magic" => self.magic.push(Magic::read(field, &kind)?),
+            "treemagic" => self.tree_magic.push(TreeMagic::read(field, &kind)?),
             "magic-deleteall" => self.magic.push(Magic::forgetting(&kind)),
             name @ ("alias" | "sub-class-of") => {
                 let other = field.attribute("type").filter(|other| other.contains('/'))?.to_owned();
@@ -104,9 +105,4 @@ impl Database {
         });
         ordered
     }
-}
-
-/// Reads a priority or a weight, which is 50 where none is written.
-pub(super) fn number_up_to_100(text: Option<&str>) -> Option<u32> {
-    text.map_or(Some(50), |text| text.parse().ok().filter(|number| *number <= 100))
 }
