@@ -105,7 +105,7 @@ pub(crate) fn unpack(umoci: &Peer, project: &Project) -> PathBuf {
     let image = format!("{}:1", project.path("out").display());
     let bundle = project.path("bundle");
     let rootless = if rustix::process::geteuid().is_root() { None } else { Some("--rootless") };
-    success(umoci.command(&project.home(), 120).arg("unpack").args(rootless).args(["--image", &image]).arg(&bundle));
+    success(umoci.command(&project.home(), 600).arg("unpack").args(rootless).args(["--image", &image]).arg(&bundle));
     bundle.join("rootfs")
 }
 
