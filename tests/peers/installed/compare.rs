@@ -123,7 +123,7 @@ impl Comparison {
     pub(super) fn judge(&self, accepted: &Differences) -> (BTreeSet<usize>, Vec<String>) {
         let (mut used, mut unexplained) = (BTreeSet::new(), self.packages_that_differ());
         for (kind, path, what) in self.differences() {
-            if kind == Kinds::Missing && self.is_told(&path) {
+            if self.is_told(kind, &path) {
                 continue;
             }
             match accepted.excuse(kind, &path) {
@@ -211,12 +211,12 @@ impl Comparison {
         (!is_open).then(|| (Kinds::Access, path.to_owned(), access()))
     }
 
-    /// Tells whether the build says that the path is missing, or why it does no harm.
-    fn is_told(&self, path: &str) -> bool {
-        let path = format!("/{path}");
+    /// Tells whether the build says that what scripts make at the path is missing, or why it does no harm that nothing is there.
+    fn is_told(&self, kind: Kinds, path: &str) -> bool {
+        let is_lacking = |step: &Told| step.file.as_ref().is_some_and(|file| glob(file).compile_matcher().is_match(format!("/{path}")));
         self.told.iter().any(|step| match step.effect.as_str() {
-            "missing" => step.file.as_ref() == Some(&path),
-            "harmless" => step.why.is_some() && names(&step.command, &path),
+            "missing" => matches!(kind, Kinds::Missing | Kinds::Content) && is_lacking(step),
+            "harmless" => kind == Kinds::Missing && step.why.is_some() && names(&step.command, &format!("/{path}")),
             _ => false,
         })
     }

@@ -77,7 +77,7 @@ impl Real {
     /// Returns the packages that come with every Debian or with one of these, by what they depend on.
     pub(super) fn coming_with(&self, some: &BTreeSet<String>) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();
-        let is_start = |name: &str, package: &Installed| package.is_essential || some.contains(name);
+        let is_start = |name: &str, package: &Installed| package.is_essential || some.contains(name) || !some.is_disjoint(&package.provides);
         let mut left: Vec<&str> =
             self.packages.iter().filter(|(name, package)| is_start(name, package)).map(|(name, _)| name.as_str()).collect();
         while let Some(name) = left.pop() {
