@@ -73,7 +73,7 @@ impl ImageSet {
         if !root.media_type.is_index() {
             let image = Image::read(&root, documents)?;
             let own = image.config().view().platform().clone();
-            if platform.is_some_and(|wanted| *wanted != own) {
+            if platform.is_some_and(|wanted| !own.is(wanted)) {
                 return Err(lacks(vec![own]));
             }
             return Ok(Self { root, index: None, images: vec![PlatformImage { platform: own, image }] });

@@ -217,14 +217,14 @@ impl Reading<'_> {
         let known = all().find(|known| known.long == name).or_else(|| shortened.first().copied().filter(|_| shortened.len() == 1));
         match known {
             Some(known) => self.take(known, value),
-            None => self.unknown(&format!("--{name}")),
+            None => Some(self.unknown(&format!("--{name}"))),
         }
     }
 
     fn short(&mut self, letters: &str) -> Option<Launch> {
         for (position, letter) in letters.char_indices() {
             let Some(known) = self.launcher.options.iter().find(|known| known.short == Some(letter)) else {
-                return self.unknown(&format!("-{letter}"));
+                return Some(self.unknown(&format!("-{letter}")));
             };
             let rest = &letters[position + letter.len_utf8()..];
             if known.value == Required {
@@ -238,9 +238,9 @@ impl Reading<'_> {
         None
     }
 
-    fn unknown(&self, option: &str) -> Option<Launch> {
+    fn unknown(&self, option: &str) -> Launch {
         let name = self.launcher.names[0];
-        Some(Launch::Unknown(format!("gives `{name}` the option `{}`, which is not known here", option.escape_debug())))
+        Launch::Unknown(format!("gives `{name}` the option `{}`, which is not known here", option.escape_debug()))
     }
 
     fn take(&mut self, option: &LaunchOption, value: Option<String>) -> Option<Launch> {

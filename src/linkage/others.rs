@@ -152,7 +152,7 @@ impl Others<'_> {
             Lookup::Found { .. } | Lookup::Relative(_) => None,
             Lookup::Nothing(skipped) if skipped.is_empty() => Some((name, format!("is in no folder of `{path}`"))),
             Lookup::Nothing(skipped) => {
-                Some((name, format!("is nothing that may be executed in a folder of `{path}`: {}", skipped.join(", "))))
+                Some((name, format!("is in folders of `{path}` only where it may not be executed: {}", skipped.join(", "))))
             }
         }
     }

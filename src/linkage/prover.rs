@@ -43,6 +43,10 @@ pub fn prove(request: &ProofRequest<'_>) -> Result<Proof, Vec<Fault>> {
     proof.remarks.extend(unreached.into_iter().map(|problem| problem.remark(files, options.packages)));
     proof.remarks.sort();
     proof.remarks.dedup();
+    for list in [&mut proof.reached, &mut proof.opening] {
+        list.sort();
+        list.dedup();
+    }
     Ok(proof)
 }
 
@@ -82,10 +86,6 @@ impl<'a> Prover<'a> {
         self.proof.reached.extend(process.objects().iter().map(|object| object.real.to_string()));
         let opening = process.objects().iter().filter(|object| object.opens_by_name());
         self.proof.opening.extend(opening.map(|object| object.real.to_string()));
-        for list in [&mut self.proof.reached, &mut self.proof.opening] {
-            list.sort();
-            list.dedup();
-        }
     }
 
     /// Proves the libraries of `LD_PRELOAD` where every program that is started is linked statically, so that none has loaded them.

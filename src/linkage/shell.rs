@@ -2,22 +2,38 @@ use std::collections::BTreeMap;
 
 /// How deep defaults of variables may hold others.
 const DEPTH: usize = 4;
+/// The longest value of a variable or word, in bytes: each line of a script may double one.
+const VALUE: usize = 4096;
+
+/// How scripts hand on all of their own arguments.
+const GIVEN: [&str; 6] = ["\"$@\"", "$@", "$*", "\"${@}\"", "${1+\"$@\"}", "${1:+\"$@\"}"];
 
 /// What is learned of a shell script without running it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Script {
-    /// The programs that it starts with `exec` or as its last command, in its order; those of which the name is known.
-    pub(super) programs: Vec<String>,
+    /// What it starts with `exec` or as its last command, in its order, where the program is known.
+    pub(super) commands: Vec<Command>,
     /// The variables that it exports, where it does nothing but setting variables and starting a program; those of which the value is known.
     pub(super) exported: Vec<(String, String)>,
+}
+
+/// A program that a script starts.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Command {
+    /// The program and its arguments, without those that the script is given itself.
+    pub(super) words: Vec<String>,
+    /// Says whether all of these are known.
+    pub(super) is_whole: bool,
 }
 
 /// Reads a shell script that lies in `folder` and is started as `name`.
 ///
 /// Conditions are not decided: every branch is taken, and the last value of a variable is the one.
 pub(super) fn read(text: &str, folder: &str, name: &str) -> Script {
-    let mut reader = Reader { folder, name, variables: BTreeMap::new() };
-    let (mut programs, mut last, mut exported, mut is_plain) = (Vec::new(), None, Vec::new(), true);
+    let script = format!("{}/{name}", folder.trim_end_matches('/'));
+    let variables = BTreeMap::from([("BASH_SOURCE".to_owned(), Some(script.clone()))]);
+    let mut reader = Reader { script, variables };
+    let (mut commands, mut last, mut exported, mut is_plain) = (Vec::new(), None, Vec::new(), true);
     for statement in statements(&text.replace("\\\n", " ")) {
         let tokens = tokens(&statement);
         let keyword = |token: &&String| matches!(token.as_str(), "then" | "else" | "do" | "{" | "if" | "elif" | "!" | "(");
@@ -44,20 +60,24 @@ pub(super) fn read(text: &str, folder: &str, name: &str) -> Script {
                 }
             }
             "exec" => {
-                // Without a program it redirects; options change the name only.
-                let program = words.next().filter(|word| !word.contains(['<', '>']) && !word.starts_with('-'));
-                programs.extend(program.and_then(|word| reader.expand(word, 0)).filter(|program| !program.is_empty()));
+                // `-a NAME` and others change the name only.
+                while let Some(option) = words.next_if(|word| word.starts_with('-')) {
+                    if option == "-a" {
+                        words.next();
+                    }
+                }
+                commands.extend(reader.started(words));
                 last = None;
             }
             "case" | "for" | "while" | "until" | "function" => is_plain = false,
             _ if tokens.iter().any(|token| token.ends_with("()")) => is_plain = false,
-            _ => last = reader.expand(command, 0).filter(|program| program.contains('/')),
+            _ => last = reader.started(std::iter::once(command).chain(words)).filter(|last| last.words[0].contains('/')),
         }
     }
-    programs.extend(last);
+    commands.extend(last);
     exported.dedup();
     let value = |name: String| Some((name.clone(), reader.variables.get(&name).cloned().flatten()?));
-    Script { programs, exported: if is_plain { exported.into_iter().filter_map(value).collect() } else { Vec::new() } }
+    Script { commands, exported: if is_plain { exported.into_iter().filter_map(value).collect() } else { Vec::new() } }
 }
 
 /// Returns the name and value of a word that is an assignment.
@@ -159,14 +179,28 @@ fn tokens(statement: &str) -> Vec<String> {
     found
 }
 
-struct Reader<'a> {
-    folder: &'a str,
-    name: &'a str,
+struct Reader {
+    /// The path of the script.
+    script: String,
     /// The variables that the script sets; `None` where the value is not known.
     variables: BTreeMap<String, Option<String>>,
 }
 
-impl Reader<'_> {
+impl Reader {
+    /// Returns what a command starts. A redirection ends it: of `exec` with nothing else, no program is left.
+    fn started<'w>(&self, words: impl Iterator<Item = &'w String>) -> Option<Command> {
+        let mut words = words.take_while(|word| !word.contains(['<', '>']));
+        let mut command = Command { words: vec![self.expand(words.next()?, 0).filter(|program| !program.is_empty())?], is_whole: true };
+        for word in words.filter(|word| !GIVEN.contains(&word.as_str())) {
+            let Some(word) = self.expand(word, 0) else {
+                command.is_whole = false;
+                break;
+            };
+            command.words.push(word);
+        }
+        Some(command)
+    }
+
     /// Returns what the shell makes of a word; `None` where that depends on what is not known.
     fn expand(&self, word: &str, depth: usize) -> Option<String> {
         if depth > DEPTH {
@@ -175,7 +209,7 @@ impl Reader<'_> {
         let mut expanded = String::new();
         let mut rest = word;
         let mut is_single = false;
-        while let Some(letter) = rest.chars().next() {
+        while let Some(letter) = rest.chars().next().filter(|_| expanded.len() <= VALUE) {
             let after = &rest[letter.len_utf8()..];
             rest = match letter {
                 '\'' => {
@@ -194,7 +228,7 @@ impl Reader<'_> {
                 }
                 '`' => {
                     let (command, after) = after.split_once('`')?;
-                    expanded.push_str(&self.command(command)?);
+                    expanded.push_str(&self.command(command, depth + 1)?);
                     after
                 }
                 '$' => {
@@ -208,7 +242,7 @@ impl Reader<'_> {
                 }
             };
         }
-        Some(expanded)
+        (expanded.len() <= VALUE).then_some(expanded)
     }
 
     /// Expands what stands behind `$`; returns the value and what follows.
@@ -220,19 +254,22 @@ impl Reader<'_> {
                 nesting.within.is_empty()
             })?;
             let (inside, after) = (&text[1..end.0], &text[end.0 + 1..]);
-            let value = if text.starts_with('(') { self.command(inside) } else { self.braces(inside, depth) };
+            let value = if text.starts_with('(') { self.command(inside, depth + 1) } else { self.braces(inside, depth) };
             return Some((value?, after));
         }
         if let Some(after) = text.strip_prefix('0') {
-            return Some((format!("{}/{}", self.folder.trim_end_matches('/'), self.name), after));
+            return Some((self.script.clone(), after));
         }
         let end = text.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(text.len());
         Some((self.variables.get(&text[..end])?.clone()?, &text[end..]))
     }
 
     fn braces(&self, inside: &str, depth: usize) -> Option<String> {
-        if matches!(inside, "0%/*" | "BASH_SOURCE%/*" | "BASH_SOURCE[0]%/*") {
-            return Some(self.folder.to_owned());
+        match inside {
+            "0" | "BASH_SOURCE[0]" => return Some(self.script.clone()),
+            "0%/*" | "BASH_SOURCE%/*" | "BASH_SOURCE[0]%/*" => return Some(folder_of(&self.script).to_owned()),
+            "0##*/" => return Some(name_of(&self.script).to_owned()),
+            _ => {}
         }
         let end = inside.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(inside.len());
         let (name, operator) = inside.split_at(end);
@@ -245,17 +282,34 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns what a command prints that takes the script's own path apart.
-    fn command(&self, command: &str) -> Option<String> {
-        let of_script = command.contains("$0") || command.contains("BASH_SOURCE");
-        if !of_script {
-            None
-        } else if command.contains("dirname") {
-            Some(self.folder.to_owned())
-        } else {
-            command.contains("basename").then(|| self.name.to_owned())
+    /// Returns what a command prints that takes a path apart: `dirname`, `basename`, `readlink -f`, `realpath`, or `cd … && pwd`.
+    /// Links are left as they are.
+    fn command(&self, command: &str, depth: usize) -> Option<String> {
+        let first = statements(command).into_iter().find(|statement| !statement.trim().is_empty())?;
+        let tokens = tokens(&first);
+        let (program, arguments) = tokens.split_first()?;
+        let path = self.expand(arguments.iter().find(|word| !word.starts_with('-'))?, depth)?;
+        match program.as_str() {
+            "dirname" => Some(folder_of(&path).to_owned()),
+            "basename" => Some(name_of(&path).to_owned()),
+            "readlink" | "realpath" | "cd" => Some(path),
+            _ => None,
         }
     }
+}
+
+/// Returns the folder of a path, as dirname(1) does.
+fn folder_of(path: &str) -> &str {
+    match path.rsplit_once('/') {
+        Some(("", _)) => "/",
+        Some((folder, _)) => folder,
+        None => ".",
+    }
+}
+
+/// Returns the last name of a path.
+pub(super) fn name_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -263,7 +317,8 @@ mod tests {
     use super::*;
 
     fn programs(text: &str) -> String {
-        read(text, "/opt/app/bin", "app").programs.join(" ")
+        let commands = read(text, "/opt/app/bin", "app").commands;
+        commands.iter().map(|command| command.words.join(" ")).collect::<Vec<_>>().join(" | ")
     }
 
     #[test]
@@ -272,13 +327,16 @@ mod tests {
             ("#!/bin/sh\nexec /usr/lib/x/x \"$@\"\n", "/usr/lib/x/x"),
             ("NAME=x\nDIR=/usr/lib/$NAME\nexec $DIR/${NAME} $FLAGS \"$@\"", "/usr/lib/x/x"),
             ("# exec /no\nA=1 B='2 3' exec \"/a b\"/'c d'", "/a b/c d"),
-            ("if [ -x /a ]; then exec /a \"$@\"; else\n  exec /b; fi", "/a /b"),
-            ("[ -x /a ] && exec /a \\\n  --long\nexec b \"$@\"", "/a b"),
+            ("if [ -x /a ]; then exec /a \"$@\"; else\n  exec /b; fi", "/a | /b"),
+            ("[ -x /a ] && exec /a \\\n  --long\nexec b \"$@\"", "/a --long | b"),
             ("exec \"$(dirname \"$0\")/../lib/app.bin\"", "/opt/app/bin/../lib/app.bin"),
             ("HERE=$(cd \"$(dirname \"$(readlink -f \"$0\")\")\" && pwd)\nexec \"$HERE/x\"", "/opt/app/bin/x"),
             ("exec `dirname $0`/x", "/opt/app/bin/x"),
             ("exec \"${0%/*}/x\"", "/opt/app/bin/x"),
-            ("exec ${JAVA:-/usr/bin/java} -jar x", "/usr/bin/java"),
+            ("exec ${JAVA:-/usr/bin/java} -jar x", "/usr/bin/java -jar x"),
+            ("W=\"`readlink -f \"$0\"`\"\nHERE=\"`dirname \"$W\"`\"\nexec -a \"$0\" \"$HERE/chrome\" \"$@\"", "/opt/app/bin/chrome"),
+            ("exec \"$(dirname \"${BASH_SOURCE[0]}\")/${0##*/}.bin\" --x", "/opt/app/bin/app.bin --x"),
+            ("exec python3 -m \"x y\" $OTHER z", "python3 -m x y"),
             ("/usr/lib/office/program \"$@\"\n", "/usr/lib/office/program"),
             ("exec $UNKNOWN \"$x/y\"", ""),
             ("exec > /dev/null\nexec /a", "/a"),
@@ -295,7 +353,8 @@ mod tests {
         let erl = "ROOTDIR=/usr/lib/erlang\nBINDIR=\"$ROOTDIR/erts-1/bin\"\nPROGNAME=`basename \"$0\"`\nexport ROOTDIR\nexport BINDIR PROGNAME\n\
                    export LATER=$UNKNOWN\nexec \"$BINDIR/erlexec\" ${1+\"$@\"}\n";
         let script = read(erl, "/usr/lib/erlang/bin", "erl");
-        assert_eq!(script.programs, ["/usr/lib/erlang/erts-1/bin/erlexec"]);
+        let words = vec!["/usr/lib/erlang/erts-1/bin/erlexec".to_owned()];
+        assert_eq!(script.commands, [Command { words, is_whole: true }]);
         let exported: Vec<String> = script.exported.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(exported, ["ROOTDIR=/usr/lib/erlang", "BINDIR=/usr/lib/erlang/erts-1/bin", "PROGNAME=erl"]);
         assert!(read(&format!("case $1 in a) ;; esac\n{erl}"), "/", "erl").exported.is_empty());
@@ -307,5 +366,7 @@ mod tests {
             let _ = programs(text);
         }
         assert!(programs(&"exec \"$(".repeat(5000)).is_empty());
+        let doubled = "A=$A$A\n".repeat(200);
+        assert!(programs(&format!("A=x\n{doubled}exec $A")).is_empty());
     }
 }

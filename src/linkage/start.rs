@@ -11,7 +11,7 @@ use super::lookup::{Lookup, Seeker, look_up};
 use super::remark::{Level, Remark};
 use super::roots::{Cause, Root, roots};
 use super::virtual_environment::VirtualEnvironment;
-use super::wrapper::{Wrapper, wrapper};
+use super::wrapper::{Wrapper, last_program, wrapper};
 use super::{Fault, FindPackage, ProofRequest};
 
 /// How many interpreters may follow one another, as in Linux.
@@ -160,11 +160,10 @@ impl Checker<'_> {
             Lookup::Nothing(skipped) if skipped.is_empty() => refuse(format!("{what} is in no folder of PATH, `{path}`"), absolute()),
             Lookup::Nothing(skipped) => {
                 let Owner { uid, gid } = self.files.owner;
-                let message = format!(
-                    "{what} is nothing that the user {uid}:{gid} may execute in any folder of PATH, `{path}`: {}",
-                    skipped.join(", ")
-                );
-                refuse(message, absolute())
+                let reasons = skipped.join(", ");
+                let message = format!("{what} is found in PATH, `{path}`, only where the user {uid}:{gid} may not execute it: {reasons}");
+                let hint = "make the file executable, or write `mode = \"0755\"` in its `[[files]]` entry";
+                refuse(message, Some(hint.to_owned()))
             }
         }
     }
@@ -260,13 +259,23 @@ impl Checker<'_> {
             let name = interpreter.escape_debug();
             refusal.hints = vec![format!("or add `{name}` by its package: `packages = [\"{package}\"]` in `base.debian`")];
         }
-        let Some(Wrapper { program, variables }) = wrapper(self.files, script, &self.name, &self.settings) else { return refusal };
-        let key = if self.cause == Cause::HealthCheck { "healthcheck = { command = " } else { "entrypoint = " };
-        let end = if self.cause == Cause::HealthCheck { ", … }" } else { "" };
+        let Some(found) = wrapper(self.files, script, &self.name, &self.settings) else {
+            if let Some(program) = last_program(self.files, script, &self.name) {
+                let program = program.escape_debug();
+                refusal.message = format!("{}; `{script}` would start `{program}`", refusal.message);
+                refusal.hints.insert(0, format!("name the program `{program}` in place of the script, once it is in the image"));
+            } else if let Some(first) = refusal.hints.first_mut() {
+                *first = first.trim_start_matches("or ").to_owned();
+            }
+            return refusal;
+        };
+        let Wrapper { program, arguments, is_whole, variables } = found;
         refusal.message = format!("{}; `{script}` is a wrapper that starts `{program}`", refusal.message);
+        let words: Vec<String> = [&[program.to_string()], &arguments[..]].concat().iter().map(|word| format!("{word:?}")).collect();
         let set: Vec<String> = variables.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
-        let env = if set.is_empty() { String::new() } else { format!(" and `env = {{ {} }}`, as the wrapper sets them,", set.join(", ")) };
-        refusal.hints.insert(0, format!("write `{key}[\"{program}\"]{end}`{env} to start it without a shell"));
+        let env = if set.is_empty() { String::new() } else { format!(", and `env = {{ {} }}` as the wrapper sets them", set.join(", ")) };
+        let more = if is_whole { "" } else { ", with the further arguments that the wrapper hands to it" };
+        refusal.hints.insert(0, format!("write `{}` in place of `{:?}`{more}{env}", words.join(", "), self.name));
         refusal
     }
 

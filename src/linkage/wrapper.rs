@@ -4,10 +4,10 @@ use globset::GlobBuilder;
 
 use crate::rootfs::{FactKind, Head, ImagePath, Resolved};
 
-use super::files::Files;
-use super::loader::{ProcessSettings, folder_of};
+use super::files::{Files, absolute};
+use super::loader::ProcessSettings;
 use super::lookup::{Lookup, Seeker, look_up};
-use super::shell::{Script, read};
+use super::shell::{Command, Script, name_of, read};
 
 /// How many wrappers may start one another.
 const DEPTH: usize = 4;
@@ -32,6 +32,10 @@ const KNOWN: &[(&[&str], &str)] = &[
 pub(super) struct Wrapper {
     /// The program: an ELF file, or a script whose interpreter is in the image.
     pub(super) program: ImagePath,
+    /// The arguments that the wrapper hands to it.
+    pub(super) arguments: Vec<String>,
+    /// Says whether these are all.
+    pub(super) is_whole: bool,
     /// The environment variables that the wrapper sets for it, where all of them are known.
     pub(super) variables: Vec<(String, String)>,
 }
@@ -40,27 +44,36 @@ pub(super) struct Wrapper {
 ///
 /// `name` is the one by which the script is started.
 pub(super) fn wrapper(files: &Files<'_>, script: &ImagePath, name: &str, settings: &ProcessSettings) -> Option<Wrapper> {
-    let (mut script, mut name) = (script.clone(), base_name(name).to_owned());
-    let mut variables: BTreeMap<String, String> = BTreeMap::new();
+    let (mut script, mut name) = (script.clone(), name_of(name).to_owned());
+    let (mut variables, mut arguments, mut is_whole) = (BTreeMap::<String, String>::new(), Vec::new(), true);
     for _ in 0..DEPTH {
         let text = files.text(&script).filter(|_| is_for_shell(files, &script));
-        let Script { programs, exported } =
-            text.map(|text| read(&text, &String::from_utf8_lossy(folder_of(script.to_string().as_bytes())), &name)).unwrap_or_default();
+        let folder = String::from_utf8_lossy(&absolute(&script.parent().unwrap_or_default())).into_owned();
+        let Script { commands, exported } = text.map(|text| read(&text, &folder, &name)).unwrap_or_default();
         variables.extend(exported);
         if let Some(program) = known(files, &script, &name) {
-            return Some(Wrapper { program, variables: variables.into_iter().collect() });
+            return Some(Wrapper { program, arguments, is_whole, variables: variables.into_iter().collect() });
         }
-        let (program, started_as) = programs.iter().rev().find_map(|program| found(files, program, settings))?;
+        let found = |command: Command| found(files, &command.words[0], settings).map(|program| (program, command));
+        let (program, command) = commands.into_iter().rev().find_map(found)?;
+        let (started_as, own) = command.words.split_first()?;
+        arguments = [own, &arguments].concat();
+        is_whole &= command.is_whole;
         if !is_for_missing_interpreter(files, &program) {
-            return Some(Wrapper { program, variables: variables.into_iter().collect() });
+            return Some(Wrapper { program, arguments, is_whole, variables: variables.into_iter().collect() });
         }
-        (script, name) = (program, started_as);
+        name_of(started_as).clone_into(&mut name);
+        script = program;
     }
     None
 }
 
-fn base_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or_default()
+/// Returns the program that a shell script starts in the end, whether the image has it or not.
+pub(super) fn last_program(files: &Files<'_>, script: &ImagePath, name: &str) -> Option<String> {
+    let text = files.text(script).filter(|_| is_for_shell(files, script))?;
+    let folder = String::from_utf8_lossy(&absolute(&script.parent().unwrap_or_default())).into_owned();
+    let last = read(&text, &folder, name_of(name)).commands.pop()?;
+    last.words.into_iter().next()
 }
 
 fn head(files: &Files<'_>, path: &ImagePath) -> Option<Head> {
@@ -69,15 +82,15 @@ fn head(files: &Files<'_>, path: &ImagePath) -> Option<Head> {
 
 fn is_for_shell(files: &Files<'_>, path: &ImagePath) -> bool {
     let Some(Head::Script { interpreter, .. }) = head(files, path) else { return false };
-    matches!(base_name(&interpreter), "sh" | "bash" | "dash" | "ash" | "ksh")
+    matches!(name_of(&interpreter), "sh" | "bash" | "dash" | "ash" | "ksh")
 }
 
 fn is_for_missing_interpreter(files: &Files<'_>, path: &ImagePath) -> bool {
     matches!(head(files, path), Some(Head::Script { interpreter, .. }) if !files.has(interpreter.as_bytes()))
 }
 
-/// Returns the file of a program that a script names, and the name by which it starts it.
-fn found(files: &Files<'_>, program: &str, settings: &ProcessSettings) -> Option<(ImagePath, String)> {
+/// Returns the file of a program that a script names.
+fn found(files: &Files<'_>, program: &str, settings: &ProcessSettings) -> Option<ImagePath> {
     let path = if program.contains('/') {
         let Resolved::File(path, fact) = files.rootfs.follow(program.as_bytes()) else { return None };
         matches!(fact.kind, FactKind::File { .. }).then_some(path)?
@@ -85,7 +98,7 @@ fn found(files: &Files<'_>, program: &str, settings: &ProcessSettings) -> Option
         let Lookup::Found { path, .. } = look_up(files, settings, program, Seeker::Process) else { return None };
         path
     };
-    matches!(head(files, &path), Some(Head::Elf { .. } | Head::Script { .. })).then(|| (path, base_name(program).to_owned()))
+    matches!(head(files, &path), Some(Head::Elf { .. } | Head::Script { .. })).then_some(path)
 }
 
 fn known(files: &Files<'_>, script: &ImagePath, name: &str) -> Option<ImagePath> {

@@ -33,6 +33,8 @@ struct Dangling {
     missing: ImagePath,
     /// Where that is in the project, and whether the entry of the link should have taken it.
     target: Option<(String, Inside)>,
+    /// Whether the link is written as an absolute path, which holds on this machine only.
+    is_absolute: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,13 +64,13 @@ fn dangling(request: &LintRequest<'_>, path: &ImagePath, target: &[u8], missing:
         let found = request.links.target(&host, target)?;
         Some((fixed, host, found))
     })?;
-    let link = path.clone();
+    let (link, is_absolute) = (path.clone(), target.starts_with(b"/"));
     if environment(request, path).is_some() {
-        return Some((Kind::VirtualEnvironment, Dangling { link, missing, target: None }));
+        return Some((Kind::VirtualEnvironment, Dangling { link, missing, target: None, is_absolute }));
     }
     match found {
         LinkTarget::Nothing => None,
-        LinkTarget::Outside => Some((Kind::Outside, Dangling { link, missing, target: None })),
+        LinkTarget::Outside => Some((Kind::Outside, Dangling { link, missing, target: None, is_absolute })),
         LinkTarget::Project(target) => {
             let target = String::from_utf8(target).ok()?;
             let is_of_entry = fixed.is_empty() || target.strip_prefix(fixed).is_some_and(|rest| rest.starts_with('/'));
@@ -80,7 +82,7 @@ fn dangling(request: &LintRequest<'_>, path: &ImagePath, target: &[u8], missing:
                 _ => Kind::Other,
             };
             let inside = if is_of_entry { Inside::OfEntry } else { Inside::OfProject };
-            Some((kind, Dangling { link, missing, target: Some((target, inside)) }))
+            Some((kind, Dangling { link, missing, target: Some((target, inside)), is_absolute }))
         }
     }
 }
@@ -136,8 +138,10 @@ fn tell(kind: Kind, links: &[Dangling], report: &mut Report, request: &LintReque
 fn hints(kind: Kind, links: &[Dangling]) -> Vec<String> {
     let mut entries: BTreeMap<String, String> = BTreeMap::new();
     let mut left_out = None;
-    for Dangling { missing, target, .. } in links {
+    let mut absolute = None;
+    for Dangling { link, missing, target, is_absolute } in links {
         match target {
+            Some((target, Inside::OfProject)) if *is_absolute => absolute = absolute.or(Some((link, target))),
             Some((target, Inside::OfEntry)) => left_out = left_out.or(Some(target)),
             Some((target, Inside::OfProject)) => entries.extend(proposed(kind, target, missing)),
             None => {}
@@ -158,6 +162,12 @@ fn hints(kind: Kind, links: &[Dangling]) -> Vec<String> {
         .collect();
     if entries.len() > PROPOSED {
         hints.push(format!("{} more entries of this kind are needed", entries.len() - PROPOSED));
+    }
+    if let Some((link, target)) = absolute {
+        hints.push(format!(
+            "`{link}` is written as a path of this machine: make the link relative, and pack `{}` where it then leads",
+            target.escape_debug()
+        ));
     }
     if let Some(target) = left_out {
         hints.push(format!(

@@ -1,5 +1,5 @@
 use super::LintRequest;
-use crate::rootfs::{Entry, EntryKind, Fact, FactKind, Head, ImagePath, OpenContent, OpenFile, ReadAt, Resolved, Rootfs};
+use crate::rootfs::{Entry, EntryKind, Fact, FactKind, Head, ImagePath, OpenContent, OpenFile, Resolved, Rootfs};
 
 /// The longest file that is read as text, in bytes.
 const TEXT: u64 = 64 << 10;
@@ -16,16 +16,13 @@ pub(super) fn head(rootfs: &Rootfs<'_>, contents: Option<&dyn OpenContent>, path
     }
 }
 
-/// Returns a small file's text; of files of a foreign layer, only of those that are kept whole.
+/// Returns a small file's text, where its content is at hand: of files of a foreign layer, that of few.
 pub(super) fn text(request: &LintRequest<'_>, path: &ImagePath) -> Option<String> {
     let Resolved::File(real, fact) = request.rootfs.resolve(path) else { return None };
-    let FactKind::File { size, content, .. } = fact.kind else { return None };
-    if let Some(text) = content {
-        return Some(text.into());
+    if !matches!(fact.kind, FactKind::File { size, .. } if size <= TEXT) {
+        return None;
     }
-    let (real, Entry { kind: EntryKind::File(content), .. }) = request.rootfs.own_entry(&real)? else { return None };
-    let mut bytes = vec![0; usize::try_from(size.min(TEXT)).ok()?];
-    OpenFile { content, path: &real, contents: request.contents }.read_at(0, &mut bytes).ok()?;
+    let bytes = request.rootfs.content(&real, request.contents).ok()??;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -1,4 +1,4 @@
-use globset::GlobBuilder;
+use globset::{GlobBuilder, GlobMatcher};
 use serde::Serialize;
 
 use crate::diagnostic::{Diagnostic, Span};
@@ -79,18 +79,30 @@ impl Finding {
     }
 }
 
+/// An `[[unproved]]` entry of the recipe, with its globs.
+#[derive(Debug)]
+struct Waiver {
+    entry: UnprovedEntry,
+    path: GlobMatcher,
+    needs: GlobMatcher,
+}
+
 /// What one rule finds.
 #[derive(Debug)]
 pub struct Report {
     rule: &'static str,
-    waivers: Vec<UnprovedEntry>,
+    waivers: Vec<Waiver>,
     used: Vec<UnprovedEntry>,
     findings: Vec<Finding>,
 }
 
 impl Report {
     pub(super) fn new(rule: &'static str, waivers: &[UnprovedEntry]) -> Self {
-        Self { rule, waivers: waivers.to_vec(), used: Vec::new(), findings: Vec::new() }
+        // The recipe's check has refused what is no glob.
+        let glob = |text: &str| GlobBuilder::new(text).literal_separator(true).build().ok().map(|glob| glob.compile_matcher());
+        let waiver = |entry: &UnprovedEntry| Some(Waiver { path: glob(&entry.path)?, needs: glob(&entry.needs)?, entry: entry.clone() });
+        let waivers = waivers.iter().filter_map(waiver).collect();
+        Self { rule, waivers, used: Vec::new(), findings: Vec::new() }
     }
 
     pub(super) fn find(&mut self, level: Level, message: impl Into<String>) -> &mut Finding {
@@ -107,17 +119,18 @@ impl Report {
 
     /// Says whether an `[[unproved]]` entry of the recipe allows a file to miss something.
     pub(super) fn is_waived(&mut self, path: &str, needs: &str) -> bool {
-        // The recipe's check has refused what is no glob.
-        let matches = |glob: &str, text: &str| {
-            GlobBuilder::new(glob).literal_separator(true).build().is_ok_and(|glob| glob.compile_matcher().is_match(text))
-        };
-        let waiver = self.waivers.iter().find(|waiver| matches(&waiver.path, path) && matches(&waiver.needs, needs)).cloned();
+        let waiver = self.waivers.iter().find(|waiver| waiver.path.is_match(path) && waiver.needs.is_match(needs));
+        let waiver = waiver.map(|waiver| waiver.entry.clone());
         let is_waived = waiver.is_some();
         self.used.extend(waiver.filter(|waiver| !self.used.contains(waiver)));
         is_waived
     }
 
-    pub(super) fn add_to(self, linted: &mut Linted) {
+    pub(super) fn add_to(mut self, linted: &mut Linted) {
+        for UnprovedEntry { path, needs, reason } in self.used.clone() {
+            let message = format!("waived: `{}` needs `{}`: {}", path.escape_debug(), needs.escape_debug(), reason.escape_debug());
+            self.find(Level::Detail, message);
+        }
         linted.findings.extend(self.findings);
         linted.waivers.extend(self.used);
     }

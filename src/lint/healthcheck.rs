@@ -2,9 +2,14 @@ use super::finding::{Level, Report};
 use super::{Delivery, LintRequest};
 
 /// Tells where a health check gets lost: Podman and Buildah read `Healthcheck` of images with Docker's media types only, and hardened writes
-/// OCI's to registries and layouts.
+/// OCI's to registries and layouts. An interval for a start without a period is of no effect (moby, `daemon/health.go`).
 pub(super) fn check(request: &LintRequest<'_>, report: &mut Report) {
     let Some(check) = request.config.healthcheck().filter(|check| check.test.first().is_some_and(|kind| kind != "NONE")) else { return };
+    if check.start_interval.is_some() && check.start_period.unwrap_or_default() == 0 {
+        report
+            .find(Level::Warning, "`start-interval` of the health check counts within its start period only, and it has none")
+            .hint("write `start-period = \"30s\"` beside it");
+    }
     if request.delivery == Delivery::Docker {
         return;
     }

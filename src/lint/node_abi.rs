@@ -108,7 +108,7 @@ impl Found {
                 let text = text(request, path).unwrap_or_default();
                 let major = text.lines().find_map(|line| line.strip_prefix("#define NODE_MAJOR_VERSION")?.trim().parse().ok());
                 found.abis.extend(major.and_then(abi_of));
-            } else if name.ends_with(".node") {
+            } else if name.strip_suffix(".node").is_some() {
                 found.module(path, architecture);
             }
         }

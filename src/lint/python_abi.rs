@@ -100,19 +100,19 @@ impl Found {
     fn of(request: &LintRequest<'_>) -> Self {
         let mut found = Self::default();
         for path in request.rootfs.paths() {
-            let (name, folder) = (name(path), path.parent().unwrap_or_default());
+            let (name, folder) = (name(path), || path.parent().unwrap_or_default());
             if name.starts_with("ld-musl-") {
                 found.libc.insert(Libc::Musl);
             } else if name.starts_with("ld-linux") {
                 found.libc.insert(Libc::Glibc);
-            } else if name == "WHEEL" && folder.name().ends_with(b".dist-info") {
+            } else if name == "WHEEL" && folder().name().ends_with(b".dist-info") {
                 found.wheels.insert(path.clone());
             } else if name == "os.py" {
-                found.versions.extend(self::name(&folder).strip_prefix("python").and_then(Version::dotted));
+                found.versions.extend(self::name(&folder()).strip_prefix("python").and_then(Version::dotted));
             } else if let Some(version) = name.strip_prefix("python").and_then(Version::dotted) {
-                found.versions.extend(Some(version).filter(|_| folder.name() == b"bin" && program(request.rootfs, path).is_some()));
+                found.versions.extend(Some(version).filter(|_| folder().name() == b"bin" && program(request.rootfs, path).is_some()));
             } else if let Some((stem, build)) = Build::of_module(name) {
-                found.modules.entry((folder, stem.to_owned())).or_default().insert(path.clone(), build);
+                found.modules.entry((folder(), stem.to_owned())).or_default().insert(path.clone(), build);
             }
         }
         // Without one that says what it was built for there is nothing to compare.

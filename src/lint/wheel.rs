@@ -16,13 +16,13 @@ pub(super) struct Build {
 /// A Python interpreter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Python {
-    /// CPython, by its version; a free-threaded build has an ABI of its own (PEP 703).
+    /// `CPython`, by its version; a free-threaded build has an ABI of its own (PEP 703).
     CPython(Version),
     /// Another implementation, by its name.
     Other(String),
 }
 
-/// A version of CPython.
+/// A version of `CPython`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Version {
     pub(super) major: u32,
@@ -181,12 +181,13 @@ impl fmt::Display for Build {
         let python = match &self.python {
             Some(Python::CPython(version)) if self.is_stable => Some(format!("CPython {version} or newer")),
             Some(Python::CPython(version)) => Some(format!("CPython {version}")),
-            Some(Python::Other(name)) => Some(name.clone()),
+            Some(Python::Other(name)) => Some(name.escape_debug().to_string()),
             None => None,
         };
         let system = match &self.system {
             Some(System::Linux { architecture, libc }) => Some(format!(
-                "{architecture}{}",
+                "{}{}",
+                architecture.escape_debug(),
                 match libc {
                     Some(Libc::Musl) => " with musl",
                     Some(Libc::Glibc) => " with glibc",

@@ -37,12 +37,11 @@ pub fn effective_variables<'a>(entries: &[&'a str]) -> Vec<&'a str> {
     let mut positions: BTreeMap<&str, usize> = BTreeMap::new();
     for entry in entries {
         let Some((name, _)) = entry.split_once('=').filter(|(name, _)| !name.is_empty()) else { continue };
-        match positions.get(name) {
-            Some(position) => found[*position] = entry,
-            None => {
-                positions.insert(name, found.len());
-                found.push(entry);
-            }
+        let position = *positions.entry(name).or_insert(found.len());
+        if position == found.len() {
+            found.push(entry);
+        } else {
+            found[position] = entry;
         }
     }
     found

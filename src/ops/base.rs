@@ -111,6 +111,11 @@ pub(super) fn find(open: &OpenRecipe, before: Before<'_>, run: Run<'_>) -> Resul
                 Some(pin) => layout
                     .read_manifest(&Selector::Digest(pin.digest))
                     .map_err(|error| error.hint("the layout holds another image now; `hardened lock --update` takes it"))?,
+                // Which one is meant is for the recipe to say; what there is, the store's own hint says.
+                None if selector.is_none() => layout.read_only_manifest().map_err(|error| match error.fault {
+                    StoreFault::Missing => error.hint(format!("in the recipe: `layout = \"{path}:TAG\"` or `\"{path}@sha256:…\"`")),
+                    _ => error,
+                })?,
                 None => layout.read_selected(selector.as_ref())?,
             };
             let choice = |pin| LockedChoice::Layout { path: path.clone(), pin };

@@ -114,7 +114,7 @@ fn referrers(opened: &Opened, observer: &dyn Observer) -> Vec<InspectedReferrer>
 
 /// Returns the shells of an image; a layer that cannot be read is noted.
 fn shells_of(opened: &Opened, image: &Image, run: Run<'_>) -> Option<Vec<String>> {
-    match opened.files(image, &STANDARD, run) {
+    match opened.files(image, &STANDARD, run.quiet()) {
         Ok(rootfs) => Some(shells(&rootfs, None).keys().map(ToString::to_string).collect()),
         Err(failure) => {
             let why = match failure {

@@ -83,7 +83,9 @@ impl LayerReader<'_> {
         let bytes =
             read_file(counted, compression, &Limits::default(), path, most).map_err(|fault| self.unreadable(layer, fault.into()))?;
         task.finish("");
-        bytes.iter().for_each(|bytes| cache.write_found(&key, bytes));
+        if let Some(bytes) = &bytes {
+            cache.write_found(&key, bytes);
+        }
         Ok(bytes)
     }
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -62,6 +63,14 @@ pub(super) fn open(location: &Location, tools: &Tools) -> Result<Opened, Failure
             Ok(Opened { name, store: Arc::new(repository), root, origin: Some(reference.name.clone()) })
         }
     }
+}
+
+/// The manifests below an index, and the indexes inside of it.
+#[derive(Default)]
+struct Children {
+    manifests: Vec<RawManifest>,
+    seen: BTreeSet<Digest>,
+    bytes: u64,
 }
 
 /// Why an image could not be opened.
@@ -138,11 +147,11 @@ impl Opened {
     pub(super) fn publication(&self) -> Result<Publication, Failure> {
         let broken =
             |fault: DocumentFault| ExternalError::new(format!("could not read the image at `{}`", self.store.name())).caused_by(fault);
-        let mut children = Vec::new();
-        let mut bytes = 0;
+        let mut below = Children::default();
         if self.root.media_type.is_index() {
-            self.children(&self.root, 0, &mut bytes, &mut children)?;
+            self.add_children(&self.root, 0, &mut below)?;
         }
+        let children = below.manifests;
         let mut blobs = Blobs::new();
         for manifest in children.iter().chain([&self.root]).filter(|raw| !raw.media_type.is_index()) {
             let manifest = manifest.parse::<Manifest>().map_err(broken)?;
@@ -155,26 +164,26 @@ impl Opened {
     }
 
     /// Adds the manifests that an index names, and those of indexes inside of it, each before what names it.
-    fn children(&self, index: &RawManifest, depth: usize, bytes: &mut u64, all: &mut Vec<RawManifest>) -> Result<(), Failure> {
+    fn add_children(&self, index: &RawManifest, depth: usize, below: &mut Children) -> Result<(), Failure> {
         let wrong = |what: String| Failure::from(ExternalError::new(format!("{what} of the image at `{}`", self.store.name())));
         let parsed = index.parse::<Index>();
         let parsed = parsed.map_err(|fault| Failure::external(format!("could not read the image at `{}`", self.store.name()), fault))?;
         for descriptor in &parsed.view().manifests {
-            if all.iter().any(|known| known.descriptor().digest == descriptor.digest) {
+            if !below.seen.insert(descriptor.digest) {
                 continue;
             }
             let raw = child(&*self.store, None, descriptor)?;
-            *bytes += raw.bytes.len() as u64;
-            if *bytes > CHILDREN {
+            below.bytes += raw.bytes.len() as u64;
+            if below.bytes > CHILDREN {
                 return Err(wrong(format!("there are more than {CHILDREN} bytes of manifests in the index")));
             }
             if raw.media_type.is_index() {
                 if depth >= NESTED {
                     return Err(wrong(format!("there are indexes more than {NESTED} deep inside of the index")));
                 }
-                self.children(&raw, depth + 1, bytes, all)?;
+                self.add_children(&raw, depth + 1, below)?;
             }
-            all.push(raw);
+            below.manifests.push(raw);
         }
         Ok(())
     }
@@ -216,7 +225,9 @@ pub(super) fn named_manifest(
         return Ok(raw);
     }
     let raw = read_as(store, digest, media_type, who)?;
-    cache.into_iter().for_each(|cache| keep(cache, &raw));
+    if let Some(cache) = cache {
+        keep(cache, &raw);
+    }
     Ok(raw)
 }
 

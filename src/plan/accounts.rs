@@ -70,7 +70,8 @@ fn accounts(image: &Below<'_>, user: &UserChoice, faults: &mut Vec<Fault>) -> Ve
     let [passwd, group] = match ACCOUNT_FILES.map(|name| account_file(image, name)) {
         [Ok(passwd), Ok(group)] => [passwd, group],
         [passwd, group] => {
-            faults.extend([passwd.err(), group.err()].into_iter().flatten().map(Fault::Recipe));
+            let unknown = |message| Fault::Recipe(Diagnostic::error(message).hint(OTHER_ACCOUNTS));
+            faults.extend([passwd.err(), group.err()].into_iter().flatten().map(unknown));
             return Vec::new();
         }
     };
@@ -128,17 +129,21 @@ const OTHER_ACCOUNTS: &str =
 /// Reads an account file of the base. One that the recipe itself has need not be known.
 ///
 /// # Errors
-/// When it is there, and what it holds cannot be known.
-fn account_file(image: &Below<'_>, name: &str) -> Result<AccountFile, Diagnostic> {
+/// When it is there, and what it holds cannot be known; says why.
+fn account_file(image: &Below<'_>, name: &str) -> Result<AccountFile, String> {
     let path = ImagePath::new(name.as_bytes()).unwrap_or_default();
-    let no =
-        |reason: String| Diagnostic::error(format!("the accounts in `{path}` of the base are not known: {reason}")).hint(OTHER_ACCOUNTS);
+    let unknown = |reason: String| format!("the accounts in `{path}` of the base are not known: {reason}");
     let found = match image.files.resolve(&path) {
         Resolved::Missing(path) => Ok(AccountFile { path, text: Arc::default() }),
-        Resolved::Loop => Err(no("its links lead in a circle".to_owned())),
-        Resolved::File(real, fact) => text(image, &real, &fact).map(|text| AccountFile { path: real, text }).map_err(no),
+        Resolved::Loop => Err(unknown("its links lead in a circle".to_owned())),
+        Resolved::File(real, fact) => text(image, &real, &fact).map(|text| AccountFile { path: real, text }).map_err(unknown),
     };
-    let is_ours = || image.sources.iter().any(|source| source.entries.iter().any(|(other, _)| *other == path));
+    // The recipe's own paths were led through the links of the base, but for the last name.
+    let own = match path.parent().map(|parent| image.files.resolve(&parent)) {
+        Some(Resolved::File(real, _) | Resolved::Missing(real)) => real.join(path.name()).unwrap_or_else(|_| path.clone()),
+        Some(Resolved::Loop) | None => path.clone(),
+    };
+    let is_ours = || image.sources.iter().any(|source| source.entries.iter().any(|(other, _)| *other == own));
     found.or_else(|fault| if is_ours() { Ok(AccountFile { path: path.clone(), text: Arc::default() }) } else { Err(fault) })
 }
 

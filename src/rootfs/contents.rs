@@ -46,7 +46,7 @@ impl Rootfs<'_> {
 mod tests {
     use super::*;
     use crate::oci::Digest;
-    use crate::rootfs::{Fact, Head, ImageText, LayerEntry, LayerFact, LayerFacts, Owner};
+    use crate::rootfs::{ContentFault, Fact, Head, ImageText, LayerEntry, LayerFact, LayerFacts, Owner, Stat, TreeId};
 
     fn path(text: &str) -> ImagePath {
         ImagePath::new(text.as_bytes()).unwrap()
@@ -55,6 +55,15 @@ mod tests {
     fn layer(entries: &[(&str, LayerEntry)]) -> LayerFacts {
         let entries = entries.iter().map(|(name, fact)| LayerFact { path: path(name), fact: fact.clone() }).collect();
         LayerFacts { diff_id: Digest::of(b""), size: 0, entries }
+    }
+
+    /// Has no files.
+    struct Nothing;
+
+    impl OpenContent for Nothing {
+        fn read(&self, _: TreeId, _: &[u8], _: Stat, _: u64, _: &mut [u8]) -> Result<(), ContentFault> {
+            Err(std::io::Error::other("nothing").into())
+        }
     }
 
     #[test]
@@ -87,19 +96,6 @@ mod tests {
         }
         rootfs.apply(&layer(&[("more", file())]));
         assert_eq!(rootfs.stored_at(&path("more")), Some((2, path("more"))));
-        struct Nothing;
-        impl OpenContent for Nothing {
-            fn read(
-                &self,
-                _: crate::rootfs::TreeId,
-                _: &[u8],
-                _: crate::rootfs::Stat,
-                _: u64,
-                _: &mut [u8],
-            ) -> Result<(), crate::rootfs::ContentFault> {
-                Err(std::io::Error::other("nothing").into())
-            }
-        }
         assert!(matches!(rootfs.content(&path("more"), &Nothing), Ok(None)));
         rootfs.learn(&path("more"), b"\xff".to_vec());
         assert!(matches!(rootfs.content(&path("more"), &Nothing), Ok(Some(bytes)) if *bytes == *b"\xff"));

@@ -45,7 +45,7 @@ impl Listed {
     /// over; `manifest` is asked for those entries that do not say what they are.
     ///
     /// # Errors
-    /// When there is no image, or there are several names. `container` is what lists them: `the layout `dir``.
+    /// When there is no image, or there are several names. `container` is what lists them in words: "the layout X".
     pub(super) fn only(
         &self,
         container: &str,
@@ -114,9 +114,9 @@ impl Listed {
             return Ok(Some(Chosen::Entry(entry.clone().into())));
         }
         let names: BTreeSet<&str> = self.entries.iter().filter_map(name).collect();
-        let named = names.iter().map(|name| self.joined(&self.named(name).cloned().collect::<Vec<_>>()));
+        let groups = names.iter().map(|name| self.joined(&self.named(name).cloned().collect::<Vec<_>>()));
         let all = std::iter::once_with(|| self.only("", &manifest).map_or(Ok(Chosen::Index(self.whole())), Ok));
-        for chosen in std::iter::once(Ok(Chosen::Index(self.whole()))).chain(named).chain(all) {
+        for chosen in std::iter::once(Ok(Chosen::Index(self.whole()))).chain(groups).chain(all) {
             if let Chosen::Index(raw) = chosen?
                 && Digest::of(&raw.bytes) == *digest
             {

@@ -393,7 +393,7 @@ fn what_a_package_misses_and_nothing_reaches_is_a_warning() {
     let texts = [
         "the entrypoint `wrapper` needs the interpreter `/bin/sh`, which is not in the image",
         "`/usr/bin/wrapper` is a wrapper that starts `/usr/lib/app/app.bin`",
-        "write `entrypoint = [\"/usr/lib/app/app.bin\"]`",
+        "write `\"/usr/lib/app/app.bin\"` in place of `\"wrapper\"`",
     ];
     assert!(code == Some(1) && texts.iter().all(|text| error.contains(text)), "{error}");
 }

@@ -299,11 +299,6 @@ const SINGLE_FAULTS: &[(&str, &str, &str)] = &[
     ),
     (
         "[process]",
-        "[process]\nhealthcheck = { command = [\"/app\"], start-interval = \"1s\" }",
-        "`start-interval` without a `start-period` | \"1s\" | write `start-period = \"30s\"` beside it",
-    ),
-    (
-        "[process]",
         "[process]\nworkdir = \"/a/${HOME}/b\"",
         "`${HOME}` is expanded by nothing: there is no shell between the recipe and the program | ${HOME} | write `{image.env.HOME}` for a variable of the base, `{env.HOME}` for one of this build, or `${{HOME}}` for the text itself",
     ),

@@ -78,7 +78,7 @@ fn base(layers: &[Vec<u8>]) -> (TestRegistry, Sandbox) {
 
 /// Returns what a container sees at a path of the image that was built.
 fn seen(sandbox: &Sandbox, path: &str) -> Value {
-    let inspected = sandbox.run(&["inspect", "oci:out", "--files", "--format", "json"]).succeeds().json();
+    let inspected = sandbox.run(&["ls", "oci:out", "--format", "json"]).succeeds().json();
     let files = inspected["images"][0]["files"].as_array().unwrap().clone();
     files.into_iter().find(|file| file["path"] == path).unwrap_or_default()
 }
@@ -129,7 +129,8 @@ fn accounts_behind_links_are_kept_where_runtimes_read_them() {
 fn accounts_that_are_large_or_not_utf8_are_kept_byte_for_byte() {
     let latin = b"root:x:0:0:root:/root:/bin/sh\nj\xfcrg:x:7:7:J\xfcrg M\xfcller:/home/j:/bin/sh\n";
     kept(&[tar(&[("etc/passwd", file(latin))])], "/etc/passwd", latin);
-    let many: String = (0..20_000).map(|number| format!("user{number}:x:{}:100::/home/{number}:/bin/sh\n", number + 100_000)).collect();
+    let line = |number: u32| format!("user{number}:x:{}:100::/home/{number}:/bin/sh\n", number + 100_000);
+    let many = (0..20_000).fold(String::new(), |text, number| text + &line(number));
     let many = [PASSWD, many.as_bytes()].concat();
     assert!(many.len() > 512 << 10);
     kept(&[tar(&[("etc/passwd", file(&many))])], "/etc/passwd", &many);
@@ -159,11 +160,19 @@ fn accounts_that_cannot_be_known_are_an_error() {
         }
         // What the recipe writes itself need not be known.
         let own = "[[files]]\ntext = \"me:x:1:1::/:/bin/sh\\n\"\nto = \"/etc/passwd\"\n[process]";
-        let text = recipe(&format!("image = \"{}/base:1\"", test.host())).replace("[process]", own);
-        sandbox.write("hardened.toml", text.as_bytes());
+        let written = recipe(&format!("image = \"{}/base:1\"", test.host())).replace("[process]", own);
+        sandbox.write("hardened.toml", written.as_bytes());
         sandbox.run(&["build", "-o", "oci:out"]).succeeds();
         assert_eq!(seen(&sandbox, "/etc/passwd")["digest"], Digest::of(b"me:x:1:1::/:/bin/sh\n").to_string());
     }
+    // Also where `/etc` itself is a link.
+    let behind = tar(&[("usr/etc/passwd", Kind::Link("passwd")), ("etc", Kind::Link("usr/etc"))]);
+    let (test, sandbox) = base(&[behind]);
+    let own = "[[files]]\ntext = \"me:x:1:1::/:/bin/sh\\n\"\nto = \"/etc/passwd\"\n[process]";
+    let written = recipe(&format!("image = \"{}/base:1\"", test.host())).replace("[process]", own);
+    sandbox.run(&["build", "-o", "oci:out"]).fails(2, &["links lead in a circle"]);
+    sandbox.write("hardened.toml", written.as_bytes());
+    sandbox.run(&["build", "-o", "oci:out"]).succeeds();
     let both = tar(&[("a", file(PASSWD)), ("etc/passwd", Kind::Link("/a")), ("etc/group", Kind::Link("/a"))]);
     base(&[both]).1.run(&["build", "-o", "oci:out"]).fails(2, &["are one file, `/a`"]);
 }

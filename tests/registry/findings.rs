@@ -4,6 +4,9 @@ use std::os::unix::fs::symlink;
 
 use serde_json::{Value, json};
 
+use crate::images::{INDEX, Image, index};
+use crate::project::program;
+use crate::registry::TestRegistry;
 use crate::sandbox::{Ran, Sandbox, recipe};
 
 /// Builds with a recipe that has more keys, in `[process]` first, and returns how it went.
@@ -119,8 +122,17 @@ fn where_a_health_check_gets_lost_is_said() {
     assert!(ran.err.contains("note: Podman drops the health check of an OCI image") && ran.err.contains("docker-archive:"), "{}", ran.err);
     assert!(ran.err.contains("podman run --health-cmd '/app --check'"), "{}", ran.err);
     assert_eq!(config(&sandbox)["Healthcheck"]["StartInterval"], json!(2_000_000_000_u64));
+    assert!(!ran.err.contains("`start-interval`"), "{}", ran.err);
     let docker = sandbox.run(&["build", "-o", "docker-archive:out.tar", "--format", "json"]).succeeds();
     assert!(found(&docker, "healthcheck").is_empty() && !docker.err.contains("Podman"), "{}", docker.err);
+}
+
+#[test]
+fn an_interval_for_a_start_without_a_period_is_warned_of() {
+    let sandbox = Sandbox::new("static = true");
+    let ran = build(&sandbox, "[process.healthcheck]\ncommand = [\"/app\"]\nstart-interval = \"2s\"\n").succeeds();
+    assert!(ran.err.contains("warning: `start-interval` of the health check counts within its start period only"), "{}", ran.err);
+    assert_eq!(config(&sandbox)["Healthcheck"]["StartInterval"], json!(2_000_000_000_u64));
 }
 
 #[test]
@@ -327,4 +339,67 @@ fn the_python_of_a_virtual_environment_is_told() {
     assert_eq!(found(&ran, "dangling-link").len(), 1, "{}", ran.err);
     assert!(ran.err.contains("`/srv/venv/bin/python` leads to `/opt/nowhere/python3.13`"), "{}", ran.err);
     assert!(ran.err.contains("PYTHONPATH = \"/srv/venv/lib/python3.13/site-packages\"") && !ran.err.contains("follow"), "{}", ran.err);
+}
+
+#[test]
+fn a_link_by_a_path_of_this_machine_is_told_as_that() {
+    let sandbox = links(&[], &["packages/lib/index.js", "node_modules/x.js"], &entry("node_modules", "/srv/node_modules"));
+    symlink(sandbox.path("packages/lib"), sandbox.path("node_modules/lib")).unwrap();
+    let ran = run(&sandbox).succeeds();
+    assert!(ran.err.contains("make the link relative, and pack `packages/lib` where it then leads"), "{}", ran.err);
+    assert!(!ran.err.contains("to = "), "{}", ran.err);
+}
+
+#[test]
+fn what_is_left_out_of_its_own_entry_is_told_as_that() {
+    let sandbox = links(
+        &[("tree/current", "releases/2"), ("tree/node_modules/.bin/tsc", "../typescript/tsc")],
+        &["tree/releases/2/a", "tree/node_modules/typescript/tsc"],
+        &format!("{}exclude = [\"releases\", \"typescript\"]\n", entry("tree", "/srv")),
+    );
+    let ran = run(&sandbox).succeeds();
+    assert!(ran.err.contains("`tree/releases/2` is left out of the same entry: take it out of `exclude`"), "{}", ran.err);
+    let told = found(&ran, "dangling-link");
+    assert_eq!((told.len(), ran.err.contains("tsc")), (2, false), "commands are told with `-v` only: {told:?}");
+}
+
+#[test]
+fn of_a_variable_that_the_base_has_twice_the_last_value_is_put_in() {
+    let registry = TestRegistry::start();
+    let mut image = Image::new("amd64");
+    image.config["config"]["Env"] = json!(["PATH=/first", "A=1", "PATH=/last"]);
+    image.tag(&registry, "base", "1");
+    let sandbox = Sandbox::new(&format!("image = \"{}/base:1\"", registry.host()));
+    let text = sandbox.read("hardened.toml");
+    sandbox.write("hardened.toml", format!("{text}env = {{ PATH = \"/app/bin:{{image.env.PATH}}\" }}\n").as_bytes());
+    run(&sandbox).succeeds();
+    let environment = config(&sandbox)["Env"].as_array().unwrap().clone();
+    let paths: Vec<_> = environment.iter().filter(|line| line.as_str().unwrap().starts_with("PATH=")).collect();
+    assert_eq!(paths, ["PATH=/app/bin:/last"]);
+}
+
+#[test]
+fn each_platform_gets_the_variables_of_its_own_base() {
+    let registry = TestRegistry::start();
+    let base = |architecture: &str| {
+        let mut image = Image::new(architecture);
+        image.config["config"]["Env"] = json!([format!("ROOT=/opt/{architecture}")]);
+        image
+    };
+    let (amd64, arm64) = (base("amd64"), base("arm64"));
+    index(&[("amd64", &amd64), ("arm64", &arm64)], INDEX, &registry, "base", "1");
+    let sandbox = Sandbox::new(&format!("image = \"{}/base:1\"", registry.host()));
+    let text = sandbox.read("hardened.toml").replace("from = \"app\"", "from = \"app-{platform.arch}\"");
+    std::fs::copy(sandbox.path("app"), sandbox.path("app-amd64")).unwrap();
+    sandbox.write("app-arm64", &program(183));
+    sandbox.executable("app-arm64");
+    sandbox.write("hardened.toml", format!("{text}env = {{ TOOLS = \"{{image.env.ROOT}}/bin\", X = \"$ROOT\" }}\n").as_bytes());
+    let ran = sandbox.run(&["build", "--platform", "linux/amd64,linux/arm64", "-o", "oci:out"]).succeeds();
+    // What is the same for both platforms is told once.
+    assert_eq!(ran.err.matches("`process.env.X` holds `$ROOT`").count(), 1, "{}", ran.err);
+    let images = sandbox.run(&["inspect", "oci:out", "--format", "json"]).succeeds().json()["images"].clone();
+    for (image, architecture) in images.as_array().unwrap().iter().zip(["amd64", "arm64"]) {
+        let environment = image["config"]["config"]["Env"].to_string();
+        assert!(environment.contains(&format!("TOOLS=/opt/{architecture}/bin")), "{environment}");
+    }
 }

@@ -342,6 +342,9 @@ fn a_registry_of_this_machine_without_tls_is_heard() {
     let error = repository(&test).read_manifest(&Selector::Tag(tag("1"))).unwrap_err();
     let said = told(&error);
     assert!(said.contains("answered 400 Bad Request: NAME_INVALID no such project") && !said.contains("TLS"), "{said}");
+    // A push asks first with HEAD, whose answer has no words of its own.
+    let said = told(&push(&repository(&test), &bytes(10)).unwrap_err());
+    assert!(said.contains("answered 400 Bad Request: NAME_INVALID no such project") && !said.contains("TLS"), "{said}");
     // It did so once only: what follows is asked in plain HTTP too.
     let test = TestRegistry::with(Guard::Open, |_, before| (before == 0).then(|| Fault::Answer(400, vec![], "not yet".to_owned())));
     let to = repository(&test);

@@ -29,7 +29,7 @@ fn what_was_passed_over_is_named_with_the_reason() {
     let tool = program(&["libc.so.6"]).write();
     image().refused(&["the entrypoint `tool` is in no folder of PATH, `/one:/two:/three`"]);
     image().with("one/tool/x", b"").with_mode("two/tool", &tool, 0o640).with("three/tool", b">/gone").refused(&[
-        "the entrypoint `tool` is nothing that the user 65532:65532 may execute in any folder of PATH, `/one:/two:/three`",
+        "the entrypoint `tool` is found in PATH, `/one:/two:/three`, only where the user 65532:65532 may not execute it",
         "`/one/tool` is a folder, `/two/tool` has the mode 0640 and belongs to 0:0, `/three/tool` is a link to `/gone`, which is not in the image",
     ]);
     image().with("one/tool", b">tool").refused(&["leads through a loop of links"]);

@@ -15,19 +15,26 @@ fn the_program_behind_a_wrapper_is_named() {
     image("usr/bin/app", wrapper).elf("usr/lib/app/app.bin", &app).refused(&[
         "the entrypoint `/usr/bin/app` needs the interpreter `/bin/sh`, which is not in the image",
         "`/usr/bin/app` is a wrapper that starts `/usr/lib/app/app.bin`",
-        "write `entrypoint = [\"/usr/lib/app/app.bin\"]` and `env = { APP_HOME = \"/usr/lib/app\" }`",
+        "write `\"/usr/lib/app/app.bin\"` in place of `\"/usr/bin/app\"`, and `env = { APP_HOME = \"/usr/lib/app\" }` as the wrapper sets them",
     ]);
     // A program is named only where it is there, and a wrapper of a wrapper is followed.
     let faults = image("usr/bin/app", wrapper).prove().unwrap_err();
     assert!(faults.len() == 1 && !faults[0].contains("wrapper"), "{faults:?}");
     let chain = image("usr/bin/more", "#!/bin/bash\nexec app --more \"$@\"\n").with("usr/bin/app", wrapper.as_bytes());
-    chain.elf("usr/lib/app/app.bin", &app).refused(&["`/usr/bin/more` is a wrapper that starts `/usr/lib/app/app.bin`"]);
+    chain.elf("usr/lib/app/app.bin", &app).refused(&[
+        "`/usr/bin/more` is a wrapper that starts `/usr/lib/app/app.bin`",
+        "write `\"/usr/lib/app/app.bin\", \"--more\"` in place of `\"/usr/bin/more\"`",
+    ]);
+    let partly = image("usr/bin/app", "#!/bin/sh\nexec java $OPTIONS -jar app.jar\n").elf("usr/bin/java", &app);
+    partly.refused(&["write `\"/usr/bin/java\"` in place of `\"/usr/bin/app\"`, with the further arguments"]);
     let round = image("usr/bin/a", "#!/bin/sh\nexec b\n").with("usr/bin/b", b"#!/bin/sh\nexec a\n").prove().unwrap_err();
     assert!(!round[0].contains("wrapper"), "{round:?}");
     // Where the shell is there, the shell is what is started.
     image("usr/bin/app", wrapper).elf("bin/sh", &app).reaches(&["/bin/sh"]);
     let check = image("usr/bin/app", wrapper).elf("usr/lib/app/app.bin", &app).starts(&["/usr/lib/app/app.bin"]);
-    check.setting("Healthcheck", json!({"Test": ["CMD", "app"]})).refused(&["write `healthcheck = { command = [\"/usr/lib/app/app.bin\"]"]);
+    check
+        .setting("Healthcheck", json!({"Test": ["CMD", "app"]}))
+        .refused(&["write `\"/usr/lib/app/app.bin\"` in place of `\"app\"`", "`process.healthcheck`"]);
 }
 
 #[test]
@@ -56,8 +63,14 @@ fn a_missing_shell_is_told_with_both_ways_out() {
     let script = "#!/bin/sh\nexec /app/server --port 80\n";
     image("app/start.sh", script).elf("app/server", &app).refused(&[
         "`/app/start.sh` is a wrapper that starts `/app/server`",
-        "write `entrypoint = [\"/app/server\"]` to start it without a shell",
+        "write `\"/app/server\", \"--port\", \"80\"` in place of `\"/app/start.sh\"`",
         "or add `/bin/sh` by its package: `packages = [\"dash\"]` in `base.debian`",
+    ]);
+    image("app/start.sh", "#!/bin/sh\nset -e\nexec node server.js\n").refused(&[
+        "needs the interpreter `/bin/sh`, which is not in the image",
+        "`/app/start.sh` would start `node`",
+        "name the program `node` in place of the script",
+        "or add `/bin/sh` by its package",
     ]);
     // What a package does not have is not told so.
     let other = image("app/start.x", "#!/opt/shell\n").prove().unwrap_err();

@@ -12,6 +12,8 @@ use super::{Credential, canonical, helper};
 use crate::net::Secret;
 use crate::oci::{JsonFault, strict_json};
 
+/// How many characters of a key are repeated in a message; the name of a host has no more.
+const KEY: usize = 253;
 /// How large an auth file may be.
 const LIMIT: u64 = 4 << 20;
 
@@ -49,9 +51,9 @@ impl AuthFile {
             Ok(_) => Err(format!("`{}` is no JSON object", path.display())),
             // Which of the two counts depends on the reader, so neither is shown to a registry.
             Err(JsonFault::DoubledKey { key, line, .. }) => Err(format!(
-                "`{}` has the key `{}` twice in one object, the second time in line {line}; remove one of them",
+                "`{}` has the key `{}` twice, the second time in line {line}; remove one of them",
                 path.display(),
-                key.escape_debug()
+                key.escape_debug().take(KEY).collect::<String>()
             )),
             Err(JsonFault::Form(_)) => Err(format!("`{}` is not valid JSON", path.display())),
         }
@@ -184,9 +186,11 @@ mod tests {
             ("{\"auths\": {\n\"ghcr.io\": {\"auth\": \"dTpw\"},\n\"ghcr.io\": {}}}", "ghcr.io", 3),
             ("{\"auths\": {\"a\": {\"auth\": \"dTpw\", \"auth\": \"dTpx\"}}}", "auth", 1),
         ] {
-            let expected = format!("`config.json` has the key `{key}` twice in one object, the second time in line {line}; ");
+            let expected = format!("`config.json` has the key `{key}` twice, the second time in line {line}; ");
             assert!(told(text).starts_with(&expected) && !told(text).contains("dTp"), "{}", told(text));
         }
+        let long = "x".repeat(1000);
+        assert!(told(&format!("{{\"{long}\": 1, \"{long}\": 2}}")).len() < 400);
         assert_eq!(told("{"), "`config.json` is not valid JSON");
     }
 

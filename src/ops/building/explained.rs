@@ -126,7 +126,8 @@ impl fmt::Display for Explained {
         }
         for (level, word) in [(Level::Warning, "warning"), (Level::Unproved, "not proved"), (Level::Waived, "waived")] {
             for tally in self.proof.tallies(level) {
-                writeln!(out, "  {word}: {tally}")?;
+                let package = tally.package.map(|package| format!(" (the package `{package}` has it)")).unwrap_or_default();
+                writeln!(out, "  {word}: {tally}{package}")?;
             }
         }
         for finding in &self.findings {

@@ -233,14 +233,6 @@ impl Check<'_> {
         let timeout = self.duration(at.key("timeout"), "timeout", keys.timeout.as_deref());
         let start_period = self.duration(at.key("start-period"), "start-period", keys.start_period.as_deref());
         let start_interval = self.duration(at.key("start-interval"), "start-interval", keys.start_interval.as_deref());
-        if start_interval.is_some() && !at.key("start-period").is_written() {
-            self.fault(
-                at.key("start-interval").span(),
-                "`start-interval` without a `start-period`".to_owned(),
-                "counts within the start period only",
-                "write `start-period = \"30s\"` beside it",
-            );
-        }
         let retries = keys.retries.and_then(|retries| u32::try_from(retries).ok().filter(|retries| (1..=1000).contains(retries)));
         if let (Some(written), None) = (keys.retries, retries) {
             self.fault(

@@ -258,7 +258,17 @@ impl Repository {
                     _ => Err(Fault::of(response)),
                 }
             }
+            400..=499 => Err(self.in_words(response, target, action)),
             _ => Err(Fault::of(response)),
+        }
+    }
+
+    /// Returns the fault for an answer to HEAD, which has no words: the same is asked with GET, once.
+    fn in_words(&self, response: Response, target: Target, action: Action) -> Fault {
+        let call = Call::new(Method::GET, target, action).header(crate::net::header::RANGE, "bytes=0-0");
+        match self.call(&call) {
+            Ok(told) if told.status() == response.status() => Fault::of(told),
+            _ => Fault::of(response),
         }
     }
 }
