@@ -90,7 +90,19 @@ struct Told {
 }
 
 /// The lists of accounts.
-pub(super) const ACCOUNTS: [&str; 2] = ["etc/passwd", "etc/group"];
+const ACCOUNTS: [&str; 2] = ["etc/passwd", "etc/group"];
+
+/// A file of sections, whose order is that in which packages happen to be installed.
+const SECTIONS: &str = "etc/odbcinst.ini";
+
+/// The files whose contents are read.
+pub(super) const READ: [&str; 3] = [ACCOUNTS[0], ACCOUNTS[1], SECTIONS];
+
+/// Returns the sections of a file, sorted.
+fn sections(tree: &Tree) -> BTreeSet<String> {
+    let text = String::from_utf8_lossy(tree.texts.get(SECTIONS).map(Vec::as_slice).unwrap_or_default()).into_owned();
+    format!("\n{text}").split("\n[").map(|section| section.trim().to_owned()).filter(|section| !section.is_empty()).collect()
+}
 
 /// A real root beside an image of the same packages.
 pub(super) struct Comparison {
@@ -108,7 +120,7 @@ impl Comparison {
         let layout = Layout::open(&project.path("out"));
         let mut ours = Tree::default();
         for layer in layout.layers(&layout.only()) {
-            ours.add(layout.tar(&layer).as_slice(), |path| ACCOUNTS.contains(&path));
+            ours.add(layout.tar(&layer).as_slice(), |path| READ.contains(&path));
         }
         let packages = locked(project, PLATFORM);
         let lock: toml::Table = fs::read_to_string(project.path("hardened.lock")).unwrap().parse().unwrap();
@@ -201,9 +213,14 @@ impl Comparison {
         let content = |found: &Tree| found.followed(path).map(|node| node.kind.clone());
         let is_link = matches!(real.kind, Kind::Link { .. });
         let is_same = real.kind == ours.kind
+            || path == SECTIONS && sections(&self.real.tree) == sections(&self.ours)
             || is_link && self.real.tree.end(path) == self.ours.end(path)
             || matches!(content(&self.real.tree), Some(Kind::File { .. })) && content(&self.real.tree) == content(&self.ours);
         if !is_same {
+            if path == SECTIONS {
+                let (real, ours) = (sections(&self.real.tree), sections(&self.ours));
+                return Some((Kinds::Content, path.to_owned(), format!("{:?} became {:?}", &real - &ours, &ours - &real)));
+            }
             return Some((Kinds::Content, path.to_owned(), self.shown(path, real)));
         }
         let is_open = is_link || real.kind != ours.kind || is_as_open(real, ours);

@@ -3,7 +3,7 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
-use super::compare::ACCOUNTS;
+use super::compare::READ;
 use super::tree::{Tree, merged};
 use crate::mirror::Mirror;
 use crate::peer::Peer;
@@ -41,7 +41,7 @@ pub(super) fn install(mmdebstrap: &Peer, mirror: &Mirror, packages: &[String]) -
     let mut child = command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap()).spawn().unwrap();
     let mut tree = Tree::default();
     tree.add(child.stdout.take().unwrap(), |path| {
-        path == STATUS || ACCOUNTS.contains(&path) || path.starts_with(LISTS) && path.ends_with(".list")
+        path == STATUS || READ.contains(&path) || path.starts_with(LISTS) && path.ends_with(".list")
     });
     let status = child.wait().unwrap();
     assert!(status.success(), "{}", fs::read_to_string(&log).unwrap());
@@ -77,7 +77,8 @@ impl Real {
     /// Returns the packages that come with every Debian or with one of these, by what they depend on.
     pub(super) fn coming_with(&self, some: &BTreeSet<String>) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();
-        let is_start = |name: &str, package: &Installed| package.is_essential || some.contains(name) || !some.is_disjoint(&package.provides);
+        let is_start =
+            |name: &str, package: &Installed| package.is_essential || some.contains(name) || !some.is_disjoint(&package.provides);
         let mut left: Vec<&str> =
             self.packages.iter().filter(|(name, package)| is_start(name, package)).map(|(name, _)| name.as_str()).collect();
         while let Some(name) = left.pop() {
