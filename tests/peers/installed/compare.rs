@@ -166,7 +166,7 @@ impl Comparison {
                 // Reached through the link of a folder.
                 None if self.ours.end(path).is_some_and(|end| end != *path && self.ours.nodes.contains_key(&end)) => {}
                 None if self.is_left_out(path, real) => {}
-                None => found.push((Kinds::Missing, path.clone(), self.shown(path, real))),
+                None => found.push((Kinds::Missing, path.clone(), self.described(path, real))),
             }
         }
         let added = self.ours.nodes.iter().filter(|(path, _)| !self.real.tree.nodes.contains_key(*path));
@@ -221,7 +221,7 @@ impl Comparison {
                 let (real, ours) = (sections(&self.real.tree), sections(&self.ours));
                 return Some((Kinds::Content, path.to_owned(), format!("{:?} became {:?}", &real - &ours, &ours - &real)));
             }
-            return Some((Kinds::Content, path.to_owned(), self.shown(path, real)));
+            return Some((Kinds::Content, path.to_owned(), self.described(path, real)));
         }
         let is_open = is_link || real.kind != ours.kind || is_as_open(real, ours);
         let access = || format!("{:o} of {:?} became {:o} of {:?}", real.mode, real.owner, ours.mode, ours.owner);
@@ -239,7 +239,7 @@ impl Comparison {
     }
 
     /// Describes what is at a path of the real root, and who has it.
-    fn shown(&self, path: &str, real: &Node) -> String {
+    fn described(&self, path: &str, real: &Node) -> String {
         let what = match &real.kind {
             Kind::Folder => format!("a folder, {:o} of {:?}", real.mode, real.owner),
             Kind::File { .. } => format!("a file, {:o} of {:?}", real.mode, real.owner),

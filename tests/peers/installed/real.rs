@@ -40,20 +40,23 @@ pub(super) fn install(mmdebstrap: &Peer, mirror: &Mirror, packages: &[String]) -
     command.arg(format!("--include={}", packages.join(","))).args(["trixie", "-"]).args(mirror.sources("trixie"));
     let mut child = command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap()).spawn().unwrap();
     let mut tree = Tree::default();
-    tree.add(child.stdout.take().unwrap(), |path| {
-        path == STATUS || READ.contains(&path) || path.starts_with(LISTS) && path.ends_with(".list")
-    });
+    tree.add(child.stdout.take().unwrap(), |path| path == STATUS || READ.contains(&path) || list_of(path).is_some());
     let status = child.wait().unwrap();
     assert!(status.success(), "{}", fs::read_to_string(&log).unwrap());
     let packages = packages_of(std::str::from_utf8(&tree.texts[STATUS]).unwrap());
     let mut shipped = BTreeMap::<String, BTreeSet<String>>::new();
-    for (path, text) in tree.texts.iter().filter(|(path, _)| path.starts_with(LISTS)) {
-        let name = path[LISTS.len()..path.len() - ".list".len()].split(':').next().unwrap();
+    for (path, text) in &tree.texts {
+        let Some(name) = list_of(path) else { continue };
         for line in std::str::from_utf8(text).unwrap().lines() {
             shipped.entry(merged(line)).or_default().insert(name.to_owned());
         }
     }
     Real { tree, packages, shipped }
+}
+
+/// Returns the package whose list of files is at a path.
+fn list_of(path: &str) -> Option<&str> {
+    path.strip_prefix(LISTS)?.strip_suffix(".list")?.split(':').next()
 }
 
 fn packages_of(status: &str) -> BTreeMap<String, Installed> {
