@@ -90,7 +90,19 @@ struct Told {
 }
 
 /// The lists of accounts.
-pub(super) const ACCOUNTS: [&str; 2] = ["etc/passwd", "etc/group"];
+const ACCOUNTS: [&str; 2] = ["etc/passwd", "etc/group"];
+
+/// A file of sections, whose order is that in which packages happen to be installed.
+const SECTIONS: &str = "etc/odbcinst.ini";
+
+/// The files whose contents are read.
+pub(super) const READ: [&str; 3] = [ACCOUNTS[0], ACCOUNTS[1], SECTIONS];
+
+/// Returns the sections of a file, sorted.
+fn sections(tree: &Tree) -> BTreeSet<String> {
+    let text = String::from_utf8_lossy(tree.texts.get(SECTIONS).map(Vec::as_slice).unwrap_or_default()).into_owned();
+    format!("\n{text}").split("\n[").map(|section| section.trim().to_owned()).filter(|section| !section.is_empty()).collect()
+}
 
 /// A real root beside an image of the same packages.
 pub(super) struct Comparison {
@@ -108,7 +120,7 @@ impl Comparison {
         let layout = Layout::open(&project.path("out"));
         let mut ours = Tree::default();
         for layer in layout.layers(&layout.only()) {
-            ours.add(layout.tar(&layer).as_slice(), |path| ACCOUNTS.contains(&path));
+            ours.add(layout.tar(&layer).as_slice(), |path| READ.contains(&path));
         }
         let packages = locked(project, PLATFORM);
         let lock: toml::Table = fs::read_to_string(project.path("hardened.lock")).unwrap().parse().unwrap();
@@ -123,7 +135,7 @@ impl Comparison {
     pub(super) fn judge(&self, accepted: &Differences) -> (BTreeSet<usize>, Vec<String>) {
         let (mut used, mut unexplained) = (BTreeSet::new(), self.packages_that_differ());
         for (kind, path, what) in self.differences() {
-            if kind == Kinds::Missing && self.is_told(&path) {
+            if self.is_told(kind, &path) {
                 continue;
             }
             match accepted.excuse(kind, &path) {
@@ -154,7 +166,7 @@ impl Comparison {
                 // Reached through the link of a folder.
                 None if self.ours.end(path).is_some_and(|end| end != *path && self.ours.nodes.contains_key(&end)) => {}
                 None if self.is_left_out(path, real) => {}
-                None => found.push((Kinds::Missing, path.clone(), self.shown(path, real))),
+                None => found.push((Kinds::Missing, path.clone(), self.described(path, real))),
             }
         }
         let added = self.ours.nodes.iter().filter(|(path, _)| !self.real.tree.nodes.contains_key(*path));
@@ -201,28 +213,33 @@ impl Comparison {
         let content = |found: &Tree| found.followed(path).map(|node| node.kind.clone());
         let is_link = matches!(real.kind, Kind::Link { .. });
         let is_same = real.kind == ours.kind
+            || path == SECTIONS && sections(&self.real.tree) == sections(&self.ours)
             || is_link && self.real.tree.end(path) == self.ours.end(path)
             || matches!(content(&self.real.tree), Some(Kind::File { .. })) && content(&self.real.tree) == content(&self.ours);
         if !is_same {
-            return Some((Kinds::Content, path.to_owned(), self.shown(path, real)));
+            if path == SECTIONS {
+                let (real, ours) = (sections(&self.real.tree), sections(&self.ours));
+                return Some((Kinds::Content, path.to_owned(), format!("{:?} became {:?}", &real - &ours, &ours - &real)));
+            }
+            return Some((Kinds::Content, path.to_owned(), self.described(path, real)));
         }
         let is_open = is_link || real.kind != ours.kind || is_as_open(real, ours);
         let access = || format!("{:o} of {:?} became {:o} of {:?}", real.mode, real.owner, ours.mode, ours.owner);
         (!is_open).then(|| (Kinds::Access, path.to_owned(), access()))
     }
 
-    /// Tells whether the build says that the path is missing, or why it does no harm.
-    fn is_told(&self, path: &str) -> bool {
-        let path = format!("/{path}");
+    /// Tells whether the build says that what scripts make at the path is missing, or why it does no harm that nothing is there.
+    fn is_told(&self, kind: Kinds, path: &str) -> bool {
+        let is_lacking = |step: &Told| step.file.as_ref().is_some_and(|file| glob(file).compile_matcher().is_match(format!("/{path}")));
         self.told.iter().any(|step| match step.effect.as_str() {
-            "missing" => step.file.as_ref() == Some(&path),
-            "harmless" => step.why.is_some() && names(&step.command, &path),
+            "missing" => matches!(kind, Kinds::Missing | Kinds::Content) && is_lacking(step),
+            "harmless" => kind == Kinds::Missing && step.why.is_some() && names(&step.command, &format!("/{path}")),
             _ => false,
         })
     }
 
     /// Describes what is at a path of the real root, and who has it.
-    fn shown(&self, path: &str, real: &Node) -> String {
+    fn described(&self, path: &str, real: &Node) -> String {
         let what = match &real.kind {
             Kind::Folder => format!("a folder, {:o} of {:?}", real.mode, real.owner),
             Kind::File { .. } => format!("a file, {:o} of {:?}", real.mode, real.owner),

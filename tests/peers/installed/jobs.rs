@@ -8,15 +8,15 @@ use super::groups::{Group, Job, files};
 use crate::podman::Podman;
 use crate::project::Project;
 
-/// Where programs of an image work: the image's root, and a folder with files.
-pub(super) struct Place<'a> {
+/// What programs of an image work in: the image's root, and a folder with files.
+pub(super) struct Sandbox<'a> {
     podman: &'a Podman,
     root: PathBuf,
     folder: PathBuf,
     environment: Vec<String>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Sandbox<'a> {
     /// Prepares a folder with files, in which everyone may write.
     pub(super) fn new(podman: &'a Podman, root: PathBuf, project: &Project, environment: Vec<String>) -> Self {
         let folder = project.path("job");

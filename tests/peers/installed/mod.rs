@@ -78,7 +78,7 @@ fn installed(name: &str) {
     let layout = Layout::open(&project.path("out"));
     let config = layout.json(layout.json(&layout.only())["config"]["digest"].as_str().unwrap());
     let environment = config["config"]["Env"].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect();
-    let worked = jobs::Place::new(&podman, root, &project, environment).work(group);
+    let worked = jobs::Sandbox::new(&podman, root, &project, environment).work(group);
     let failures = [failures, worked].concat();
     assert!(failures.is_empty(), "{name}: {} differences\n{}", failures.len(), failures.join("\n"));
 }

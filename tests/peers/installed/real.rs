@@ -3,7 +3,7 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
-use super::compare::ACCOUNTS;
+use super::compare::READ;
 use super::tree::{Tree, merged};
 use crate::mirror::Mirror;
 use crate::peer::Peer;
@@ -40,20 +40,23 @@ pub(super) fn install(mmdebstrap: &Peer, mirror: &Mirror, packages: &[String]) -
     command.arg(format!("--include={}", packages.join(","))).args(["trixie", "-"]).args(mirror.sources("trixie"));
     let mut child = command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap()).spawn().unwrap();
     let mut tree = Tree::default();
-    tree.add(child.stdout.take().unwrap(), |path| {
-        path == STATUS || ACCOUNTS.contains(&path) || path.starts_with(LISTS) && path.ends_with(".list")
-    });
+    tree.add(child.stdout.take().unwrap(), |path| path == STATUS || READ.contains(&path) || list_of(path).is_some());
     let status = child.wait().unwrap();
     assert!(status.success(), "{}", fs::read_to_string(&log).unwrap());
     let packages = packages_of(std::str::from_utf8(&tree.texts[STATUS]).unwrap());
     let mut shipped = BTreeMap::<String, BTreeSet<String>>::new();
-    for (path, text) in tree.texts.iter().filter(|(path, _)| path.starts_with(LISTS)) {
-        let name = path[LISTS.len()..path.len() - ".list".len()].split(':').next().unwrap();
+    for (path, text) in &tree.texts {
+        let Some(name) = list_of(path) else { continue };
         for line in std::str::from_utf8(text).unwrap().lines() {
             shipped.entry(merged(line)).or_default().insert(name.to_owned());
         }
     }
     Real { tree, packages, shipped }
+}
+
+/// Returns the package whose list of files is at a path.
+fn list_of(path: &str) -> Option<&str> {
+    path.strip_prefix(LISTS)?.strip_suffix(".list")?.split(':').next()
 }
 
 fn packages_of(status: &str) -> BTreeMap<String, Installed> {
@@ -77,7 +80,8 @@ impl Real {
     /// Returns the packages that come with every Debian or with one of these, by what they depend on.
     pub(super) fn coming_with(&self, some: &BTreeSet<String>) -> BTreeSet<&str> {
         let mut found = BTreeSet::new();
-        let is_start = |name: &str, package: &Installed| package.is_essential || some.contains(name);
+        let is_start =
+            |name: &str, package: &Installed| package.is_essential || some.contains(name) || !some.is_disjoint(&package.provides);
         let mut left: Vec<&str> =
             self.packages.iter().filter(|(name, package)| is_start(name, package)).map(|(name, _)| name.as_str()).collect();
         while let Some(name) = left.pop() {
