@@ -330,9 +330,11 @@ fn a_docker_archive_with_compressed_layers_is_read_by_its_bytes() {
             tar.append_data(&mut header, name, bytes).unwrap();
         }
         sandbox.write("image.tar", &tar.into_inner().unwrap());
-        let seen = sandbox.run(&["ls", "docker-archive:image.tar", "--format", "json"]).succeeds().json()["images"][0].clone();
+        let image_of =
+            |verb: &str| sandbox.run(&[verb, "docker-archive:image.tar", "--format", "json"]).succeeds().json()["images"][0].clone();
+        let (seen, listed) = (image_of("inspect"), image_of("ls"));
         assert_eq!(seen["layers"][0]["digest"], if form == "plain" { Digest::of(&image.tar) } else { Digest::of(&layer) }.to_string());
-        assert!(seen["files"].as_array().unwrap().iter().any(|file| file["path"] == "/etc/passwd"), "{form}");
+        assert!(listed["files"].as_array().unwrap().iter().any(|file| file["path"] == "/etc/passwd"), "{form}");
         sandbox.run(&["push", "docker-archive:image.tar", &format!("oci:{form}:1")]).succeeds();
     }
     // What was copied is a base.
