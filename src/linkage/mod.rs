@@ -33,6 +33,7 @@ mod virtual_environment;
 mod waive;
 mod wrapper;
 
+pub use launch::behind_launchers;
 pub use prover::prove;
 pub use remark::{Level, Proof, Remark, Tally};
 pub use request::{Fault, FindPackage, ProofMemory, ProofOptions, ProofRequest};
