@@ -264,6 +264,18 @@ impl Reading<'_> {
     }
 }
 
+/// Returns the program and its arguments that a command comes to behind launchers such as `tini` and `env`, which are known by their names.
+/// Where a launcher starts nothing, or nobody knows what, it stays the program.
+pub fn behind_launchers(words: &[&str]) -> Vec<String> {
+    let mut words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    while let Some((program, arguments)) = words.split_first()
+        && let Some(Launch::Program { words: next, .. }) = Launcher::of(program, b"").map(|launcher| launcher.launch(arguments))
+    {
+        words = next;
+    }
+    words
+}
+
 /// Reads the argument that the kernel hands to `env` for a script whose first line names it (env(1) of GNU coreutils).
 ///
 /// The kernel hands on all that follows the interpreter as one argument: only `-S` splits it.
@@ -355,6 +367,19 @@ mod tests {
         assert_eq!(launch("env --ignore-signal=INT --block-signal - A=1 -- app"), program("-- app", &[Change::Clear, set("A", "1")]));
         let split = ["-S".to_owned(), "-i A='x y' app --x".to_owned(), "more".to_owned()];
         assert_eq!(ENV.launch(&split), program("app --x more", &[Change::Clear, set("A", "x y")]));
+    }
+
+    #[test]
+    fn launchers_behind_one_another_are_passed() {
+        for (words, expected) in [
+            (&["tini", "-p", "SIGTERM", "--", "env", "-u", "X", "A=1", "app", "-x"][..], "app -x"),
+            (&["env", "-S", "dumb-init -c app", "x"], "app x"),
+            (&["/app", "env", "x"], "/app env x"),
+            (&["tini", "env", "--new", "app"], "env --new app"),
+            (&[], ""),
+        ] {
+            assert_eq!(behind_launchers(words).join(" "), expected, "{words:?}");
+        }
     }
 
     #[test]

@@ -20,8 +20,10 @@ pub(super) enum Seeker {
 pub(super) enum Lookup {
     /// The first file of the name that the user may execute.
     Found {
-        /// The file.
+        /// The file without links.
         path: ImagePath,
+        /// Its path by the folder of `PATH`, as it is executed.
+        named: ImagePath,
         /// The first file before it that somebody else may execute: runc takes that one if it is built with Go before 1.20, whose
         /// `LookPath` asks for any of the three permissions.
         before: Option<ImagePath>,
@@ -48,7 +50,8 @@ pub(super) fn look_up(files: &Files<'_>, settings: &ProcessSettings, program: &s
     let is_nothing = settings.path.is_empty() && seeker == Seeker::Runtime;
     for folder in settings.path.split(':').filter(|_| !is_nothing) {
         let folder_or_here = if folder.is_empty() { "." } else { folder };
-        let reason = match candidate(files, &from_directory(&settings.directory, format!("{folder_or_here}/{program}").as_bytes())) {
+        let named = from_directory(&settings.directory, format!("{folder_or_here}/{program}").as_bytes());
+        let reason = match candidate(files, &named) {
             Candidate::Absent => continue,
             Candidate::Skipped(reason) => reason,
             Candidate::Foreign(path, reason) => {
@@ -56,7 +59,10 @@ pub(super) fn look_up(files: &Files<'_>, settings: &ProcessSettings, program: &s
                 reason
             }
             Candidate::Executable(path) if seeker == Seeker::Runtime && !folder.starts_with('/') => return Lookup::Relative(path),
-            Candidate::Executable(path) => return Lookup::Found { path, before: before.filter(|_| seeker == Seeker::Runtime) },
+            Candidate::Executable(path) => {
+                let named = ImagePath::new(&named).unwrap_or_else(|_| path.clone());
+                return Lookup::Found { path, named, before: before.filter(|_| seeker == Seeker::Runtime) };
+            }
         };
         if skipped.len() < NAMED {
             skipped.push(reason);

@@ -28,13 +28,16 @@ mod roots;
 mod search;
 mod shell;
 mod start;
+mod started;
 mod virtual_environment;
 mod waive;
 mod wrapper;
 
+pub use launch::behind_launchers;
 pub use prover::prove;
 pub use remark::{Level, Proof, Remark, Tally};
 pub use request::{Fault, FindPackage, ProofMemory, ProofOptions, ProofRequest};
+pub use started::StartedProgram;
 pub use virtual_environment::VirtualEnvironment;
 
 #[cfg(test)]

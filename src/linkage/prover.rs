@@ -24,8 +24,8 @@ pub fn prove(request: &ProofRequest<'_>) -> Result<Proof, Vec<Fault>> {
     let options = request.options;
     let files = &Files::new(request.rootfs, request.contents, request.owner);
     let settings = &Arc::new(ProcessSettings::of(request.config));
-    let Starts { started, mut faults, remarks } = start::check(request, files, settings)?;
-    let proof = Proof { remarks, ..Proof::default() };
+    let Starts { started, programs, mut faults, remarks } = start::check(request, files, settings)?;
+    let proof = Proof { remarks, started: programs, ..Proof::default() };
     let mut prover = Prover { request, files, settings, problems: Vec::new(), unreached: Vec::new(), proof, seen: BTreeSet::new() };
     let main = prover.started(&started);
     let loader = main.as_ref().map(|main| main.loader.clone()).or_else(|| Loader::of_platform(files, &request.platform.architecture));

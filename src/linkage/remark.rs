@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::StartedProgram;
 use crate::rootfs::ImagePath;
 
 /// How many files are named in a line.
@@ -13,6 +14,9 @@ const NAMED: usize = 3;
 pub struct Proof {
     /// The files that are reached by what the image starts: scripts, interpreters, programs and libraries, sorted.
     pub reached: Vec<String>,
+    /// What the image's entrypoint or command executes, in this order.
+    #[serde(skip)]
+    pub started: Vec<StartedProgram>,
     /// How many files were proved, those of packages included.
     pub proved: usize,
     /// Those of the reached files that load libraries by name, which is not proved.

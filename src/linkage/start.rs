@@ -12,7 +12,7 @@ use super::remark::{Level, Remark};
 use super::roots::{Cause, Root, roots};
 use super::virtual_environment::VirtualEnvironment;
 use super::wrapper::{Wrapper, last_program, wrapper};
-use super::{Fault, FindPackage, ProofRequest};
+use super::{Fault, FindPackage, ProofRequest, StartedProgram};
 
 /// How many interpreters may follow one another, as in Linux.
 const INTERPRETERS: usize = 4;
@@ -24,6 +24,8 @@ const PROGRAMS: usize = 16;
 pub(super) struct Starts {
     /// The programs that are started.
     pub(super) started: Vec<Started>,
+    /// What the image's own command executes, in this order.
+    pub(super) programs: Vec<StartedProgram>,
     /// Why a command could not start.
     pub(super) faults: Vec<Fault>,
     /// What is not known of a command.
@@ -113,7 +115,7 @@ impl Checker<'_> {
         }
         let path = if program.contains('/') { self.absolute(program, what)? } else { self.on_path(program, what, seeker)? };
         program.clone_into(&mut self.name);
-        let real = self.executable(&path, what, above, 0)?;
+        let real = self.executable(&path, arguments, what, above, 0)?;
         let Some(launcher) = Launcher::of(program, real.name()) else { return Ok(()) };
         match launcher.launch(arguments) {
             Launch::Nothing => Ok(()),
@@ -141,14 +143,14 @@ impl Checker<'_> {
         let path = self.settings.path.escape_debug().to_string();
         let absolute = || Some("name the program by its absolute path, or check that its file is added".to_owned());
         match look_up(self.files, &self.settings, program, seeker) {
-            Lookup::Found { path, before } => {
+            Lookup::Found { path, named, before } => {
                 self.starts.remarks.extend(before.map(|before| {
                     let reason = format!(
                         "is before `{path}` in PATH and is not for the user: a runc that is built with Go before 1.20 takes it, and fails"
                     );
                     Remark::new(Level::Warning, &before, "", reason)
                 }));
-                Ok(path)
+                Ok(named)
             }
             Lookup::Relative(found) => {
                 let hint = format!("name the program by its absolute path, `{found}`, or write only absolute folders into PATH");
@@ -168,15 +170,22 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks a file that is to be executed, behind so many interpreters, and returns its path without links; `what` names it and why it
-    /// matters, `above` the files that lead to it.
-    fn executable(&mut self, path: &ImagePath, what: &str, above: &[ImagePath], interpreters: usize) -> Result<ImagePath, Refusal> {
-        let (path, fact) = self.file(path, what).map_err(|mut refusal| {
-            let environment = above.last().or(Some(path)).and_then(|file| VirtualEnvironment::of(self.files.rootfs, file));
-            if let Some(environment) = environment.filter(|_| path.name().starts_with(b"python")) {
+    /// Checks a file that is to be executed with these arguments, behind so many interpreters, and returns its path without links; `what`
+    /// names it and why it matters, `above` the files that lead to it.
+    fn executable(
+        &mut self,
+        named: &ImagePath,
+        arguments: &[String],
+        what: &str,
+        above: &[ImagePath],
+        interpreters: usize,
+    ) -> Result<ImagePath, Refusal> {
+        let (path, fact) = self.file(named, what).map_err(|mut refusal| {
+            let environment = above.last().or(Some(named)).and_then(|file| VirtualEnvironment::of(self.files.rootfs, file));
+            if let Some(environment) = environment.filter(|_| named.name().starts_with(b"python")) {
                 refusal.hints = environment.hints();
             } else if !above.is_empty() && !refusal.hints.is_empty() {
-                refusal.hints = vec![format!("choose a base that has `{path}`, or add it with a `[[files]]` entry")];
+                refusal.hints = vec![format!("choose a base that has `{named}`, or add it with a `[[files]]` entry")];
             }
             refusal
         })?;
@@ -191,6 +200,7 @@ impl Checker<'_> {
             );
             return refuse(message, Some("make the file executable, or write `mode = \"0755\"` in its `[[files]]` entry".to_owned()));
         }
+        self.executes(named, &path, arguments);
         let chain = [above, std::slice::from_ref(&path)].concat();
         match &head {
             Head::Elf { machine, interpreter, .. } => {
@@ -202,7 +212,7 @@ impl Checker<'_> {
                 return refuse(format!("{what} leads through more than {INTERPRETERS} interpreters"), None);
             }
             Head::Script { interpreter, argument } => {
-                let script = Script { path: &path, interpreter, argument: argument.as_deref() };
+                let script = Script { path: &path, named, arguments, interpreter, argument: argument.as_deref() };
                 self.script(&script, what, &chain, interpreters)?;
             }
             Head::Other | Head::Unread | Head::LoaderCache(_) => {
@@ -213,8 +223,15 @@ impl Checker<'_> {
         Ok(path)
     }
 
+    fn executes(&mut self, named: &ImagePath, real: &ImagePath, arguments: &[String]) {
+        if self.cause == Cause::Program {
+            let (named, real, arguments, directory) = (named.clone(), real.clone(), arguments.to_vec(), self.settings.directory.clone());
+            self.starts.programs.push(StartedProgram { named, real, arguments, directory });
+        }
+    }
+
     fn script(&mut self, script: &Script<'_>, what: &str, chain: &[ImagePath], interpreters: usize) -> Result<(), Refusal> {
-        let Script { path, interpreter, argument } = script;
+        let Script { path, interpreter, argument, .. } = script;
         if interpreter.ends_with('\r') {
             let hint = "save the script with line ends of Unix".to_owned();
             return refuse(
@@ -228,7 +245,8 @@ impl Checker<'_> {
         let next = ImagePath::absolute(interpreter)
             .or_else(|_| refuse(format!("{what}: `{path}` begins with `#!` and `{escaped}`, which is no absolute path"), None))?;
         let needs = format!("{what} needs the interpreter `{escaped}`, which");
-        let started = self.executable(&next, &needs, chain, interpreters + 1);
+        let given = script.arguments_of_interpreter();
+        let started = self.executable(&next, &given, &needs, chain, interpreters + 1);
         let is_missing = !self.files.has(interpreter.as_bytes());
         started.map_err(|refusal| if is_missing { self.behind(script, refusal) } else { refusal })?;
         if next.name() != b"env" {
@@ -247,7 +265,13 @@ impl Checker<'_> {
             Launch::Program { words, changes } => {
                 self.settings = self.settings.clone().changed(&changes);
                 let name = words.first().map(|name| name.escape_debug().to_string()).unwrap_or_default();
-                self.run(&words, &format!("{what} is started by `env` with the program `{name}`, which"), chain, Seeker::Process)
+                let given = &given[usize::from(argument.is_some())..];
+                self.run(
+                    &[&words, given].concat(),
+                    &format!("{what} is started by `env` with the program `{name}`, which"),
+                    chain,
+                    Seeker::Process,
+                )
             }
         }
     }
@@ -333,6 +357,18 @@ impl Checker<'_> {
 /// A file that begins with `#!`.
 struct Script<'a> {
     path: &'a ImagePath,
+    /// Its path as it is executed.
+    named: &'a ImagePath,
+    /// What it is given.
+    arguments: &'a [String],
     interpreter: &'a str,
     argument: Option<&'a str>,
+}
+
+impl Script<'_> {
+    /// Returns what the kernel hands to the interpreter: the rest of the first line as one argument, the script, and its arguments.
+    fn arguments_of_interpreter(&self) -> Vec<String> {
+        let first = self.argument.map(str::to_owned);
+        first.into_iter().chain([self.named.to_string()]).chain(self.arguments.iter().cloned()).collect()
+    }
 }

@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::LintRequest;
 use super::finding::{Level, Report};
 use crate::diagnostic::Span;
+use crate::linkage::behind_launchers;
 use crate::recipe::Spanned;
 
 /// Variables that every runtime or shell sets, so that their names are meant as such.
@@ -139,6 +140,13 @@ fn variables(text: &str) -> Vec<Variable<'_>> {
 
 /// Returns the index of the first word that a shell or another interpreter reads as code; the number of words where there is none.
 fn begin_of_code(words: &[&str]) -> usize {
+    let program = behind_launchers(words);
+    let begin = begin_in_program(&program);
+    // Counted from the end: `env -S` makes several words of one.
+    words.len().saturating_sub(program.len() - begin)
+}
+
+fn begin_in_program(words: &[String]) -> usize {
     let mut letters = "";
     for (index, word) in words.iter().enumerate() {
         let name = word.rsplit('/').next().unwrap_or_default();
@@ -149,7 +157,7 @@ fn begin_of_code(words: &[&str]) -> usize {
             if !letters.is_empty() && options.contains(|letter| letters.contains(letter)) {
                 return index + 1;
             }
-        } else if matches!(*word, "--eval" | "--print" | "--command") && !letters.is_empty() {
+        } else if matches!(word.as_str(), "--eval" | "--print" | "--command") && !letters.is_empty() {
             return index + 1;
         }
     }
@@ -183,6 +191,9 @@ mod tests {
             (&["bash", "-ec", "$A", "x"], 2),
             (&["/usr/bin/env", "sh", "-e", "-c", "$A"], 4),
             (&["tini", "--", "busybox", "sh", "-c", "$A"], 5),
+            (&["env", "-u", "sh", "/app", "-c", "$A"], 6),
+            (&["tini", "-p", "SIGTERM", "--", "sh", "-c", "$A"], 6),
+            (&["env", "-S", "sh -c", "$A"], 3),
             (&["python3.13", "-c", "$A"], 2),
             (&["node", "--eval", "$A"], 2),
             (&["/app", "-c", "$A"], 3),

@@ -3,7 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::LintRequest;
 use super::files::{name, program, text};
 use super::finding::{Level, Report};
-use super::started::{Started, started};
+use super::started::{script, started};
+use crate::linkage::StartedProgram;
 use crate::rootfs::ImagePath;
 
 /// The ABI (`NODE_MODULE_VERSION`) of each major version of Node.js (`doc/abi_version_registry.json` of its source).
@@ -26,6 +27,10 @@ const ABIS: &[(u32, u32)] = &[
     (25, 141),
 ];
 
+/// The options of `node` whose value is the next argument (its `--help`), as far as they come before a script.
+const WITH_VALUE: &[&str] =
+    &["-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions", "--env-file", "--title"];
+
 /// Finds native Node.js modules whose names say that they are for another ABI than the image's Node.js has.
 pub(super) fn check(request: &LintRequest<'_>, report: &mut Report) {
     let found = Found::of(request);
@@ -44,7 +49,7 @@ pub(super) fn check(request: &LintRequest<'_>, report: &mut Report) {
         if candidates.values().any(fits) || found.compiled.contains(package) {
             continue;
         }
-        let is_required = started.as_ref().is_some_and(|started| is_required(request, started, package));
+        let is_required = started.is_some_and(|started| is_required(request, started, package));
         for (path, abi) in candidates {
             let Some(abi) = abi else { continue };
             if !report.is_waived(&path.to_string(), &format!("node-v{abi}")) {
@@ -186,10 +191,9 @@ fn downloaded<'a>(path: &'a str, architecture: &str) -> Option<(&'a str, Option<
 
 /// Says whether a package is where `require` of the started script looks: in `node_modules` of the folders above it, below the script's own
 /// folder, or in `NODE_PATH`.
-fn is_required(request: &LintRequest<'_>, started: &Started, package: &ImagePath) -> bool {
-    let workdir = request.config.working_directory().unwrap_or("/");
-    let Some(script) = started.arguments.iter().find(|word| !word.starts_with('-')) else { return false };
-    let script = if script.starts_with('/') { script.clone() } else { format!("{workdir}/{script}") };
+fn is_required(request: &LintRequest<'_>, started: &StartedProgram, package: &ImagePath) -> bool {
+    let Some(script) = script(&started.arguments, WITH_VALUE, |word| word.starts_with('-')) else { return false };
+    let script = if script.starts_with('/') { script.to_owned() } else { format!("/{}/{script}", started.directory) };
     let Some(folder) = ImagePath::absolute(&script).ok().and_then(|path| path.parent()) else { return false };
     let variable = request.config.variable("NODE_PATH").unwrap_or_default().split(':').filter_map(|path| ImagePath::absolute(path).ok());
     let above = folder.parents().chain([folder.clone(), ImagePath::root()]).filter_map(|above| above.join(b"node_modules").ok());

@@ -3,9 +3,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::LintRequest;
 use super::files::{name, program, text};
 use super::finding::{Level, Report};
-use super::started::{Started, started};
+use super::started::{script, started};
 use super::wheel::{Build, Libc, Target, Version, architecture};
+use crate::linkage::StartedProgram;
 use crate::rootfs::ImagePath;
+
+/// The options of `python` whose value is the next argument (its `--help-all`); what follows `-m` and `-c` ends the options.
+const WITH_VALUE: &[&str] = &["-W", "-X", "--check-hash-based-pycs"];
 
 /// Finds Python modules that the interpreter of the image does not load: built for another version, C library or architecture.
 pub(super) fn check(request: &LintRequest<'_>, report: &mut Report) {
@@ -14,7 +18,7 @@ pub(super) fn check(request: &LintRequest<'_>, report: &mut Report) {
         return;
     }
     let started = started(request, is_python);
-    let main = started.as_ref().and_then(|started| found.version(&started.real)).map(|version| found.target(version, request));
+    let main = started.and_then(|started| found.version(&started.real)).map(|version| found.target(version, request));
     let targets: Vec<Target> = found.versions.iter().map(|version| found.target(*version, request)).collect();
     let Some(target) = main.as_ref().or(targets.last()) else {
         if !found.modules.is_empty() {
@@ -23,7 +27,7 @@ pub(super) fn check(request: &LintRequest<'_>, report: &mut Report) {
         return;
     };
     let fits = |build: &Build| targets.iter().chain(&main).any(|target| build.fits(target));
-    let search = started.filter(|_| main.is_some()).map(|started| search_path(request, &started, target.version)).unwrap_or_default();
+    let search = started.filter(|_| main.is_some()).map(|started| search_path(request, started, target.version)).unwrap_or_default();
     let mut groups: BTreeMap<(Level, String, String), BTreeSet<String>> = BTreeMap::new();
     let mut told: BTreeSet<(ImagePath, String)> = BTreeSet::new();
     for ((folder, stem), modules) in &found.modules {
@@ -150,16 +154,15 @@ fn wheel_difference(
 }
 
 /// Returns the folders in which an interpreter looks for modules, as far as the config says (`sys.path`).
-fn search_path(request: &LintRequest<'_>, started: &Started, version: Version) -> Vec<ImagePath> {
+fn search_path(request: &LintRequest<'_>, started: &StartedProgram, version: Version) -> Vec<ImagePath> {
     let absolute = |path: &str| ImagePath::absolute(path).ok();
-    let workdir = request.config.working_directory().unwrap_or("/");
+    let directory = ImagePath::new(started.directory.as_bytes()).ok();
     let mut folders = Vec::new();
     // An option that takes a module or code ends the options.
-    let script = started.arguments.iter().find(|word| !word.starts_with('-') || matches!(word.as_str(), "-m" | "-c"));
-    match script.map(String::as_str) {
-        Some("-m" | "-c") => folders.extend(absolute(workdir)),
+    match script(&started.arguments, WITH_VALUE, |word| word.starts_with('-') && !matches!(word, "-m" | "-c")) {
+        Some("-m" | "-c") => folders.extend(directory),
         Some(script) if script.starts_with('/') => folders.extend(absolute(script).and_then(|path| path.parent())),
-        Some(script) => folders.extend(absolute(&format!("{workdir}/{script}")).and_then(|path| path.parent())),
+        Some(script) => folders.extend(directory.and_then(|above| above.join(script.as_bytes()).ok()?.parent())),
         None => {}
     }
     let paths = request.config.variable("PYTHONPATH").unwrap_or_default().split(':').filter(|path| !path.is_empty());

@@ -1,3 +1,4 @@
+use crate::linkage::StartedProgram;
 use crate::oci::{Config, Platform};
 use crate::recipe::PlatformRecipe;
 use crate::rootfs::{OpenContent, Owner, Rootfs};
@@ -9,6 +10,8 @@ pub struct LintRequest<'a> {
     pub platform: &'a Platform,
     /// The finished config.
     pub config: &'a Config,
+    /// What the entrypoint or command executes, in this order.
+    pub started: &'a [StartedProgram],
     /// The merged files.
     pub rootfs: &'a Rootfs<'a>,
     /// What reads files of changesets.

@@ -216,6 +216,24 @@ fn a_module_with_its_source_beside_it_is_a_warning() {
     assert_eq!(found(&ran, "python-abi").len(), 1, "{}", ran.err);
 }
 
+#[test]
+fn an_interpreter_is_found_behind_options_of_launchers() {
+    let sandbox = python("3.13", "ld-linux-x86-64.so.2");
+    for launcher in ["tini", "env"] {
+        std::fs::copy(sandbox.path("app"), sandbox.path(&format!("usr/bin/{launcher}"))).unwrap();
+    }
+    sandbox.write("lib/_fast.cpython-311-x86_64-linux-gnu.so", b"");
+    let text = sandbox.read("hardened.toml");
+    for entrypoint in
+        ["tini -p SIGTERM -- python3 /app/main.py", "env -u X python3 /app/main.py", "tini -- env -C /app python3 -W ignore main.py"]
+    {
+        let words: Vec<String> = entrypoint.split(' ').map(|word| format!("{word:?}")).collect();
+        let text = text.replace("\"/usr/bin/python3\", \"/srv/main.py\"", &words.join(", "));
+        sandbox.write("hardened.toml", text.as_bytes());
+        run(&sandbox).fails(1, &["/app/_fast.cpython-311-x86_64-linux-gnu.so`, which the entrypoint imports from"]);
+    }
+}
+
 /// A sandbox with a Node.js of this version in `/opt`, and `server.js` and `node_modules` in `/app`.
 fn node(version: &str) -> Sandbox {
     let recipe = format!(

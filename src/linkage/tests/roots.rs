@@ -47,6 +47,42 @@ fn launchers_lead_to_the_program_behind_them() {
 }
 
 #[test]
+fn what_is_started_is_listed_with_its_paths_and_arguments() {
+    let image = image().with("usr/bin/tool", b">../../opt/app").setting("WorkingDir", json!("/work"));
+    let listed = |image: &Image| {
+        let line = |program: &StartedProgram| {
+            let StartedProgram { named, real, arguments, directory } = program;
+            format!("{directory}: {named} ({real}) {}", arguments.join(" "))
+        };
+        image.prove().unwrap().started.iter().map(line).collect::<Vec<_>>()
+    };
+    let behind_options = image.clone().starts(&["tini", "-p", "SIGTERM", "--", "env", "-C", "/opt", "-u", "X", "tool", "-x"]);
+    assert_eq!(
+        listed(&behind_options),
+        [
+            "/work: /usr/bin/tini (/usr/bin/tini) -p SIGTERM -- env -C /opt -u X tool -x",
+            "/work: /usr/bin/env (/usr/bin/env) -C /opt -u X tool -x",
+            "/opt: /usr/bin/tool (/opt/app) -x",
+        ]
+    );
+    let script = |line: &str| image.clone().with("work/start", format!("#!{line}\n").as_bytes()).starts(&["./start", "a b"]);
+    assert_eq!(
+        listed(&script("/usr/bin/env -S tool -x")),
+        [
+            "/work: /work/start (/work/start) a b",
+            "/work: /usr/bin/env (/usr/bin/env) -S tool -x /work/start a b",
+            "/work: /usr/bin/tool (/opt/app) -x /work/start a b",
+        ]
+    );
+    assert_eq!(listed(&script("/usr/bin/tool -x -y"))[1..], ["/work: /usr/bin/tool (/opt/app) -x -y /work/start a b"]);
+    // A health check is no part of it.
+    let check = image.clone().starts(&["tool"]).setting("Healthcheck", json!({"Test": ["CMD", "/opt/app"]}));
+    assert_eq!(listed(&check), ["/work: /usr/bin/tool (/opt/app) "]);
+    // `env` would start the script again, which starts `env`.
+    script("/usr/bin/env env").refused(&["a chain of more than 16 programs"]);
+}
+
+#[test]
 fn a_launcher_without_its_program_is_refused() {
     image().starts(&["tini", "--"]).refused(&["the entrypoint `tini` names no program behind `tini`"]);
     image().starts(&["tini", "--", "app"]).refused(&["the entrypoint `tini` starts `app`, which is in no folder of PATH, `/usr/bin`"]);

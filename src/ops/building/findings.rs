@@ -66,6 +66,7 @@ impl Job {
             lint(&LintRequest {
                 platform: &plan.platform,
                 config: &plan.config,
+                started: &plan.proof.started,
                 rootfs: &rootfs,
                 contents: &contents,
                 owner: self.open.recipe.user.owner,
