@@ -138,7 +138,7 @@ fn graphviz_knows_the_plug_ins_that_are_there() {
 #[test]
 fn apache_reads_what_scripts_switch_on() {
     let available = |name: &str, text: &str, package: Deb| package.file(&format!("etc/apache2/{name}"), text.as_bytes());
-    let script = "#!/bin/bash\nenable() {\n  for module in alias auth_basic \\\n    absent; do\n    a2enmod -m -q $module\n  done\n}\na2enmod -m -q mpm_event\n\
+    let script = "#!/bin/bash\nenable() {\n  for module in alias auth_basic \\\n    absent; do\n    a2enmod -m -q $module\n  done\n}\na2enmod -m -q mpm_event\nenable\n\
         for conf in security; do\na2enconf -m -q $conf\ndone\na2ensite -q 000-default\n";
     let mut apache = deb("apache2", "1").script("postinst", script).file("usr/share/apache2/default-site/index.html", b"It works");
     for (name, content) in [
@@ -158,13 +158,14 @@ fn apache_reads_what_scripts_switch_on() {
     let module = deb("libapache2-mod-php8.4", "1")
         .script(
             "postinst",
-            "#!/bin/sh\nphp_enable() {\n  if apache2_switch_mpm prefork; then return 0; fi\n}\nfor conf in php8.4 ; do\n  apache2_invoke enmod $conf || exit 1\ndone\n",
+            "#!/bin/sh\nphp_enable() {\n  if apache2_switch_mpm prefork; then return 0; fi\n  return 1\n}\n\
+             if php_enable; then\n  for conf in php8.4 ; do\n    apache2_invoke enmod $conf || exit 1\n  done\nfi\n",
         )
         .file("etc/apache2/mods-available/php8.4.load", b"# Depends: mpm_prefork\nLoadModule php_module x.so\n");
-    let asking = |name: &str| {
-        deb(name, "1")
-            .script("postinst", &format!("#!/bin/sh\nfor conf in {name}; do apache2_invoke enconf $conf; done\n"))
-            .file(&format!("etc/apache2/conf-available/{name}.conf"), b"")
+    let asking = |name: &str, code: u8| {
+        let script =
+            format!("#!/bin/sh\non() {{ return {code}; }}\nif on; then\nfor conf in {name}; do apache2_invoke enconf $conf; done\nfi\n");
+        deb(name, "1").script("postinst", &script).file(&format!("etc/apache2/conf-available/{name}.conf"), b"")
     };
     let enabled = |packages: &[Deb]| {
         let files = built(packages, "");
@@ -189,7 +190,7 @@ fn apache_reads_what_scripts_switch_on() {
     assert_eq!(text(&files, "var/www/html/index.html"), "It works");
     assert_eq!(text(&files, "var/log/apache2/error.log"), "->/dev/stderr");
     assert!(text(&files, "etc/passwd").contains("www-data:x:33:33:"));
-    let (_, links) = enabled(&[apache, module, asking("php8.4-fpm"), asking("php8.4-cgi"), asking("other")]);
+    let (_, links) = enabled(&[apache, module, asking("php8.4-fpm", 1), asking("php8.4-cgi", 1), asking("other", 0)]);
     let names: Vec<&str> = links.iter().filter_map(|link| link.strip_prefix("mods-enabled/")).collect();
     assert_eq!(
         names,

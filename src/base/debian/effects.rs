@@ -5,7 +5,7 @@ use super::files::{ImageFiles, file, symlink};
 use super::filter::{Filters, globs, path_text};
 use super::needs::{Need, fits};
 use super::request::AssemblyRequest;
-use super::scripts::{AccountCall, Action, Commands, ScriptEffect, ScriptStep, Scripts, Step, WrittenFolder, of_sysusers, read};
+use super::scripts::{AccountCall, Action, Commands, Followed, ScriptEffect, ScriptStep, Scripts, Step, WrittenFolder, of_sysusers, read};
 use crate::rootfs::{Entry, EntryKind, ImagePath, Owner};
 
 /// Where packages have the files that `systemd-sysusers` reads.
@@ -36,7 +36,7 @@ fn harmless(why: &str) -> ScriptEffect {
 
 impl Assembly<'_> {
     /// Returns what the scripts of all packages would do.
-    pub(super) fn read_scripts(&self, filters: &Filters, commands: &Commands) -> Vec<Step> {
+    pub(super) fn read_scripts(&self, filters: &Filters, commands: &Commands) -> Followed {
         let mut shipped: BTreeMap<&ImagePath, &EntryKind> = self.dropped.iter().map(|((_, path), entry)| (path, &entry.kind)).collect();
         shipped.extend(self.files.iter().map(|(path, file)| (path, &file.entry.kind)));
         let packages = self.request.packages.iter().map(|package| (package.name, package.facts));

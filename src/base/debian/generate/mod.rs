@@ -4,7 +4,6 @@
 //! hash table. Everything read from a package is bounded. A file that the tool would refuse is an error with its path.
 
 mod apache;
-mod commands;
 mod glib_schemas;
 mod graphviz;
 mod mime_cache;

@@ -1,6 +1,7 @@
 use crate::base::debian::files::ImageFiles;
 use crate::base::debian::filter::path_text;
 use crate::base::debian::request::AssemblyRequest;
+use crate::base::debian::scripts::ScriptCommand;
 use crate::rootfs::{Entry, ImagePath};
 
 /// A file, folder or link that is generated: its path without a slash in front.
@@ -18,15 +19,13 @@ pub struct SourceFault {
 
 /// What generators read: the packages, and the image's files so far.
 pub(in crate::base::debian) struct Sources<'a> {
-    pub(super) request: &'a AssemblyRequest<'a>,
-    pub(super) files: &'a ImageFiles,
+    pub(in crate::base::debian) request: &'a AssemblyRequest<'a>,
+    /// The commands that scripts would start, in the order of the packages.
+    pub(in crate::base::debian) commands: &'a [ScriptCommand],
+    pub(in crate::base::debian) files: &'a ImageFiles,
 }
 
 impl<'a> Sources<'a> {
-    pub(in crate::base::debian) fn new(request: &'a AssemblyRequest<'a>, files: &'a ImageFiles) -> Self {
-        Self { request, files }
-    }
-
     /// Says whether the image has something at a path, which is written without a slash in front.
     pub(super) fn has(&self, path: &str) -> bool {
         ImagePath::new(path.as_bytes()).is_ok_and(|path| self.files.contains_key(&path))
@@ -73,13 +72,10 @@ impl<'a> Sources<'a> {
         line.unwrap_or_default().trim().split(['+', '-', '~']).next().unwrap_or_default()
     }
 
-    /// Returns the scripts that run when packages are installed: each with its package's name.
-    pub(super) fn postinsts(&self) -> impl Iterator<Item = (&'a str, std::borrow::Cow<'a, str>)> {
-        let script = |package: &'a crate::base::debian::AssemblyPackage<'a>| {
-            let script = package.facts.scripts.get("postinst")?;
-            Some((package.name, String::from_utf8_lossy(&script.0)))
-        };
-        self.request.packages.iter().filter_map(script)
+    /// Returns the commands that scripts would start: each with its package's name.
+    pub(super) fn commands(&self) -> impl Iterator<Item = (&'a str, &'a [String])> {
+        let packages = &self.request.packages;
+        self.commands.iter().map(|command| (packages[command.package].name, &*command.words))
     }
 }
 
