@@ -136,6 +136,30 @@ fn graphviz_knows_the_plug_ins_that_are_there() {
 }
 
 #[test]
+fn scripts_of_packages_with_generated_files_are_followed_too() {
+    let ini = "usr/share/php8.4-xml/xml/dom.ini";
+    let script = format!(
+        "#!/bin/sh\nucf /{ini} /etc/php/8.4/mods-available/dom.ini\nphp_invoke enmod 8.4 ALL dom\ninstall -d /var/lib/php8.4-xml\nxml-setup\n"
+    );
+    let packages = [
+        app("php8.4-common, php8.4-cli, php8.4-xml"),
+        deb("php8.4-common", "1"),
+        deb("php8.4-cli", "1").file("usr/lib/php/8.4/sapi/cli", b""),
+        deb("php8.4-xml", "1").file(ini, b"extension=dom.so\n").script("postinst", &script),
+    ];
+    let project = Project::new(&packages, "packages = [\"app\"]");
+    let output = project.run(&["build", "-o", "oci:out"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    let warnings: Vec<&str> = said.lines().filter(|line| line.contains("warning")).collect();
+    assert!(warnings.len() == 1 && warnings[0].contains("the package `php8.4-xml`"), "{said}");
+    assert!(said.contains("what `xml-setup` makes"), "{said}");
+    let files = super::files_of(&project.path("out"));
+    assert_eq!(text(&files, "etc/php/8.4/cli/conf.d/20-dom.ini"), "->/etc/php/8.4/mods-available/dom.ini");
+    assert!(files.contains_key("var/lib/php8.4-xml"));
+}
+
+#[test]
 fn apache_reads_what_scripts_switch_on() {
     let available = |name: &str, text: &str, package: Deb| package.file(&format!("etc/apache2/{name}"), text.as_bytes());
     let script = "#!/bin/bash\nenable() {\n  for module in alias auth_basic \\\n    absent; do\n    a2enmod -m -q $module\n  done\n}\na2enmod -m -q mpm_event\nenable\n\
