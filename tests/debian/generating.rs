@@ -136,6 +136,39 @@ fn graphviz_knows_the_plug_ins_that_are_there() {
 }
 
 #[test]
+fn a_plug_in_that_no_table_has_is_told_as_missing() {
+    let pixbuf = "usr/lib/x86_64-linux-gnu/gdk-pixbuf-2.0/2.10.0";
+    let graphviz = "usr/lib/x86_64-linux-gnu/graphviz";
+    let packages = [
+        app("libgdk-pixbuf-2.0-0, libgvc6, more"),
+        deb("libgdk-pixbuf-2.0-0", "2").file(&format!("{pixbuf}/loaders/libpixbufloader-gif.so"), b"x"),
+        deb("libgvc6", "2").file(&format!("{graphviz}/libgvplugin_core.so.6"), b"x"),
+        deb("more", "1")
+            .file(&format!("{pixbuf}/loaders/libpixbufloader-new.so"), b"x")
+            .file(&format!("{pixbuf}/loaders/README"), b"x")
+            .file(&format!("{graphviz}/libgvplugin_new.so.6"), b"x")
+            .file(&format!("{graphviz}/libgvplugin_new.so.6.0.0"), b"x"),
+    ];
+    let project = Project::new(&packages, "packages = [\"app\"]");
+    let output = project.run(&["build", "-o", "oci:out"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    for wanted in [
+        format!("the image lacks `/{pixbuf}/loaders.cache`"),
+        format!("an entry for `/{pixbuf}/loaders/libpixbufloader-new.so`"),
+        format!("the image lacks `/{graphviz}/config6a`"),
+        format!("an entry for `/{graphviz}/libgvplugin_new.so.6`,"),
+    ] {
+        assert!(said.contains(&wanted), "{wanted}: {said}");
+    }
+    assert_eq!(said.lines().filter(|line| line.contains("warning")).count(), 2, "{said}");
+    project.recipe("packages = [\"app\"]\nexclude = [\"more\"]");
+    let output = project.run(&["build", "-o", "oci:out"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!said.contains("an entry for"), "{said}");
+}
+
+#[test]
 fn scripts_of_packages_with_generated_files_are_followed_too() {
     let ini = "usr/share/php8.4-xml/xml/dom.ini";
     let script = format!(

@@ -85,12 +85,12 @@ pub fn assemble(request: &AssemblyRequest<'_>) -> Result<Assembled, AssemblyFaul
     let package_files = assembly.files.iter().filter(|(_, file)| is_file(file)).map(|(path, _)| path.clone()).collect();
     let Followed { steps, commands } = assembly.read_scripts(&filters, &commands);
     assembly.fill_needs(&needs)?;
-    let done = assembly.follow_scripts(steps, &needs);
+    let mut done = assembly.follow_scripts(steps, &needs);
     assembly.accounts(&needs, &done.accounts);
     assembly.folders();
     for need in &needs {
         for make in &need.make {
-            make::make(*make, request, &commands, &mut assembly.files)?;
+            done.add(make::make(*make, request, &commands, &mut assembly.files)?);
         }
     }
     for path in &done.empty {
