@@ -136,9 +136,66 @@ fn graphviz_knows_the_plug_ins_that_are_there() {
 }
 
 #[test]
+fn a_plug_in_that_no_table_has_is_told_as_missing() {
+    let pixbuf = "usr/lib/x86_64-linux-gnu/gdk-pixbuf-2.0/2.10.0";
+    let graphviz = "usr/lib/x86_64-linux-gnu/graphviz";
+    let packages = [
+        app("libgdk-pixbuf-2.0-0, libgvc6, more"),
+        deb("libgdk-pixbuf-2.0-0", "2").file(&format!("{pixbuf}/loaders/libpixbufloader-gif.so"), b"x"),
+        deb("libgvc6", "2").file(&format!("{graphviz}/libgvplugin_core.so.6"), b"x"),
+        deb("more", "1")
+            .file(&format!("{pixbuf}/loaders/libpixbufloader-new.so"), b"x")
+            .file(&format!("{pixbuf}/loaders/README"), b"x")
+            .file(&format!("{graphviz}/libgvplugin_new.so.6"), b"x")
+            .file(&format!("{graphviz}/libgvplugin_new.so.6.0.0"), b"x"),
+    ];
+    let project = Project::new(&packages, "packages = [\"app\"]");
+    let output = project.run(&["build", "-o", "oci:out"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    for wanted in [
+        format!("the image lacks `/{pixbuf}/loaders.cache`"),
+        format!("an entry for `/{pixbuf}/loaders/libpixbufloader-new.so`"),
+        format!("the image lacks `/{graphviz}/config6a`"),
+        format!("an entry for `/{graphviz}/libgvplugin_new.so.6`,"),
+    ] {
+        assert!(said.contains(&wanted), "{wanted}: {said}");
+    }
+    assert_eq!(said.lines().filter(|line| line.contains("warning")).count(), 2, "{said}");
+    project.recipe("packages = [\"app\"]\nexclude = [\"more\"]");
+    let output = project.run(&["build", "-o", "oci:out"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!said.contains("an entry for"), "{said}");
+}
+
+#[test]
+fn scripts_of_packages_with_generated_files_are_followed_too() {
+    let ini = "usr/share/php8.4-xml/xml/dom.ini";
+    let script = format!(
+        "#!/bin/sh\nucf /{ini} /etc/php/8.4/mods-available/dom.ini\nphp_invoke enmod 8.4 ALL dom\ninstall -d /var/lib/php8.4-xml\nxml-setup\n"
+    );
+    let packages = [
+        app("php8.4-common, php8.4-cli, php8.4-xml"),
+        deb("php8.4-common", "1"),
+        deb("php8.4-cli", "1").file("usr/lib/php/8.4/sapi/cli", b""),
+        deb("php8.4-xml", "1").file(ini, b"extension=dom.so\n").script("postinst", &script),
+    ];
+    let project = Project::new(&packages, "packages = [\"app\"]");
+    let output = project.run(&["build", "-o", "oci:out"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    let warnings: Vec<&str> = said.lines().filter(|line| line.contains("warning")).collect();
+    assert!(warnings.len() == 1 && warnings[0].contains("the package `php8.4-xml`"), "{said}");
+    assert!(said.contains("what `xml-setup` makes"), "{said}");
+    let files = super::files_of(&project.path("out"));
+    assert_eq!(text(&files, "etc/php/8.4/cli/conf.d/20-dom.ini"), "->/etc/php/8.4/mods-available/dom.ini");
+    assert!(files.contains_key("var/lib/php8.4-xml"));
+}
+
+#[test]
 fn apache_reads_what_scripts_switch_on() {
     let available = |name: &str, text: &str, package: Deb| package.file(&format!("etc/apache2/{name}"), text.as_bytes());
-    let script = "#!/bin/bash\nenable() {\n  for module in alias auth_basic \\\n    absent; do\n    a2enmod -m -q $module\n  done\n}\na2enmod -m -q mpm_event\n\
+    let script = "#!/bin/bash\nenable() {\n  for module in alias auth_basic \\\n    absent; do\n    a2enmod -m -q $module\n  done\n}\na2enmod -m -q mpm_event\nenable\n\
         for conf in security; do\na2enconf -m -q $conf\ndone\na2ensite -q 000-default\n";
     let mut apache = deb("apache2", "1").script("postinst", script).file("usr/share/apache2/default-site/index.html", b"It works");
     for (name, content) in [
@@ -158,13 +215,14 @@ fn apache_reads_what_scripts_switch_on() {
     let module = deb("libapache2-mod-php8.4", "1")
         .script(
             "postinst",
-            "#!/bin/sh\nphp_enable() {\n  if apache2_switch_mpm prefork; then return 0; fi\n}\nfor conf in php8.4 ; do\n  apache2_invoke enmod $conf || exit 1\ndone\n",
+            "#!/bin/sh\nphp_enable() {\n  if apache2_switch_mpm prefork; then return 0; fi\n  return 1\n}\n\
+             if php_enable; then\n  for conf in php8.4 ; do\n    apache2_invoke enmod $conf || exit 1\n  done\nfi\n",
         )
         .file("etc/apache2/mods-available/php8.4.load", b"# Depends: mpm_prefork\nLoadModule php_module x.so\n");
-    let asking = |name: &str| {
-        deb(name, "1")
-            .script("postinst", &format!("#!/bin/sh\nfor conf in {name}; do apache2_invoke enconf $conf; done\n"))
-            .file(&format!("etc/apache2/conf-available/{name}.conf"), b"")
+    let asking = |name: &str, code: u8| {
+        let script =
+            format!("#!/bin/sh\non() {{ return {code}; }}\nif on; then\nfor conf in {name}; do apache2_invoke enconf $conf; done\nfi\n");
+        deb(name, "1").script("postinst", &script).file(&format!("etc/apache2/conf-available/{name}.conf"), b"")
     };
     let enabled = |packages: &[Deb]| {
         let files = built(packages, "");
@@ -189,7 +247,7 @@ fn apache_reads_what_scripts_switch_on() {
     assert_eq!(text(&files, "var/www/html/index.html"), "It works");
     assert_eq!(text(&files, "var/log/apache2/error.log"), "->/dev/stderr");
     assert!(text(&files, "etc/passwd").contains("www-data:x:33:33:"));
-    let (_, links) = enabled(&[apache, module, asking("php8.4-fpm"), asking("php8.4-cgi"), asking("other")]);
+    let (_, links) = enabled(&[apache, module, asking("php8.4-fpm", 1), asking("php8.4-cgi", 1), asking("other", 0)]);
     let names: Vec<&str> = links.iter().filter_map(|link| link.strip_prefix("mods-enabled/")).collect();
     assert_eq!(
         names,

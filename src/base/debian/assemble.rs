@@ -6,7 +6,7 @@ use super::layers::{Group, group};
 use super::make::{self, MakeFault};
 use super::needs::{Need, OptionalLibrary, needs};
 use super::request::{AssemblyRequest, Extent};
-use super::scripts::{Commands, ScriptStep, WrittenFolder};
+use super::scripts::{Commands, Followed, ScriptStep, WrittenFolder};
 use super::status::status_stanza;
 use crate::base::{WrittenLayer, embedded};
 use crate::debian::{DebEntry, DebFacts, DebKind};
@@ -83,14 +83,14 @@ pub fn assemble(request: &AssemblyRequest<'_>) -> Result<Assembled, AssemblyFaul
     let commands = Commands::new().map_err(AssemblyFault::Rule)?;
     let is_file = |file: &ImageFile| matches!(file.entry.kind, EntryKind::File(Content::Packed(_)));
     let package_files = assembly.files.iter().filter(|(_, file)| is_file(file)).map(|(path, _)| path.clone()).collect();
-    let steps = assembly.read_scripts(&filters, &commands);
+    let Followed { steps, commands } = assembly.read_scripts(&filters, &commands);
     assembly.fill_needs(&needs)?;
-    let done = assembly.follow_scripts(steps, &needs);
+    let mut done = assembly.follow_scripts(steps, &needs);
     assembly.accounts(&needs, &done.accounts);
     assembly.folders();
     for need in &needs {
         for make in &need.make {
-            make::make(*make, request, &mut assembly.files)?;
+            done.add(make::make(*make, request, &commands, &mut assembly.files)?);
         }
     }
     for path in &done.empty {

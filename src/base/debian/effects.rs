@@ -5,7 +5,9 @@ use super::files::{ImageFiles, file, symlink};
 use super::filter::{Filters, globs, path_text};
 use super::needs::{Need, fits};
 use super::request::AssemblyRequest;
-use super::scripts::{AccountCall, Action, Commands, ScriptEffect, ScriptStep, Scripts, Step, WrittenFolder, of_sysusers, read};
+use super::scripts::{
+    AccountCall, Action, Commands, Followed, ScriptEffect, ScriptStep, Scripts, Step, TRIGGERS, WrittenFolder, of_sysusers, read,
+};
 use crate::rootfs::{Entry, EntryKind, ImagePath, Owner};
 
 /// Where packages have the files that `systemd-sysusers` reads.
@@ -36,7 +38,7 @@ fn harmless(why: &str) -> ScriptEffect {
 
 impl Assembly<'_> {
     /// Returns what the scripts of all packages would do.
-    pub(super) fn read_scripts(&self, filters: &Filters, commands: &Commands) -> Vec<Step> {
+    pub(super) fn read_scripts(&self, filters: &Filters, commands: &Commands) -> Followed {
         let mut shipped: BTreeMap<&ImagePath, &EntryKind> = self.dropped.iter().map(|((_, path), entry)| (path, &entry.kind)).collect();
         shipped.extend(self.files.iter().map(|(path, file)| (path, &file.entry.kind)));
         let packages = self.request.packages.iter().map(|package| (package.name, package.facts));
@@ -191,6 +193,15 @@ impl Assembly<'_> {
 }
 
 impl Done {
+    /// Adds steps that miss something.
+    pub(super) fn add(&mut self, missing: Vec<Step>) {
+        let effect = |step: &Step| match &step.action {
+            Action::Missing { file, needed } => Some(ScriptEffect::Missing { file: file.clone(), needed: needed.clone() }),
+            _ => None,
+        };
+        self.steps.extend(missing.into_iter().filter_map(|step| effect(&step).map(|effect| (step, effect))));
+    }
+
     /// Tells what became of every command, once all files are made.
     pub(super) fn told(&self, request: &AssemblyRequest<'_>, files: &ImageFiles) -> Result<Vec<ScriptStep>, AssemblyFault> {
         let mut told = Vec::new();
@@ -209,7 +220,7 @@ impl Done {
 }
 
 fn order(step: &ScriptStep) -> (usize, usize) {
-    (["preinst", "postinst", "tmpfiles.d"].iter().position(|script| *script == step.script).unwrap_or_default(), step.line)
+    (["preinst", "postinst", TRIGGERS, "tmpfiles.d"].iter().position(|script| *script == step.script).unwrap_or_default(), step.line)
 }
 
 /// Says whether a file is there that a command makes of others, or nothing that it is made of.

@@ -8,6 +8,7 @@ use super::key_store::{java_alias, java_key_store};
 use super::libraries::{LibraryFile, SharedObject, libraries, library_directories};
 use super::needs::Make;
 use super::request::AssemblyRequest;
+use super::scripts::{ScriptCommand, Step};
 use crate::base::embedded::CERTIFICATES;
 use crate::rootfs::{Content, EntryKind, ImagePath};
 
@@ -55,9 +56,19 @@ impl MakeFault {
     }
 }
 
-/// Makes one thing of the image's files, and puts it among them.
-pub(super) fn make(what: Make, request: &AssemblyRequest<'_>, image_files: &mut ImageFiles) -> Result<(), MakeFault> {
-    let sources = Sources::new(request, image_files);
+/// Makes one thing of the image's files, and puts it among them. Returns what it lacks.
+pub(super) fn make(
+    what: Make,
+    request: &AssemblyRequest<'_>,
+    commands: &[ScriptCommand],
+    image_files: &mut ImageFiles,
+) -> Result<Vec<Step>, MakeFault> {
+    let sources = Sources { request, commands, files: image_files };
+    let missing = match what {
+        Make::PixbufLoaders => generate::unknown_loaders(&sources),
+        Make::GraphvizPlugins => generate::unknown_plugins(&sources),
+        _ => Vec::new(),
+    };
     let made = match what {
         Make::CaBundle => vec![(CERTIFICATES.trim_start_matches('/').to_owned(), file(&bundle(request)?))],
         Make::JavaKeyStore => vec![(KEY_STORE.to_owned(), file(&key_store(request)?))],
@@ -75,7 +86,7 @@ pub(super) fn make(what: Make, request: &AssemblyRequest<'_>, image_files: &mut 
     for (path, entry) in made {
         put(image_files, &path, entry, None);
     }
-    Ok(())
+    Ok(missing)
 }
 
 /// Returns the packages' certificates by their paths below `/usr/share/ca-certificates`.

@@ -1,12 +1,8 @@
 use std::collections::BTreeSet;
 
-use super::commands::commands;
 use super::sources::{Generated, Sources};
 use crate::base::debian::files::symlink;
-use crate::base::debian::needs::fits;
 
-/// Packages whose script asks first whether something is switched on, and answers no.
-const SWITCHED_OFF: &[&str] = &["php*-cgi", "php*-fpm"];
 /// How deep modules may depend on each other.
 const DEPTH: usize = 8;
 
@@ -22,18 +18,10 @@ struct Enabled<'a> {
 /// `apache2_invoke` and `apache2_switch_mpm` of Debian's `apache2-maintscript-helper`. Apache's own script comes first, as in an installation.
 pub(in crate::base::debian) fn enabled_links(sources: &Sources<'_>) -> Vec<Generated> {
     let mut enabled = Enabled { sources, modules: BTreeSet::new(), configurations: BTreeSet::new(), sites: BTreeSet::new() };
-    let mut scripts: Vec<_> = sources.postinsts().collect();
-    scripts.retain(|(package, _)| !SWITCHED_OFF.iter().any(|pattern| fits(pattern, package)));
-    scripts.sort_by_key(|(package, _)| (*package != "apache2", *package));
-    for (_, script) in scripts {
-        let commands = commands(&script);
-        // Scripts ask whether the processing model fits before they switch a module on.
-        for mpm in commands.iter().filter(|words| words[0] == "apache2_switch_mpm").filter_map(|words| words.get(1)) {
-            enabled.switch_mpm(mpm);
-        }
-        for words in commands {
-            enabled.command(&words);
-        }
+    let mut commands: Vec<_> = sources.commands().collect();
+    commands.sort_by_key(|(package, _)| (*package != "apache2", *package));
+    for (_, words) in commands {
+        enabled.command(words);
     }
     enabled.links()
 }
@@ -42,10 +30,11 @@ impl Enabled<'_> {
     fn command(&mut self, words: &[String]) {
         let (tool, rest) = match (words[0].as_str(), words.get(1)) {
             ("a2enmod" | "a2enconf" | "a2ensite", _) => (words[0].trim_start_matches("a2"), &words[1..]),
+            ("apache2_switch_mpm", Some(mpm)) => return self.switch_mpm(mpm.trim_start_matches("mpm_")),
             ("apache2_invoke", Some(tool)) => (tool.as_str(), &words[2..]),
             _ => return,
         };
-        for name in rest.iter().filter(|word| !word.starts_with('-') && !word.contains(['$', '/'])) {
+        for name in rest.iter().filter(|word| !word.starts_with('-') && !word.contains('/')) {
             match tool {
                 "enmod" => self.enable_module(name, DEPTH),
                 "enconf" if self.has("conf", name, "conf") => drop(self.configurations.insert(name.clone())),

@@ -1,5 +1,6 @@
-use super::sources::{Generated, Sources};
+use super::sources::{Generated, Sources, Unlisted};
 use crate::base::debian::files::file;
+use crate::base::debian::scripts::Step;
 
 /// What `dot -c` writes of each plug-in of Debian's graphviz: a block begins with the library's name and ends with `}` in the first column.
 const PLUGINS: &str = include_str!("graphviz_plugins.txt");
@@ -20,9 +21,36 @@ pub(in crate::base::debian) fn plugin_list(sources: &Sources<'_>) -> Vec<Generat
         let names = sources.names_in(folder);
         let blocks: String =
             blocks().into_iter().filter(|(name, _)| names.iter().any(|found| found == name)).map(|(_, block)| block).collect();
-        (format!("{folder}/config6a"), file(format!("{HEAD}{blocks}").as_bytes()))
+        (list_in(folder), file(format!("{HEAD}{blocks}").as_bytes()))
     };
     sources.library_folders("graphviz").iter().map(list).collect()
+}
+
+/// Returns what the lists lack: plug-ins whose formats and layouts are not in the table.
+pub(in crate::base::debian) fn unknown_plugins(sources: &Sources<'_>) -> Vec<Step> {
+    let blocks = blocks();
+    let mut unlisted = Vec::new();
+    for folder in sources.library_folders("graphviz") {
+        for name in sources.names_in(&folder).into_iter().filter(|name| is_plugin(name)) {
+            if !blocks.iter().any(|(known, _)| *known == name) {
+                let needed = format!(
+                    "an entry for `/{folder}/{}`, whose formats and layouts are not known here: graphviz does not use it",
+                    name.escape_debug()
+                );
+                unlisted.push(Unlisted { package: "libgvc6", command: "dot -c", list: list_in(&folder), needed });
+            }
+        }
+    }
+    sources.steps(unlisted)
+}
+
+fn list_in(folder: &str) -> String {
+    format!("{folder}/config6a")
+}
+
+/// Says whether `dot -c` loads a file: one that is named by the interface's version alone.
+fn is_plugin(name: &str) -> bool {
+    name.strip_prefix("libgvplugin_").and_then(|name| name.strip_suffix(".so.6")).is_some_and(|name| !name.is_empty())
 }
 
 /// Returns the libraries' names and their blocks, in the table's order, which is that of `dot -c`.

@@ -4,7 +4,6 @@
 //! hash table. Everything read from a package is bounded. A file that the tool would refuse is an error with its path.
 
 mod apache;
-mod commands;
 mod glib_schemas;
 mod graphviz;
 mod mime_cache;
@@ -22,10 +21,10 @@ pub use xml::XmlFault;
 
 pub(super) use apache::enabled_links;
 pub(super) use glib_schemas::schema_cache;
-pub(super) use graphviz::plugin_list;
+pub(super) use graphviz::{plugin_list, unknown_plugins};
 pub(super) use mime_cache::mime_database;
 pub(super) use odbc::drivers;
 pub(super) use php::modules;
-pub(super) use pixbuf::loader_list;
+pub(super) use pixbuf::{loader_list, unknown_loaders};
 pub(super) use sources::Sources;
 pub(super) use xml_catalog::{sgml_catalogs, xml_catalogs};

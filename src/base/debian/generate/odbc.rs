@@ -1,6 +1,5 @@
 use std::fmt::Write as _;
 
-use super::commands::commands;
 use super::sources::{Generated, Sources};
 use crate::base::debian::files::file;
 
@@ -10,14 +9,12 @@ const DRIVERS: &str = "etc/odbcinst.ini";
 /// Returns the list of ODBC drivers: the templates that packages' scripts hand to `odbcinst -i -d -f FILE`, in the order of the packages.
 pub(in crate::base::debian) fn drivers(sources: &Sources<'_>) -> Vec<Generated> {
     let mut text = String::new();
-    for (_, script) in sources.postinsts() {
-        for words in commands(&script).iter().filter(|words| words[0] == "odbcinst") {
-            let has = |option: &str| words.iter().any(|word| word == option);
-            let template = words.iter().position(|word| word == "-f").and_then(|at| words.get(at + 1));
-            let template = template.and_then(|path| sources.content(path.trim_start_matches('/')));
-            if let Some(template) = template.filter(|_| has("-i") && has("-d")) {
-                text.push_str(&installed(&String::from_utf8_lossy(template)));
-            }
+    for (_, words) in sources.commands().filter(|(_, words)| words[0] == "odbcinst") {
+        let has = |option: &str| words.iter().any(|word| word == option);
+        let template = words.iter().position(|word| word == "-f").and_then(|at| words.get(at + 1));
+        let template = template.and_then(|path| sources.content(path.trim_start_matches('/')));
+        if let Some(template) = template.filter(|_| has("-i") && has("-d")) {
+            text.push_str(&installed(&String::from_utf8_lossy(template)));
         }
     }
     vec![(DRIVERS.to_owned(), file(text.as_bytes()))]

@@ -1,11 +1,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::sources::{Generated, Sources};
+use super::sources::{Generated, Sources, Unlisted};
 use crate::base::debian::files::file;
+use crate::base::debian::scripts::Step;
 
 /// What `gdk-pixbuf-query-loaders` prints of each loader of Debian, by its file's name: a block ends with an empty line.
 const LOADERS: &str = include_str!("pixbuf_loaders.txt");
+/// The package that makes the list.
+const PACKAGE: &str = "libgdk-pixbuf-2.0-0";
 /// The folder of loaders inside of an architecture's folder of libraries, and where they were before architectures had one.
 const FOLDER: &str = "gdk-pixbuf-2.0/2.10.0";
 
@@ -14,18 +17,49 @@ pub(in crate::base::debian) fn loader_list(sources: &Sources<'_>) -> Vec<Generat
     let blocks = blocks();
     let folders = sources.library_folders(FOLDER);
     let list = |folder: &String| {
-        let mut text = head(sources.upstream_version("libgdk-pixbuf-2.0-0"));
-        for folder in [format!("usr/lib/{FOLDER}/loaders"), format!("{folder}/loaders")] {
-            for name in sources.names_in(&folder) {
-                if let Some(block) = blocks.get(name.as_str()) {
-                    // A `String` takes all that is written to it.
-                    let _ = write!(text, "\"/{folder}/{name}\"\n{block}\n\n");
-                }
+        let mut text = head(sources.upstream_version(PACKAGE));
+        for (folder, name) in loaders(sources, folder) {
+            if let Some(block) = blocks.get(name.as_str()) {
+                // A `String` takes all that is written to it.
+                let _ = write!(text, "\"/{folder}/{name}\"\n{block}\n\n");
             }
         }
-        (format!("{folder}/loaders.cache"), file(format!("{text}\n").as_bytes()))
+        (list_in(folder), file(format!("{text}\n").as_bytes()))
     };
     folders.iter().map(list).collect()
+}
+
+/// Returns what the lists lack: loaders whose formats are not in the table.
+pub(in crate::base::debian) fn unknown_loaders(sources: &Sources<'_>) -> Vec<Step> {
+    let blocks = blocks();
+    let mut unlisted = Vec::new();
+    for folder in sources.library_folders(FOLDER) {
+        for (inside, name) in loaders(sources, &folder) {
+            if !blocks.contains_key(name.as_str()) {
+                let needed = format!(
+                    "an entry for `/{inside}/{}`, whose formats of pictures are not known here: gdk-pixbuf does not open them",
+                    name.escape_debug()
+                );
+                let (package, command) = (PACKAGE, "gdk-pixbuf-query-loaders --update-cache");
+                unlisted.push(Unlisted { package, command, list: list_in(&folder), needed });
+            }
+        }
+    }
+    sources.steps(unlisted)
+}
+
+/// Returns the loaders of an architecture: each with its folder.
+fn loaders(sources: &Sources<'_>, folder: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for folder in [format!("usr/lib/{FOLDER}/loaders"), format!("{folder}/loaders")] {
+        let names = sources.names_in(&folder).into_iter().filter(|name| name.ends_with(".so"));
+        found.extend(names.map(|name| (folder.clone(), name)));
+    }
+    found
+}
+
+fn list_in(folder: &str) -> String {
+    format!("{folder}/loaders.cache")
 }
 
 fn head(version: &str) -> String {

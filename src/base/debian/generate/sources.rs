@@ -1,6 +1,7 @@
 use crate::base::debian::files::ImageFiles;
 use crate::base::debian::filter::path_text;
 use crate::base::debian::request::AssemblyRequest;
+use crate::base::debian::scripts::{Action, ScriptCommand, Step, TRIGGERS};
 use crate::rootfs::{Entry, ImagePath};
 
 /// A file, folder or link that is generated: its path without a slash in front.
@@ -18,15 +19,13 @@ pub struct SourceFault {
 
 /// What generators read: the packages, and the image's files so far.
 pub(in crate::base::debian) struct Sources<'a> {
-    pub(super) request: &'a AssemblyRequest<'a>,
-    pub(super) files: &'a ImageFiles,
+    pub(in crate::base::debian) request: &'a AssemblyRequest<'a>,
+    /// The commands that scripts would start, in the order of the packages.
+    pub(in crate::base::debian) commands: &'a [ScriptCommand],
+    pub(in crate::base::debian) files: &'a ImageFiles,
 }
 
 impl<'a> Sources<'a> {
-    pub(in crate::base::debian) fn new(request: &'a AssemblyRequest<'a>, files: &'a ImageFiles) -> Self {
-        Self { request, files }
-    }
-
     /// Says whether the image has something at a path, which is written without a slash in front.
     pub(super) fn has(&self, path: &str) -> bool {
         ImagePath::new(path.as_bytes()).is_ok_and(|path| self.files.contains_key(&path))
@@ -73,14 +72,33 @@ impl<'a> Sources<'a> {
         line.unwrap_or_default().trim().split(['+', '-', '~']).next().unwrap_or_default()
     }
 
-    /// Returns the scripts that run when packages are installed: each with its package's name.
-    pub(super) fn postinsts(&self) -> impl Iterator<Item = (&'a str, std::borrow::Cow<'a, str>)> {
-        let script = |package: &'a crate::base::debian::AssemblyPackage<'a>| {
-            let script = package.facts.scripts.get("postinst")?;
-            Some((package.name, String::from_utf8_lossy(&script.0)))
+    /// Returns what lists lack, as steps of the packages that make them: each has a trigger for the folder.
+    pub(super) fn steps(&self, unlisted: Vec<Unlisted>) -> Vec<Step> {
+        let step = |Unlisted { package, command, list, needed }: Unlisted| {
+            let number = self.request.packages.iter().position(|found| found.name == package)?;
+            let action = Action::Missing { file: Some(format!("/{list}")), needed };
+            Some(Step { package: number, script: TRIGGERS, line: 1, command: command.to_owned(), action })
         };
-        self.request.packages.iter().filter_map(script)
+        unlisted.into_iter().filter_map(step).collect()
     }
+
+    /// Returns the commands that scripts would start: each with its package's name.
+    pub(super) fn commands(&self) -> impl Iterator<Item = (&'a str, &'a [String])> {
+        let packages = &self.request.packages;
+        self.commands.iter().map(|command| (packages[command.package].name, &*command.words))
+    }
+}
+
+/// What a generated list lacks, since this program does not know what a file would add to it.
+pub(super) struct Unlisted {
+    /// The package that has the trigger.
+    pub(super) package: &'static str,
+    /// The command that makes the list.
+    pub(super) command: &'static str,
+    /// The list, without a slash in front.
+    pub(super) list: String,
+    /// What needs the missing part, as a fragment.
+    pub(super) needed: String,
 }
 
 /// Says whether generators read a file of a package, so that its content must be kept when the package is read.

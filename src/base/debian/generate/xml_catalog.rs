@@ -1,6 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::commands::commands;
 use super::sources::{Generated, Sources};
 use crate::base::debian::files::{file, symlink};
 
@@ -29,10 +28,9 @@ struct Addition {
     local: Option<String>,
 }
 
-/// Returns the XML catalogs below `/etc/xml`: what scripts add with `update-xmlcatalog`, whose arguments are literal.
+/// Returns the XML catalogs below `/etc/xml`: what scripts add with `update-xmlcatalog`.
 pub(in crate::base::debian) fn xml_catalogs(sources: &Sources<'_>) -> Vec<Generated> {
-    let scripts: Vec<_> = sources.postinsts().collect();
-    let additions: Vec<Addition> = scripts.iter().flat_map(|(_, script)| commands(script)).filter_map(|words| addition(&words)).collect();
+    let additions: Vec<Addition> = sources.commands().filter_map(|(_, words)| addition(words)).collect();
     let mut catalogs: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (addition, local) in additions.iter().filter_map(|addition| Some((addition, addition.local.as_deref()?))) {
         if sources.has(local.trim_start_matches('/')) {
@@ -53,12 +51,12 @@ pub(in crate::base::debian) fn xml_catalogs(sources: &Sources<'_>) -> Vec<Genera
 
 /// Reads a command that adds to a package's catalog or to the root catalog.
 fn addition(words: &[String]) -> Option<Addition> {
-    if words[0].rsplit('/').next() != Some("update-xmlcatalog") || !words.iter().any(|word| word == "--add") {
+    if words[0] != "update-xmlcatalog" || !words.iter().any(|word| word == "--add") {
         return None;
     }
-    // What is not literal is not known here, and what would end the attribute is no identifier.
-    let is_literal = |word: &&String| !word.contains(['$', '"', '<', '>', '\n']);
-    let value = |option: &str| words.get(words.iter().position(|word| word == option)? + 1).filter(is_literal).cloned();
+    // What would end the attribute is no identifier.
+    let is_plain = |word: &&String| !word.contains(['"', '<', '>', '\n']);
+    let value = |option: &str| words.get(words.iter().position(|word| word == option)? + 1).filter(is_plain).cloned();
     let local = value("--local");
     if local.is_none() && !words.iter().any(|word| word == "--root") {
         return None;
@@ -101,15 +99,30 @@ pub(in crate::base::debian) fn sgml_catalogs(sources: &Sources<'_>) -> Vec<Gener
 mod tests {
     use super::*;
 
-    fn read(line: &str) -> Option<Addition> {
-        addition(&commands(line)[0])
+    fn read(words: &[&str]) -> Option<Addition> {
+        addition(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+    }
+
+    /// Reads `update-xmlcatalog` with words that have no spaces.
+    fn words_of(words: &str) -> Option<Addition> {
+        read(&words.split(' ').collect::<Vec<_>>())
     }
 
     #[test]
-    fn additions_are_read_from_literal_commands() {
-        let local = read(
-            "update-xmlcatalog --sort --add --type public --id \"-//A//DTD B//EN\" --package docbook-xml --local /usr/share/xml/a/catalog.xml",
-        );
+    fn additions_are_read_from_commands() {
+        let local = read(&[
+            "update-xmlcatalog",
+            "--sort",
+            "--add",
+            "--type",
+            "public",
+            "--id",
+            "-//A//DTD B//EN",
+            "--package",
+            "docbook-xml",
+            "--local",
+            "/usr/share/xml/a/catalog.xml",
+        ]);
         let local = local.unwrap();
         assert_eq!(
             (local.package.as_str(), local.kind.as_str(), local.local.as_deref()),
@@ -119,18 +132,18 @@ mod tests {
             delegate(&local, "/usr/share/xml/a/catalog.xml"),
             "<delegatePublic publicIdStartString=\"-//A//DTD B//EN\" catalog=\"file:///usr/share/xml/a/catalog.xml\"/>\n"
         );
-        let root = read("/usr/sbin/update-xmlcatalog --add --type uri --id http://a/ --package p --root").unwrap();
+        let root = words_of("update-xmlcatalog --add --type uri --id http://a/ --package p --root").unwrap();
         assert_eq!(delegate(&root, "/etc/xml/p.xml"), "<delegateURI uriStartString=\"http://a/\" catalog=\"file:///etc/xml/p.xml\"/>\n");
         for other in [
             "update-xmlcatalog --del --type uri --id http://a/ --package p --root",
             "update-xmlcatalog --add --type uri --id http://a/ --package p",
-            "update-xmlcatalog --add --type uri --id $ID --package p --root",
             "update-xmlcatalog --add --type file --id a --package p --root",
             "update-xmlcatalog --add --type uri --id a --package ../p --root",
-            "update-xmlcatalog --add --type uri --id 'a\"/><x' --package p --root",
+            "update-xmlcatalog --add --type uri --id a\"/><x --package p --root",
+            "update-xmlcatalog --add --type uri --package p --root --id",
             "other --add --type uri --id a --package p --root",
         ] {
-            assert_eq!(read(other), None, "{other}");
+            assert_eq!(words_of(other), None, "{other}");
         }
     }
 

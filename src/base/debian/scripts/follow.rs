@@ -24,6 +24,16 @@ pub(super) struct Call {
     pub(super) asked: bool,
 }
 
+impl Call {
+    /// Returns the command's name without its folder and its arguments, where all of them are known.
+    pub(super) fn known_words(&self) -> Option<Vec<String>> {
+        let (name, arguments) = self.words.split_first()?;
+        let name = name.text.rsplit('/').next().unwrap_or_default().to_owned();
+        let arguments = arguments.iter().map(|word| word.text.clone());
+        self.words.iter().all(|word| word.known).then(|| [name].into_iter().chain(arguments).collect())
+    }
+}
+
 /// A file that output goes to.
 #[derive(Debug, Clone)]
 pub(super) struct Write {

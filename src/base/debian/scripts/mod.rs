@@ -27,6 +27,6 @@ mod words;
 
 pub(super) use accounts::{GROUPS, USERS, of_sysusers};
 pub(super) use commands::Commands;
-pub(super) use read::{Scripts, read};
-pub(super) use step::{AccountCall, Action, Step};
+pub(super) use read::{Followed, ScriptCommand, Scripts, read};
+pub(super) use step::{AccountCall, Action, Step, TRIGGERS};
 pub use step::{ScriptEffect, ScriptStep, WrittenFolder};

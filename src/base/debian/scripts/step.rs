@@ -2,6 +2,9 @@ use serde::Serialize;
 
 use crate::rootfs::ImagePath;
 
+/// The control file with the folders for which a package's script runs again when another package has files there (deb-triggers(5)).
+pub(in crate::base::debian) const TRIGGERS: &str = "triggers";
+
 /// What becomes of a command of a maintainer script, which is not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "effect")]

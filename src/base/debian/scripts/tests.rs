@@ -1,12 +1,17 @@
 use std::collections::BTreeMap;
 
-use super::{Action, Commands, Scripts, read};
+use super::{Action, Commands, Followed, Scripts, read};
 use crate::base::debian::filter::Filters;
 use crate::debian::DebFacts;
 use crate::rootfs::{EntryKind, ImagePath, ImageText};
 
-/// Reads a script of a package with these files (folders end in a slash), and returns its commands with what they would do.
+/// Reads a script of a package with these files, and returns its commands with what they would do.
 fn steps_of(name: &str, script: &str, text: &str, files: &[&str]) -> Vec<(String, Action)> {
+    followed(name, script, text, files).steps.into_iter().map(|step| (step.command, step.action)).collect()
+}
+
+/// Follows a script of a package with these files (folders end in a slash).
+fn followed(name: &str, script: &str, text: &str, files: &[&str]) -> Followed {
     let kind = |path: &str| if path.ends_with('/') { EntryKind::Directory } else { EntryKind::HardLink(ImagePath::root()) };
     let entries: Vec<(ImagePath, EntryKind)> =
         files.iter().map(|path| (ImagePath::absolute(path.trim_end_matches('/')).unwrap(), kind(path))).collect();
@@ -16,7 +21,7 @@ fn steps_of(name: &str, script: &str, text: &str, files: &[&str]) -> Vec<(String
     let (commands, filters) = (Commands::new().unwrap(), Filters::new(false).unwrap());
     let shipped = entries.iter().map(|(path, kind)| (path, kind)).collect();
     let scripts = Scripts { shipped, commands: &commands, filters: &filters, architecture: "arm64" };
-    read(std::iter::once((name, &facts)), scripts).into_iter().map(|step| (step.command, step.action)).collect()
+    read(std::iter::once((name, &facts)), scripts)
 }
 
 /// Returns the commands of a `postinst` behind its first line.
@@ -28,6 +33,12 @@ fn commands_of(text: &str) -> Vec<String> {
         }
     }
     commands
+}
+
+/// Returns the commands of a `postinst` that generators get, the words of each joined by `|`.
+fn known_commands(text: &str) -> Vec<String> {
+    let followed = followed("app", "postinst", &format!("#!/bin/sh\n{text}"), &[]);
+    followed.commands.iter().map(|command| command.words.join("|")).collect()
 }
 
 fn missing(text: &str, files: &[&str]) -> Vec<String> {
@@ -83,6 +94,28 @@ fn fragments_of_a_script_are_never_taken_for_commands() {
     assert_eq!((told.len(), told[4]), (5, "sort -u"));
     let Action::Text { text, .. } = &steps[2].1 else { panic!("{:?}", steps[2]) };
     assert_eq!(text, "web.xml\n  -d configure\n\\\n");
+}
+
+#[test]
+fn generators_get_the_commands_that_run_with_their_words() {
+    for (text, expected) in [
+        ("a b  c\n", &["a|b|c"][..]),
+        ("a \\\n  b; c && d | e\n", &["a|b", "c", "d", "e"]),
+        ("/usr/sbin/a --id \"-//X//DTD Y//EN\" 'b c' d\"e\"f\\ g\n", &["a|--id|-//X//DTD Y//EN|b c|def g"]),
+        ("for m in a b \\\n  c ; do\n  enable -q $m\ndone\nd\n", &["enable|-q|a", "enable|-q|b", "enable|-q|c", "d"]),
+        ("for m in a; do for n in x y; do f $m-${n}.so; done; done", &["f|a-x.so", "f|a-y.so"]),
+        // A function runs where it is called, and a condition that is not known takes nothing away.
+        (
+            "on() { enable \"$1\"; }\nasks && on a\nif off; then on b; fi\noff() { return 1; }\nif off; then on c; fi",
+            &["asks", "enable|a", "off", "enable|b"],
+        ),
+        // Of a command with a word that is not known nothing is told.
+        ("for m in $(asks); do enable $m; done\nenable $(asks) b; enable c", &["asks", "asks", "enable|c"]),
+        ("[ \"$1\" = triggered ] && a\nb", &["b"]),
+        ("", &[]),
+    ] {
+        assert_eq!(known_commands(text), expected, "{text}");
+    }
 }
 
 #[test]
