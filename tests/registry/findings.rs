@@ -147,9 +147,7 @@ fn how_to_run_it_read_only_is_said() {
 
 /// A sandbox with a Python interpreter of this version in `usr`, which the recipe packs with `app`.
 fn python(version: &str, loader: &str) -> Sandbox {
-    let recipe = format!(
-        "[image]\nname = \"registry.example.no/shop/api\"\n[base]\nstatic = true\n[[files]]\nfrom = \"usr\"\nto = \"/usr\"\n[[files]]\nfrom = \"lib\"\nto = \"/app\"\n[process]\nentrypoint = [\"/usr/bin/python3\", \"/srv/main.py\"]\nenv = {{ PYTHONPATH = \"/app/site\" }}\n"
-    );
+    let recipe = "[image]\nname = \"registry.example.no/shop/api\"\n[base]\nstatic = true\n[[files]]\nfrom = \"usr\"\nto = \"/usr\"\n[[files]]\nfrom = \"lib\"\nto = \"/app\"\n[process]\nentrypoint = [\"/usr/bin/python3\", \"/srv/main.py\"]\nenv = { PYTHONPATH = \"/app/site\" }\n".to_owned();
     let sandbox = Sandbox::of(&recipe);
     std::fs::create_dir_all(sandbox.path("usr/bin")).unwrap();
     std::fs::copy(sandbox.path("app"), sandbox.path(&format!("usr/bin/python{version}"))).unwrap();
@@ -173,7 +171,7 @@ fn python_modules_for_another_interpreter_are_told() {
     sandbox.write("lib/other/_good.abi3.so", b"");
     sandbox.write("lib/other/_musl.cpython-313-x86_64-linux-musl.so", b"");
     let wheel = |name: &str, tag: &str| {
-        sandbox.write(&format!("lib/site/{name}.dist-info/WHEEL"), format!("Wheel-Version: 1.0\nTag: {tag}\n").as_bytes())
+        sandbox.write(&format!("lib/site/{name}.dist-info/WHEEL"), format!("Wheel-Version: 1.0\nTag: {tag}\n").as_bytes());
     };
     wheel("pure-1", "py3-none-any");
     wheel("right-1", "cp313-cp313-manylinux_2_17_x86_64\nTag: cp313-cp313-manylinux2014_x86_64");
