@@ -73,6 +73,8 @@ pub(super) struct Follower<'a> {
     pub(super) asked: bool,
     /// The lines that `read` has not read yet, where they are known.
     input: Option<VecDeque<String>>,
+    /// What the function returned already where a condition was met that is not known.
+    returned: Option<Truth>,
     followed: usize,
     depth: usize,
 }
@@ -101,6 +103,7 @@ pub(super) fn follow<'a>(script: &'a Script, arguments: &[&str], package: &str, 
         certain: true,
         asked: false,
         input: None,
+        returned: None,
         followed: 0,
         depth: 0,
     };
@@ -204,16 +207,28 @@ impl<'a> Follower<'a> {
         self.certain = certain;
         match (first, second) {
             (Err(Stop::Limit), _) | (_, Err(Stop::Limit)) => Err(Stop::Limit),
+            (Err(Stop::Return(one)), Err(Stop::Return(other))) => Err(Stop::Return(one.either(other))),
             (Err(stop), Err(_)) => Err(stop),
-            (Err(_), Ok(_)) => Ok(Truth::Unknown),
-            (Ok(_), Err(_)) => {
+            (Err(stop), Ok(_)) => {
+                self.may_stop(stop);
+                Ok(Truth::Unknown)
+            }
+            (Ok(_), Err(stop)) => {
+                self.may_stop(stop);
                 self.variables = after;
                 Ok(Truth::Unknown)
             }
             (Ok(one), Ok(other)) => {
                 self.join(after);
-                Ok(if one == other { one } else { Truth::Unknown })
+                Ok(one.either(other))
             }
+        }
+    }
+
+    /// Notes that a function may have returned here.
+    fn may_stop(&mut self, stop: Stop) {
+        if let Stop::Return(truth) = stop {
+            self.returned = Some(self.returned.map_or(truth, |before| before.either(truth)));
         }
     }
 
@@ -269,7 +284,10 @@ impl<'a> Follower<'a> {
                 Err(Stop::Break) => break,
                 Err(stop) if is_known => return Err(stop),
                 Err(Stop::Limit) => return Err(Stop::Limit),
-                Err(_) => last = Truth::Unknown,
+                Err(stop) => {
+                    self.may_stop(stop);
+                    last = Truth::Unknown;
+                }
             }
         }
         Ok(last)
@@ -302,7 +320,9 @@ impl<'a> Follower<'a> {
         self.calls.truncate(calls);
         if first != Err(Stop::Limit) {
             let _ = self.list(condition);
-            let _ = self.list(body);
+            if let Err(stop) = self.list(body) {
+                self.may_stop(stop);
+            }
         }
         self.certain = certain;
         if self.followed > COMMANDS { Err(Stop::Limit) } else { Ok(Truth::Yes) }
@@ -367,12 +387,15 @@ impl<'a> Follower<'a> {
         }
         self.depth += 1;
         let arguments = std::mem::replace(&mut self.arguments, words);
+        let outer = self.returned.take();
         let result = self.node(body);
+        let early = std::mem::replace(&mut self.returned, outer);
         self.arguments = arguments;
         self.depth -= 1;
-        match result {
-            Err(Stop::Return(truth)) => Ok(truth),
-            other => other,
+        match (result, early) {
+            (Ok(truth) | Err(Stop::Return(truth)), Some(early)) => Ok(early.either(truth)),
+            (Err(Stop::Return(truth)), None) | (Err(Stop::Exit), Some(truth)) => Ok(truth),
+            (other, _) => other,
         }
     }
 

@@ -49,6 +49,11 @@ impl Truth {
         }
     }
 
+    /// Returns what is known where it is one or the other.
+    pub(super) fn either(self, other: Self) -> Self {
+        if self == other { self } else { Self::Unknown }
+    }
+
     pub(super) fn or(self, other: Self) -> Self {
         self.not().and(other.not()).not()
     }

@@ -109,6 +109,9 @@ fn generators_get_the_commands_that_run_with_their_words() {
             "on() { enable \"$1\"; }\nasks && on a\nif off; then on b; fi\noff() { return 1; }\nif off; then on c; fi",
             &["asks", "enable|a", "off", "enable|b"],
         ),
+        // A function may have returned before its last command.
+        ("on() { if asks; then return 0; fi; return 1; }\nif on; then enable a; fi", &["asks", "enable|a"]),
+        ("on() { asks && return 0; exit 1; }\non\nenable a", &["asks", "enable|a"]),
         // Of a command with a word that is not known nothing is told.
         ("for m in $(asks); do enable $m; done\nenable $(asks) b; enable c", &["asks", "asks", "enable|c"]),
         ("[ \"$1\" = triggered ] && a\nb", &["b"]),
