@@ -272,3 +272,15 @@ fn odbc_lists_the_drivers_of_packages() {
     assert_eq!(text(&files, "etc/odbcinst.ini"), "[A]\nDriver=a.so\nUsageCount=1\n\n[B]\nDriver=b.so\nUsageCount=1\n\n");
     assert_eq!(text(&built(&packages[..1], ""), "etc/odbcinst.ini"), "");
 }
+
+#[test]
+fn ghostscript_knows_the_fonts_of_packages() {
+    let packages = [
+        deb("ghostscript", "10").script("postinst", "#!/bin/sh\nupdate-gsfontmap\n"),
+        deb("poppler-data", "0.4")
+            .file("etc/ghostscript/cidfmap.d/90b.conf", b"/B ;\n")
+            .file("etc/ghostscript/cidfmap.d/10a.conf", b"/A ;\n"),
+    ];
+    assert_eq!(text(&built(&packages, ""), "var/lib/ghostscript/fonts/cidfmap"), "/A ;\n/B ;\n");
+    assert_eq!(text(&built(&packages[..1], ""), "var/lib/ghostscript/fonts/cidfmap"), "");
+}

@@ -6,6 +6,7 @@ const NEEDS: &[(&str, &str)] = &[
     ("base-files", include_str!("needs/base-files.toml")),
     ("ca-certificates", include_str!("needs/ca-certificates.toml")),
     ("gdk-pixbuf", include_str!("needs/gdk-pixbuf.toml")),
+    ("ghostscript", include_str!("needs/ghostscript.toml")),
     ("glib", include_str!("needs/glib.toml")),
     ("graphviz", include_str!("needs/graphviz.toml")),
     ("java", include_str!("needs/java.toml")),
@@ -100,6 +101,8 @@ pub(super) enum Make {
     ApacheLinks,
     /// The list of ODBC drivers.
     OdbcDrivers,
+    /// The list of CID-keyed fonts of ghostscript.
+    GhostscriptCidFonts,
 }
 
 #[derive(Debug, Deserialize)]

@@ -4,6 +4,7 @@
 //! hash table. Everything read from a package is bounded. A file that the tool would refuse is an error with its path.
 
 mod apache;
+mod ghostscript;
 mod glib_schemas;
 mod graphviz;
 mod mime_cache;
@@ -20,6 +21,7 @@ pub use sources::{SourceFault, is_generator_source};
 pub use xml::XmlFault;
 
 pub(super) use apache::enabled_links;
+pub(super) use ghostscript::cid_fonts;
 pub(super) use glib_schemas::schema_cache;
 pub(super) use graphviz::{plugin_list, unknown_plugins};
 pub(super) use mime_cache::mime_database;

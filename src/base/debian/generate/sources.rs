@@ -110,6 +110,7 @@ pub fn is_generator_source(path: &ImagePath) -> bool {
         "usr/share/mime/packages" => has_end(&[".xml"]),
         "usr/share/glib-2.0/schemas" => has_end(&[".gschema.xml", ".enums.xml", ".gschema.override"]),
         "etc/apache2/mods-available" => has_end(&[".load"]),
+        super::ghostscript::PARTS => has_end(&[".conf"]),
         "usr/share/apache2/default-site" => name == "index.html",
         _ if folder.starts_with("usr/lib/php/") => name.starts_with("php.ini-production"),
         _ if folder.starts_with("usr/share/php") => has_end(&[".ini"]),
