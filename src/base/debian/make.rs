@@ -81,7 +81,7 @@ pub(super) fn make(
         Make::GlibSchemas => generate::schema_cache(&sources)?,
         Make::GraphvizPlugins => generate::plugin_list(&sources),
         Make::ApacheLinks => generate::enabled_links(&sources),
-        Make::GhostscriptCidFonts => generate::cid_fonts(&sources),
+        Make::GhostscriptCidFonts => generate::font_lists(&sources),
         Make::OdbcDrivers => generate::drivers(&sources),
     };
     for (path, entry) in made {

@@ -1,14 +1,15 @@
-use super::sources::{Generated, Sources};
+use super::sources::{CID_FONT_PARTS, FONT_PARTS, Generated, Sources};
 use crate::base::debian::files::file;
 
-/// Where packages have parts of the list.
-pub(super) const PARTS: &str = "etc/ghostscript/cidfmap.d";
-/// The list of CID-keyed fonts, by which ghostscript substitutes fonts that a document does not bring along.
-const LIST: &str = "var/lib/ghostscript/fonts/cidfmap";
+/// The lists of fonts by which ghostscript finds and substitutes them, and where packages have their parts.
+const LISTS: [(&str, &str); 2] = [("var/lib/ghostscript/fonts/cidfmap", CID_FONT_PARTS), ("var/lib/ghostscript/fonts/Fontmap", FONT_PARTS)];
 
-/// Returns ghostscript's list of CID-keyed fonts: the parts of packages one after the other, as `update-gsfontmap` joins them.
-pub(in crate::base::debian) fn cid_fonts(sources: &Sources<'_>) -> Vec<Generated> {
-    let parts = sources.contents(|path| path.strip_prefix(PARTS).and_then(|name| name.strip_suffix(".conf")).is_some());
-    let text: Vec<u8> = parts.into_iter().flat_map(|(_, text)| text.iter().copied()).collect();
-    vec![(LIST.to_owned(), file(&text))]
+/// Returns ghostscript's lists of fonts: the parts of packages one after the other, as `update-gsfontmap` joins them.
+pub(in crate::base::debian) fn font_lists(sources: &Sources<'_>) -> Vec<Generated> {
+    let list = |(path, folder): (&str, &str)| {
+        let is_part = |path: &str| path.strip_prefix(folder).and_then(|name| name.strip_suffix(".conf")).is_some();
+        let text: Vec<u8> = sources.contents(is_part).into_iter().flat_map(|(_, text)| text.iter().copied()).collect();
+        (path.to_owned(), file(&text))
+    };
+    LISTS.into_iter().map(list).collect()
 }

@@ -21,7 +21,7 @@ pub use sources::{SourceFault, is_generator_source};
 pub use xml::XmlFault;
 
 pub(super) use apache::enabled_links;
-pub(super) use ghostscript::cid_fonts;
+pub(super) use ghostscript::font_lists;
 pub(super) use glib_schemas::schema_cache;
 pub(super) use graphviz::{plugin_list, unknown_plugins};
 pub(super) use mime_cache::mime_database;
