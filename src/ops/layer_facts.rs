@@ -1,4 +1,4 @@
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read, Seek, Write};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -77,16 +77,30 @@ impl LayerReader<'_> {
         if let Some(bytes) = cache.found(&key) {
             return Ok(Some(bytes));
         }
+        let mut spool = Cursor::new(Vec::new());
+        let Some(size) = self.copy_file(layer, blob, path, most, &mut spool)? else { return Ok(None) };
+        let mut bytes = spool.into_inner();
+        bytes.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+        cache.write_found(&key, &bytes);
+        Ok(Some(bytes))
+    }
+
+    /// Writes one file of a layer, by the path of its entry there, to the beginning of `spool`, and returns its size; the layer is read.
+    pub(super) fn copy_file(
+        &self,
+        layer: &Descriptor,
+        blob: &dyn BlobSource,
+        path: &ImagePath,
+        most: u64,
+        spool: &mut (impl Write + Seek),
+    ) -> Result<Option<u64>, Failure> {
         let compression = self.compression(layer)?;
         let task = self.begin(layer);
         let counted = Counted { inner: blob.open().map_err(|error| self.unreadable(layer, error.into()))?, task: &*task };
-        let bytes =
-            read_file(counted, compression, &Limits::default(), path, most).map_err(|fault| self.unreadable(layer, fault.into()))?;
+        let size = read_file(counted, compression, &Limits::default(), path, most, spool);
+        let size = size.map_err(|fault| self.unreadable(layer, fault.into()))?;
         task.finish("");
-        if let Some(bytes) = &bytes {
-            cache.write_found(&key, bytes);
-        }
-        Ok(bytes)
+        Ok(size)
     }
 
     fn compression(&self, layer: &Descriptor) -> Result<Compression, Failure> {

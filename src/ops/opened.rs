@@ -1,5 +1,5 @@
 use std::collections::BTreeSet;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, Write};
 use std::sync::Arc;
 
 use crate::diagnostic::ExternalError;
@@ -10,7 +10,7 @@ use crate::oci::{
     BlobSource, Descriptor, Digest, DocumentFault, ImageName, Index, MANIFEST_LIMIT, Manifest, MediaType, Platform, RawManifest, Selector,
     Store, StoreError, Tag, read_as,
 };
-use crate::rootfs::Rootfs;
+use crate::rootfs::{ImagePath, Rootfs};
 use crate::store::archive::Archive;
 use crate::store::docker_archive::DockerArchive;
 use crate::store::layout::Layout;
@@ -141,6 +141,19 @@ impl Opened {
         let name = format!("`{}`", self.name);
         let layers = image.layers().iter().map(|layer| (layer, self.blob(&layer.descriptor)));
         LayerReader { collectors, image: &name, run }.files(layers)
+    }
+
+    /// Writes one file of a layer, by the path of its entry there, to the beginning of `spool`, and returns its size.
+    pub(super) fn copy_file(
+        &self,
+        layer: &Descriptor,
+        path: &ImagePath,
+        most: u64,
+        spool: &mut (impl Write + Seek),
+        run: Run<'_>,
+    ) -> Result<Option<u64>, Failure> {
+        let name = format!("`{}`", self.name);
+        LayerReader { collectors: &[], image: &name, run }.copy_file(layer, &self.blob(layer), path, most, spool)
     }
 
     /// Reads all manifests, and finds the blobs: what is published when it is copied. An artifact that is no image is copied alike.
