@@ -10,13 +10,15 @@ pub struct Pattern(Box<str>);
 impl Pattern {
     /// Says whether a name is one of these.
     pub fn matches(&self, name: &str) -> bool {
-        matches(self.0.as_bytes(), name.as_bytes())
+        fits(&self.0, name)
     }
 }
 
-/// Matches from the left; what a `*` took before is given back one by one, as only the last `*` can need it.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
+/// Says whether a name fits a pattern, in which `*` stands for any text and `?` for one byte.
+pub fn fits(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut at, mut read) = (0, 0);
+    // What the last `*` took is given back one by one: an earlier one cannot need it.
     let mut back: Option<(usize, usize)> = None;
     while read < name.len() {
         match pattern.get(at) {
@@ -24,7 +26,7 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
                 back = Some((at, read));
                 at += 1;
             }
-            Some(byte) if *byte == name[read] => (at, read) = (at + 1, read + 1),
+            Some(byte) if *byte == b'?' || *byte == name[read] => (at, read) = (at + 1, read + 1),
             _ => match back {
                 Some((star, taken)) => {
                     back = Some((star, taken + 1));
@@ -212,6 +214,21 @@ mod tests {
             "libperl5.36",
         ] {
             assert!(!excluded(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn patterns_fit_whole_names() {
+        for (pattern, name, expected) in [
+            ("libc6", "libc6", true),
+            ("libc6", "libc6-dev", false),
+            ("python3.*-minimal", "python3.13-minimal", true),
+            ("python3.*-minimal", "python3-minimal", false),
+            ("postgresql-client-1?", "postgresql-client-17", true),
+            ("postgresql-client-1?", "postgresql-client-common", false),
+            ("*", "", true),
+        ] {
+            assert_eq!(fits(pattern, name), expected, "{pattern} {name}");
         }
     }
 }

@@ -38,7 +38,7 @@ pub use armor::ArmorFault;
 pub use changelog::vulnerabilities_since;
 pub use cleartext::ClearsignFault;
 pub use deb::{DebEntry, DebFacts, DebKind};
-pub use exclude::{ExclusionFault, ExclusionRule, PartRule, Pattern, built_in_exclusions, built_in_parts};
+pub use exclude::{ExclusionFault, ExclusionRule, PartRule, Pattern, built_in_exclusions, built_in_parts, fits};
 pub use field::LineFault;
 pub use flavour::{Flavour, SUITES, flavour, flavours};
 pub use index::{Index, IndexFault, IndexProblem, Limits, MultiArch, PackageRecord};

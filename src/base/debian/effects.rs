@@ -3,11 +3,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::assemble::{Assembly, AssemblyFault};
 use super::files::{ImageFiles, file, symlink};
 use super::filter::{Filters, globs, path_text};
-use super::needs::{Need, fits};
+use super::needs::Need;
 use super::request::AssemblyRequest;
 use super::scripts::{
     AccountCall, Action, Commands, Followed, ScriptEffect, ScriptStep, Scripts, Step, TRIGGERS, WrittenFolder, of_sysusers, read,
 };
+use crate::debian::fits;
 use crate::rootfs::{Entry, EntryKind, ImagePath, Owner};
 
 /// Where packages have the files that `systemd-sysusers` reads.

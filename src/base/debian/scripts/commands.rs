@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::step::Action;
-use crate::base::debian::needs::fits;
+use crate::debian::fits;
 
 /// What is known of commands, in one file.
 const COMMANDS: &str = include_str!("commands.toml");

@@ -2,7 +2,7 @@ use super::field::Field;
 use super::follow::Follower;
 use super::root::Truth;
 use super::syntax::{Change, Node, Part, Word};
-use crate::base::debian::needs::fits;
+use crate::debian::fits;
 
 impl<'a> Follower<'a> {
     /// Expands a word to what a command gets: it may become several, or none.
