@@ -280,7 +280,9 @@ fn ghostscript_knows_the_fonts_of_packages() {
         deb("poppler-data", "0.4")
             .file("etc/ghostscript/cidfmap.d/90b.conf", b"/B ;\n")
             .file("etc/ghostscript/cidfmap.d/10a.conf", b"/A ;\n"),
+        deb("fonts-urw-base35", "2020").file("etc/ghostscript/fontmap.d/10.conf", b"/F (f.t1) ;\n"),
     ];
     assert_eq!(text(&built(&packages, ""), "var/lib/ghostscript/fonts/cidfmap"), "/A ;\n/B ;\n");
+    assert_eq!(text(&built(&packages, ""), "var/lib/ghostscript/fonts/Fontmap"), "/F (f.t1) ;\n");
     assert_eq!(text(&built(&packages[..1], ""), "var/lib/ghostscript/fonts/cidfmap"), "");
 }

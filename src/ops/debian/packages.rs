@@ -26,7 +26,7 @@ const AT_ONCE: usize = 6;
 pub(in crate::ops) const PACKAGE_TYPE: &str = "application/vnd.debian.binary-package";
 
 /// Raised when [`is_kept`] chooses other files, or [`DebFacts`] gets another form or meaning, so that what was learned before is learned again.
-const FACTS_VERSION: u32 = 1;
+const FACTS_VERSION: u32 = 2;
 
 /// The packages of a build: in the cache, and unpacked for a while when their files are needed.
 pub(in crate::ops) struct Packages {

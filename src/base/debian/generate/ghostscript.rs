@@ -1,8 +1,8 @@
-use super::sources::{CID_FONT_PARTS, Generated, Sources};
+use super::sources::{CID_FONT_PARTS, FONT_PARTS, Generated, Sources};
 use crate::base::debian::files::file;
 
-/// The lists of fonts by which ghostscript substitutes them, and where packages have their parts.
-const LISTS: [(&str, &str); 1] = [("var/lib/ghostscript/fonts/cidfmap", CID_FONT_PARTS)];
+/// The lists of fonts by which ghostscript finds and substitutes them, and where packages have their parts.
+const LISTS: [(&str, &str); 2] = [("var/lib/ghostscript/fonts/cidfmap", CID_FONT_PARTS), ("var/lib/ghostscript/fonts/Fontmap", FONT_PARTS)];
 
 /// Returns ghostscript's lists of fonts: the parts of packages one after the other, as `update-gsfontmap` joins them.
 pub(in crate::base::debian) fn font_lists(sources: &Sources<'_>) -> Vec<Generated> {

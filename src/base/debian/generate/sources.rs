@@ -6,6 +6,8 @@ use crate::rootfs::{Entry, ImagePath};
 
 /// Where packages have parts of ghostscript's list of CID-keyed fonts.
 pub(super) const CID_FONT_PARTS: &str = "etc/ghostscript/cidfmap.d";
+/// Where packages have parts of ghostscript's list of other fonts.
+pub(super) const FONT_PARTS: &str = "etc/ghostscript/fontmap.d";
 
 /// A file, folder or link that is generated: its path without a slash in front.
 pub(in crate::base::debian) type Generated = (String, Entry);
@@ -113,7 +115,7 @@ pub fn is_generator_source(path: &ImagePath) -> bool {
         "usr/share/mime/packages" => has_end(&[".xml"]),
         "usr/share/glib-2.0/schemas" => has_end(&[".gschema.xml", ".enums.xml", ".gschema.override"]),
         "etc/apache2/mods-available" => has_end(&[".load"]),
-        CID_FONT_PARTS => has_end(&[".conf"]),
+        CID_FONT_PARTS | FONT_PARTS => has_end(&[".conf"]),
         "usr/share/apache2/default-site" => name == "index.html",
         _ if folder.starts_with("usr/lib/php/") => name.starts_with("php.ini-production"),
         _ if folder.starts_with("usr/share/php") => has_end(&[".ini"]),
