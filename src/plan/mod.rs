@@ -90,7 +90,7 @@ impl Plan {
             return Err(vec![Fault::Recipe(refusal)]);
         }
         let (config, annotations) = (config::finish(&base.config, &settings), config::annotations(&base, &settings));
-        let mut rootfs: Rootfs<'_> = below.clone();
+        let mut rootfs: Rootfs<'_> = below;
         layers[written.len()..].iter().for_each(|layer| rootfs.push(&layer.changeset));
         let (owner, entrypoint_span) = (user.owner, entrypoint_span.as_ref());
         let request =
