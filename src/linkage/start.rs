@@ -117,17 +117,33 @@ impl Checker<'_> {
         program.clone_into(&mut self.name);
         let real = self.executable(&path, arguments, what, above, 0)?;
         let Some(launcher) = Launcher::of(program, real.name()) else { return Ok(()) };
-        match launcher.launch(arguments) {
-            Launch::Nothing => Ok(()),
-            Launch::Wrong(reason) => refuse(format!("{what} {reason}"), Some("name the program behind the options".to_owned())),
+        let launch = launcher.launch(arguments);
+        if let Launch::Wrong(reason) = launch {
+            return refuse(format!("{what} {reason}"), Some("name the program behind the options".to_owned()));
+        }
+        self.launched(launch, &real, &[], &[above, std::slice::from_ref(&real)].concat(), |name| format!("{what} starts `{name}`, which"))
+    }
+
+    /// Checks what a launcher starts. `file` is what starts it and `given` its further arguments; `what` says for the program's name how
+    /// messages begin.
+    fn launched(
+        &mut self,
+        launch: Launch,
+        file: &ImagePath,
+        given: &[String],
+        above: &[ImagePath],
+        what: impl Fn(&str) -> String,
+    ) -> Result<(), Refusal> {
+        match launch {
+            Launch::Nothing | Launch::Wrong(_) => Ok(()),
             Launch::Unknown(reason) => {
-                self.starts.remarks.push(Remark::new(Level::Unproved, &real, "", reason));
+                self.starts.remarks.push(Remark::new(Level::Unproved, file, "", reason));
                 Ok(())
             }
             Launch::Program { words, changes } => {
                 self.settings = self.settings.clone().changed(&changes);
                 let name = words.first().map(|name| name.escape_debug().to_string()).unwrap_or_default();
-                self.run(&words, &format!("{what} starts `{name}`, which"), &[above, &[real]].concat(), Seeker::Process)
+                self.run(&[&words, given].concat(), &what(&name), above, Seeker::Process)
             }
         }
     }
@@ -252,54 +268,41 @@ impl Checker<'_> {
         if next.name() != b"env" {
             return Ok(());
         }
-        match env_line(*argument) {
-            Launch::Wrong(reason) => {
-                let hint = "write `#!/usr/bin/env -S` and the program with its arguments, or name the program by its path".to_owned();
-                refuse(format!("{what}: the first line of `{path}` {reason}"), Some(hint))
-            }
-            Launch::Nothing => Ok(()),
-            Launch::Unknown(reason) => {
-                self.starts.remarks.push(Remark::new(Level::Unproved, path, "", reason));
-                Ok(())
-            }
-            Launch::Program { words, changes } => {
-                self.settings = self.settings.clone().changed(&changes);
-                let name = words.first().map(|name| name.escape_debug().to_string()).unwrap_or_default();
-                let given = &given[usize::from(argument.is_some())..];
-                self.run(
-                    &[&words, given].concat(),
-                    &format!("{what} is started by `env` with the program `{name}`, which"),
-                    chain,
-                    Seeker::Process,
-                )
-            }
+        let launch = env_line(*argument);
+        if let Launch::Wrong(reason) = launch {
+            let hint = "write `#!/usr/bin/env -S` and the program with its arguments, or name the program by its path".to_owned();
+            return refuse(format!("{what}: the first line of `{path}` {reason}"), Some(hint));
         }
+        let given = &given[usize::from(argument.is_some())..];
+        self.launched(launch, path, given, chain, |name| format!("{what} is started by `env` with the program `{name}`, which"))
     }
 
     /// Adds to the refusal of a script without an interpreter which program it would start, and the package that has the interpreter.
     fn behind(&self, script: &Script<'_>, mut refusal: Refusal) -> Refusal {
         let Script { path: script, interpreter, .. } = script;
-        if let Some(package) = self.packages.and_then(|packages| packages.package_with(interpreter)) {
-            let name = interpreter.escape_debug();
-            refusal.hints = vec![format!("or add `{name}` by its package: `packages = [\"{package}\"]` in `base.debian`")];
-        }
-        let Some(found) = wrapper(self.files, script, &self.name, &self.settings) else {
-            if let Some(program) = last_program(self.files, script, &self.name) {
+        let found = wrapper(self.files, script, &self.name, &self.settings);
+        let first = match found {
+            Some(Wrapper { program, arguments, is_whole, variables }) => {
+                refusal.message = format!("{}; `{script}` is a wrapper that starts `{program}`", refusal.message);
+                let words: Vec<String> = [&[program.to_string()], &arguments[..]].concat().iter().map(|word| format!("{word:?}")).collect();
+                let set: Vec<String> = variables.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
+                let env =
+                    if set.is_empty() { String::new() } else { format!(", and `env = {{ {} }}` as the wrapper sets them", set.join(", ")) };
+                let more = if is_whole { "" } else { ", with the further arguments that the wrapper hands to it" };
+                Some(format!("write `{}` in place of `{:?}`{more}{env}", words.join(", "), self.name))
+            }
+            None => last_program(self.files, script, &self.name).map(|program| {
                 let program = program.escape_debug();
                 refusal.message = format!("{}; `{script}` would start `{program}`", refusal.message);
-                refusal.hints.insert(0, format!("name the program `{program}` in place of the script, once it is in the image"));
-            } else if let Some(first) = refusal.hints.first_mut() {
-                *first = first.trim_start_matches("or ").to_owned();
-            }
-            return refusal;
+                format!("name the program `{program}` in place of the script, once it is in the image")
+            }),
         };
-        let Wrapper { program, arguments, is_whole, variables } = found;
-        refusal.message = format!("{}; `{script}` is a wrapper that starts `{program}`", refusal.message);
-        let words: Vec<String> = [&[program.to_string()], &arguments[..]].concat().iter().map(|word| format!("{word:?}")).collect();
-        let set: Vec<String> = variables.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
-        let env = if set.is_empty() { String::new() } else { format!(", and `env = {{ {} }}` as the wrapper sets them", set.join(", ")) };
-        let more = if is_whole { "" } else { ", with the further arguments that the wrapper hands to it" };
-        refusal.hints.insert(0, format!("write `{}` in place of `{:?}`{more}{env}", words.join(", "), self.name));
+        if let Some(package) = self.packages.and_then(|packages| packages.package_with(interpreter)) {
+            let or = if first.is_some() { "or " } else { "" };
+            let name = interpreter.escape_debug();
+            refusal.hints = vec![format!("{or}add `{name}` by its package: `packages = [\"{package}\"]` in `base.debian`")];
+        }
+        refusal.hints.splice(0..0, first);
         refusal
     }
 

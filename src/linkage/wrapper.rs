@@ -47,9 +47,7 @@ pub(super) fn wrapper(files: &Files<'_>, script: &ImagePath, name: &str, setting
     let (mut script, mut name) = (script.clone(), name_of(name).to_owned());
     let (mut variables, mut arguments, mut is_whole) = (BTreeMap::<String, String>::new(), Vec::new(), true);
     for _ in 0..DEPTH {
-        let text = files.text(&script).filter(|_| is_for_shell(files, &script));
-        let folder = String::from_utf8_lossy(&absolute(&script.parent().unwrap_or_default())).into_owned();
-        let Script { commands, exported } = text.map(|text| read(&text, &folder, &name)).unwrap_or_default();
+        let Script { commands, exported } = shell_script(files, &script, &name).unwrap_or_default();
         variables.extend(exported);
         if let Some(program) = known(files, &script, &name) {
             return Some(Wrapper { program, arguments, is_whole, variables: variables.into_iter().collect() });
@@ -70,10 +68,15 @@ pub(super) fn wrapper(files: &Files<'_>, script: &ImagePath, name: &str, setting
 
 /// Returns the program that a shell script starts in the end, whether the image has it or not.
 pub(super) fn last_program(files: &Files<'_>, script: &ImagePath, name: &str) -> Option<String> {
+    let last = shell_script(files, script, name_of(name))?.commands.pop()?;
+    last.words.into_iter().next()
+}
+
+/// Reads a script that is started by this name; `None` where it is none for a shell.
+fn shell_script(files: &Files<'_>, script: &ImagePath, name: &str) -> Option<Script> {
     let text = files.text(script).filter(|_| is_for_shell(files, script))?;
     let folder = String::from_utf8_lossy(&absolute(&script.parent().unwrap_or_default())).into_owned();
-    let last = read(&text, &folder, name_of(name)).commands.pop()?;
-    last.words.into_iter().next()
+    Some(read(&text, &folder, name))
 }
 
 fn head(files: &Files<'_>, path: &ImagePath) -> Option<Head> {
