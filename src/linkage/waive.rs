@@ -1,20 +1,16 @@
-use globset::{GlobBuilder, GlobMatcher};
-
-use crate::recipe::UnprovedEntry;
+use crate::recipe::{UnprovedEntry, Waiver};
 
 use super::problem::Problem;
 use super::remark::{Level, Proof, Remark};
 
-struct Matching<'a> {
-    waiver: &'a UnprovedEntry,
-    path: GlobMatcher,
-    needs: GlobMatcher,
+struct Matching {
+    waiver: Waiver,
     used: bool,
 }
 
-impl Matching<'_> {
+impl Matching {
     fn takes(&mut self, path: &str, needs: [Option<&str>; 2]) -> bool {
-        let takes = self.path.is_match(path) && needs.into_iter().flatten().any(|needs| self.needs.is_match(needs));
+        let takes = needs.into_iter().flatten().any(|needs| self.waiver.takes(path, needs));
         self.used |= takes;
         takes
     }
@@ -22,14 +18,15 @@ impl Matching<'_> {
 
 /// Takes out of each list what is waived, and notes it; returns the rest of each.
 pub(super) fn apply<const N: usize>(waivers: &[UnprovedEntry], lists: [Vec<Problem>; N], proof: &mut Proof) -> [Vec<Problem>; N] {
-    let mut matching: Vec<Matching<'_>> = waivers.iter().filter_map(matching).collect();
-    let waived = |reason: &str, waiver: &UnprovedEntry| format!("{reason}, which is waived: {}", waiver.reason);
+    let waivers = waivers.iter().filter_map(Waiver::new);
+    let mut matching: Vec<Matching> = waivers.map(|waiver| Matching { waiver, used: false }).collect();
+    let waived = |reason: &str, waiver: &Waiver| format!("{reason}, which is waived: {}", waiver.entry.reason);
     let rest = lists.map(|problems| {
         let mut rest = Vec::new();
         for problem in problems {
             let path = problem.path.to_string();
             let taken = matching.iter_mut().find_map(|one| {
-                one.takes(&path, [Some(&problem.needs), problem.library.as_deref()]).then(|| waived(&problem.reason, one.waiver))
+                one.takes(&path, [Some(&problem.needs), problem.library.as_deref()]).then(|| waived(&problem.reason, &one.waiver))
             });
             match taken {
                 Some(reason) => proof.remarks.push(Remark::new(Level::Waived, &problem.path, &problem.needs, reason)),
@@ -41,18 +38,12 @@ pub(super) fn apply<const N: usize>(waivers: &[UnprovedEntry], lists: [Vec<Probl
     for remark in proof.remarks.iter_mut().filter(|remark| matches!(remark.level, Level::Warning | Level::Unproved)) {
         let taken = matching
             .iter_mut()
-            .find_map(|one| one.takes(&remark.path, [Some(&remark.needs), None]).then(|| waived(&remark.reason, one.waiver)));
+            .find_map(|one| one.takes(&remark.path, [Some(&remark.needs), None]).then(|| waived(&remark.reason, &one.waiver)));
         if let Some(reason) = taken {
             (remark.level, remark.reason) = (Level::Waived, reason);
         }
     }
     let idle = matching.iter().filter(|one| !one.used);
-    proof.idle_waivers = idle.map(|one| format!("{} needs {}", one.waiver.path, one.waiver.needs)).collect();
+    proof.idle_waivers = idle.map(|one| format!("{} needs {}", one.waiver.entry.path, one.waiver.entry.needs)).collect();
     rest
-}
-
-fn matching(waiver: &UnprovedEntry) -> Option<Matching<'_>> {
-    // The recipe's check has refused what is no glob.
-    let glob = |text: &str| GlobBuilder::new(text).literal_separator(true).build().ok().map(|glob| glob.compile_matcher());
-    Some(Matching { waiver, path: glob(&waiver.path)?, needs: glob(&waiver.needs)?, used: false })
 }

@@ -1,8 +1,7 @@
-use globset::{GlobBuilder, GlobMatcher};
 use serde::Serialize;
 
 use crate::diagnostic::{Diagnostic, Span};
-use crate::recipe::UnprovedEntry;
+use crate::recipe::{UnprovedEntry, Waiver};
 
 /// What a rule says of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -79,14 +78,6 @@ impl Finding {
     }
 }
 
-/// An `[[unproved]]` entry of the recipe, with its globs.
-#[derive(Debug)]
-struct Waiver {
-    entry: UnprovedEntry,
-    path: GlobMatcher,
-    needs: GlobMatcher,
-}
-
 /// What one rule finds.
 #[derive(Debug)]
 pub struct Report {
@@ -98,10 +89,7 @@ pub struct Report {
 
 impl Report {
     pub(super) fn new(rule: &'static str, waivers: &[UnprovedEntry]) -> Self {
-        // The recipe's check has refused what is no glob.
-        let glob = |text: &str| GlobBuilder::new(text).literal_separator(true).build().ok().map(|glob| glob.compile_matcher());
-        let waiver = |entry: &UnprovedEntry| Some(Waiver { path: glob(&entry.path)?, needs: glob(&entry.needs)?, entry: entry.clone() });
-        let waivers = waivers.iter().filter_map(waiver).collect();
+        let waivers = waivers.iter().filter_map(Waiver::new).collect();
         Self { rule, waivers, used: Vec::new(), findings: Vec::new() }
     }
 
@@ -119,7 +107,7 @@ impl Report {
 
     /// Says whether an `[[unproved]]` entry of the recipe allows a file to miss something.
     pub(super) fn is_waived(&mut self, path: &str, needs: &str) -> bool {
-        let waiver = self.waivers.iter().find(|waiver| waiver.path.is_match(path) && waiver.needs.is_match(needs));
+        let waiver = self.waivers.iter().find(|waiver| waiver.takes(path, needs));
         let waiver = waiver.map(|waiver| waiver.entry.clone());
         let is_waived = waiver.is_some();
         self.used.extend(waiver.filter(|waiver| !self.used.contains(waiver)));

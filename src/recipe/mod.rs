@@ -18,6 +18,7 @@ mod parse;
 mod placeholder;
 mod schema;
 mod shape;
+mod waiver;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ pub use model::{
 pub use parse::RecipeText;
 pub use placeholder::{PlaceholderFault, Placeholders};
 pub use schema::{json_schema, json_schema_text};
+pub use waiver::Waiver;
 
 /// How many faults are reported in one run.
 const MOST_SHOWN: usize = 100;
