@@ -38,18 +38,15 @@ impl<'a> Files<'a> {
 
     /// Returns what a file is; an error says why it could not be read.
     pub(super) fn head(&self, path: &ImagePath, fact: &Fact) -> Result<Head, String> {
-        let FactKind::File { head, .. } = &fact.kind else { return Ok(Head::Other) };
-        if *head != Head::Unread {
+        let is_read = matches!(fact.kind, FactKind::File { head: Head::Unread, .. });
+        if let Some(head) = self.heads.borrow().get(path).filter(|_| is_read) {
             return Ok(head.clone());
         }
-        if let Some(head) = self.heads.borrow().get(path) {
-            return Ok(head.clone());
+        let head = self.rootfs.head(path, fact, Some(self.contents));
+        let head = head.map_err(|fault| format!("could not read the file for `{path}`: {fault}"))?;
+        if is_read {
+            self.heads.borrow_mut().insert(path.clone(), head.clone());
         }
-        let Some((real, entry)) = self.rootfs.own_entry(path) else { return Ok(Head::Other) };
-        let EntryKind::File(content) = &entry.kind else { return Ok(Head::Other) };
-        let file = OpenFile { content, path: &real, contents: self.contents };
-        let head = Head::read(&file, content.size()).map_err(|fault| format!("could not read the file for `{path}`: {fault}"))?;
-        self.heads.borrow_mut().insert(path.clone(), head.clone());
         Ok(head)
     }
 

@@ -1,20 +1,8 @@
 use super::LintRequest;
-use crate::rootfs::{Entry, EntryKind, Fact, FactKind, Head, ImagePath, OpenContent, OpenFile, Resolved, Rootfs};
+use crate::rootfs::{Fact, FactKind, ImagePath, Resolved, Rootfs};
 
 /// The longest file that is read as text, in bytes.
 const TEXT: u64 = 64 << 10;
-
-/// Returns what a regular file is, from what is known of it or by reading its beginning.
-pub(super) fn head(rootfs: &Rootfs<'_>, contents: Option<&dyn OpenContent>, path: &ImagePath, fact: &Fact) -> Option<Head> {
-    match &fact.kind {
-        FactKind::File { head: Head::Unread, .. } => {
-            let (real, Entry { kind: EntryKind::File(content), .. }) = rootfs.own_entry(path)? else { return None };
-            Head::read(&OpenFile { content, path: &real, contents: contents? }, content.size()).ok()
-        }
-        FactKind::File { head, .. } => Some(head.clone()),
-        _ => None,
-    }
-}
 
 /// Returns a small file's text, where its content is at hand: of files of a foreign layer, that of few.
 pub(super) fn text(request: &LintRequest<'_>, path: &ImagePath) -> Option<String> {

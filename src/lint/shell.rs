@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::LintRequest;
-use super::files::{head, name, program};
+use super::files::{name, program};
 use super::finding::{Level, Report};
 use crate::rootfs::{Head, ImagePath, OpenContent, Rootfs};
 
@@ -44,7 +44,7 @@ pub fn shells(rootfs: &Rootfs<'_>, contents: Option<&dyn OpenContent>) -> Shells
     let mut shells = Shells::new();
     for path in rootfs.paths().filter(|path| SHELLS.binary_search(&name(path)).is_ok()) {
         let Some((real, fact)) = program(rootfs, path) else { continue };
-        if matches!(head(rootfs, contents, &real, &fact), Some(Head::Elf { .. })) {
+        if matches!(rootfs.head(&real, &fact, contents), Ok(Head::Elf { .. })) {
             let names = shells.entry(real.clone()).or_default();
             names.extend(Some(path.clone()).filter(|path| *path != real));
         }

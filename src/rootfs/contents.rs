@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{EntryKind, FactKind, ImagePath, OpenContent, OpenFile, ReadAt as _, ReadFault, Rootfs};
+use super::{ContentFault, Entry, EntryKind, Fact, FactKind, Head, ImagePath, OpenContent, OpenFile, ReadAt as _, ReadFault, Rootfs};
 
 impl Rootfs<'_> {
     /// Returns where the bytes of a file of the layers are: the number of the layer, counted from 0 at the bottom, and the path of the entry
@@ -19,6 +19,22 @@ impl Rootfs<'_> {
             *content = std::str::from_utf8(&bytes).ok().map(Into::into);
         }
         self.contents.insert(path.clone(), bytes.into());
+    }
+
+    /// Returns what a file is: what is known of it, or, of our own changesets, what its beginning says; [`Head::Other`] for what is no regular
+    /// file. `path` is a real one, and `fact` what stands there. Without `contents` nothing is read, and it may stay [`Head::Unread`].
+    ///
+    /// # Errors
+    /// When a file of the host or of a package cannot be read.
+    pub fn head(&self, path: &ImagePath, fact: &Fact, contents: Option<&dyn OpenContent>) -> Result<Head, ContentFault> {
+        let FactKind::File { head, .. } = &fact.kind else { return Ok(Head::Other) };
+        let (Head::Unread, Some(contents)) = (head, contents) else { return Ok(head.clone()) };
+        match self.own_entry(path) {
+            Some((real, Entry { kind: EntryKind::File(content), .. })) => {
+                Head::read(&OpenFile { content, path: &real, contents }, content.size())
+            }
+            _ => Ok(Head::Other),
+        }
     }
 
     /// Returns the whole content of a regular file: of our own changesets, or of the layers where it is known. `path` is a real one.
@@ -46,7 +62,7 @@ impl Rootfs<'_> {
 mod tests {
     use super::*;
     use crate::oci::Digest;
-    use crate::rootfs::{ContentFault, Fact, Head, ImageText, LayerEntry, LayerFact, LayerFacts, Owner, Stat, TreeId};
+    use crate::rootfs::{ImageText, LayerEntry, LayerFact, LayerFacts, Owner, Stat, TreeId};
 
     fn path(text: &str) -> ImagePath {
         ImagePath::new(text.as_bytes()).unwrap()
