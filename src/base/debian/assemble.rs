@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::files::{ImageFile, ImageFiles, MERGED, below_usr, file};
+use super::files::{ImageFile, ImageFiles, MERGED, below_usr, file, without_parents};
 use super::filter::{FilterUse, Filters, globs, path_text};
 use super::layers::{Group, group};
 use super::make::{self, MakeFault};
@@ -184,16 +184,8 @@ impl Assembly<'_> {
         if !moves || target.starts_with(b"/") || !target.starts_with(b"..") {
             return target.into();
         }
-        let mut names: Vec<&[u8]> = path.names().collect();
-        names.pop();
-        for part in target.split(|byte| *byte == b'/') {
-            match part {
-                b"" | b"." => {}
-                b".." => drop(names.pop()),
-                part => names.push(part),
-            }
-        }
-        let whole = names.join(&b'/');
+        let above = path.parent().unwrap_or_default();
+        let whole = without_parents(&[above.as_bytes(), b"/", target].concat());
         let result = ImagePath::new(&whole).ok().and_then(|path| self.canonical(&path)).map_or(whole, |path| path.as_bytes().to_vec());
         [b"/", &result[..]].concat().into()
     }

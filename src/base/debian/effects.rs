@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::assemble::{Assembly, AssemblyFault};
-use super::files::{ImageFiles, file, symlink};
+use super::files::{ImageFiles, file, symlink, without_parents};
 use super::filter::{Filters, globs, path_text};
 use super::needs::Need;
 use super::request::AssemblyRequest;
@@ -137,7 +137,7 @@ impl Assembly<'_> {
     fn link(&mut self, path: &ImagePath, target: &str) -> ScriptEffect {
         let above = path.parent().map(|above| above.to_string()).unwrap_or_default();
         let whole = if target.starts_with('/') { target.to_owned() } else { format!("{above}/{target}") };
-        let at = ImagePath::absolute(&whole).ok().or_else(|| absolute(&whole)).and_then(|at| self.canonical(&at));
+        let at = ImagePath::new(&without_parents(whole.as_bytes())).ok().and_then(|at| self.canonical(&at));
         if !OUTSIDE.iter().any(|outside| whole.starts_with(outside)) && !at.is_some_and(|at| self.files.contains_key(&at)) {
             return harmless("what the link leads to is not in the image");
         }
@@ -250,19 +250,6 @@ fn open_mode(mode: u16, is_folder: bool) -> u16 {
     } else {
         0o755
     }
-}
-
-/// Returns the path of a text with `..` in it.
-fn absolute(text: &str) -> Option<ImagePath> {
-    let mut names: Vec<&str> = Vec::new();
-    for name in text.split('/') {
-        match name {
-            "" | "." => {}
-            ".." => drop(names.pop()),
-            name => names.push(name),
-        }
-    }
-    ImagePath::new(names.join("/").as_bytes()).ok()
 }
 
 /// Joins what a script writes to one file in several commands. Where one of them is not known, the file is not made: half of it would be wrong.

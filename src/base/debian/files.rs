@@ -42,3 +42,16 @@ pub(super) fn below_usr(path: &ImagePath) -> ImagePath {
     let result = if moves { ImagePath::new(&[b"usr/", path.as_bytes()].concat()).ok() } else { None };
     result.unwrap_or_else(|| path.clone())
 }
+
+/// Returns a path without `.` and `..`, by its names alone and without a slash in front.
+pub(super) fn without_parents(path: &[u8]) -> Vec<u8> {
+    let mut names: Vec<&[u8]> = Vec::new();
+    for name in path.split(|byte| *byte == b'/') {
+        match name {
+            b"" | b"." => {}
+            b".." => drop(names.pop()),
+            name => names.push(name),
+        }
+    }
+    names.join(&b'/')
+}
