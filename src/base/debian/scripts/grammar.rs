@@ -62,7 +62,7 @@ impl Reader<'_> {
         std::str::from_utf8(&rest[..length]).unwrap_or_default()
     }
 
-    fn expect(&mut self, word: &str) -> Result<(), Unreadable> {
+    fn must_be(&mut self, word: &str) -> Result<(), Unreadable> {
         self.lines()?;
         if !self.is_at(word) {
             return self.unreadable();
@@ -123,7 +123,7 @@ impl Reader<'_> {
             "{" => {
                 self.at += 1;
                 let commands = self.list(&["}"])?;
-                self.expect("}")?;
+                self.must_be("}")?;
                 Node::Group(commands)
             }
             "[[" => {
@@ -145,7 +145,7 @@ impl Reader<'_> {
                 Some(b'(') => {
                     self.at += 1;
                     let commands = self.list(&[")"])?;
-                    self.expect(")")?;
+                    self.must_be(")")?;
                     Node::Subshell(commands)
                 }
                 _ if self.names_function(word) => {
@@ -187,7 +187,7 @@ impl Reader<'_> {
         let mut arms = Vec::new();
         while arms.len() < PARTS {
             let condition = self.list(&["then"])?;
-            self.expect("then")?;
+            self.must_be("then")?;
             arms.push((condition, self.list(&["elif", "else", "fi"])?));
             if self.reserved() != "elif" {
                 break;
@@ -199,7 +199,7 @@ impl Reader<'_> {
             self.at += 4;
             otherwise = self.list(&["fi"])?;
         }
-        self.expect("fi")?;
+        self.must_be("fi")?;
         Ok(Node::If { arms, otherwise })
     }
 
@@ -207,7 +207,7 @@ impl Reader<'_> {
         self.at += 4;
         self.blank();
         let Some(word) = self.word()? else { return self.unreadable() };
-        self.expect("in")?;
+        self.must_be("in")?;
         let mut arms = Vec::new();
         while arms.len() < PARTS {
             self.lines()?;
@@ -261,9 +261,9 @@ impl Reader<'_> {
     }
 
     fn body(&mut self) -> Result<Vec<Node>, Unreadable> {
-        self.expect("do")?;
+        self.must_be("do")?;
         let commands = self.list(&["done"])?;
-        self.expect("done")?;
+        self.must_be("done")?;
         Ok(commands)
     }
 

@@ -68,7 +68,7 @@ fn write(table: &Table, bytes: &mut Vec<u8>) -> [u8; 8] {
     let entries = bytes.len();
     let end = entries + ENTRY * keys.len();
     bytes.resize(end, 0);
-    for (place, key) in ordered.iter().enumerate() {
+    for (position, key) in ordered.iter().enumerate() {
         let key_start = bytes.len();
         bytes.extend_from_slice(key.as_bytes());
         let (letter, value) = match table.items.get(*key) {
@@ -99,7 +99,7 @@ fn write(table: &Table, bytes: &mut Vec<u8>) -> [u8; 8] {
             &[letter, 0],
             &value,
         ];
-        bytes[entries + ENTRY * place..][..ENTRY].copy_from_slice(&entry.concat());
+        bytes[entries + ENTRY * position..][..ENTRY].copy_from_slice(&entry.concat());
     }
     range(start, end)
 }

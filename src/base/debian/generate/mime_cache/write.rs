@@ -243,7 +243,7 @@ impl Writer {
             self.number(length(magic.rules.len()));
             self.number(table + length(32 * first));
         }
-        let places: BTreeMap<*const Rule, u32> =
+        let offsets: BTreeMap<*const Rule, u32> =
             rules.iter().enumerate().map(|(number, rule)| (std::ptr::from_ref::<Rule>(rule), table + length(32 * number))).collect();
         let mut data = table + length(32 * rules.len());
         for rule in &rules {
@@ -255,7 +255,7 @@ impl Writer {
             self.number(if rule.mask.is_some() { data } else { 0 });
             data += if rule.mask.is_some() { size.next_multiple_of(4) } else { 0 };
             self.number(length(rule.inner.len()));
-            self.number(rule.inner.first().and_then(|first| places.get(&std::ptr::from_ref::<Rule>(first)).copied()).unwrap_or_default());
+            self.number(rule.inner.first().and_then(|first| offsets.get(&std::ptr::from_ref::<Rule>(first)).copied()).unwrap_or_default());
         }
         for rule in rules {
             self.padded(&rule.value);
