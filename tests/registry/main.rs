@@ -20,6 +20,7 @@ mod outputs;
 mod project;
 mod proof;
 mod referrers;
+mod refused;
 #[path = "../support/registry.rs"]
 #[expect(dead_code, reason = "the faults suite lets it fail in more ways")]
 mod registry;
