@@ -403,8 +403,12 @@ pub(super) enum CacheVerb {
 
 /// Prints the JSON Schema of hardened.toml
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  hardened schema > hardened.schema.json")]
-pub(super) struct Schema {}
+#[command(after_help = "Examples:\n  hardened schema > hardened.schema.json\n  hardened schema --markdown | less")]
+pub(super) struct Schema {
+    /// Prints every key as a page in Markdown instead, with its type, default and an example
+    #[arg(long)]
+    pub(super) markdown: bool,
+}
 
 /// Prints a completion script for a shell
 #[derive(Debug, Args)]
