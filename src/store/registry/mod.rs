@@ -13,6 +13,7 @@ mod fault;
 mod manifest;
 mod realm;
 mod referrers;
+mod suffixes;
 mod token;
 mod upload;
 
