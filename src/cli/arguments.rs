@@ -86,16 +86,17 @@ pub(super) struct Global {
         help_heading = "Network"
     )]
     pub(super) stall_timeout: u64,
-    /// How long a step that fails is tried again [default: as long as its tries take]
+    /// How long a step may wait for a server, in all its tries and pauses together; a transfer of 1 KiB a second or more is not waiting
     #[arg(
         long,
         global = true,
         value_name = "SECONDS",
         env = "HARDENED_RETRY_FOR",
+        default_value_t = 600,
         value_parser = clap::value_parser!(u64).range(0..=86400),
         help_heading = "Network"
     )]
-    pub(super) retry_for: Option<u64>,
+    pub(super) retry_for: u64,
 }
 
 /// How a result is written.
