@@ -34,7 +34,7 @@ pub use model::{
 };
 pub use parse::RecipeText;
 pub use placeholder::{PlaceholderFault, Placeholders};
-pub use schema::{json_schema, json_schema_text};
+pub use schema::{json_schema, json_schema_text, reference};
 pub use waiver::Waiver;
 
 /// Reads a recipe's meaning: the recipe and warnings about it.

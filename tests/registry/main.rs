@@ -19,6 +19,7 @@ mod outputs;
 #[path = "../support/project.rs"]
 mod project;
 mod proof;
+mod readme;
 mod referrers;
 mod refused;
 #[path = "../support/registry.rs"]
