@@ -16,6 +16,7 @@ use crate::store::{Blobs, Location, Publication};
 use super::debian::{PACKAGE_TYPE, descriptor, fetch};
 use super::layers::CachedSource;
 use super::lock::{self, LockUse};
+use super::repair::repaired;
 use super::{Failure, RecipeRequest, Run, base, carry, push, recipe};
 
 /// The type of the artifact.
@@ -42,6 +43,10 @@ pub struct Vendored {
 /// # Errors
 /// When something cannot be had, or the destination refuses it.
 pub fn vendor(to: &Location, request: &RecipeRequest, run: Run<'_>) -> Result<Vendored, Failure> {
+    repaired(run, |run| vendor_once(to, request, run))
+}
+
+fn vendor_once(to: &Location, request: &RecipeRequest, run: Run<'_>) -> Result<Vendored, Failure> {
     let open = recipe::open(request, &run.tools.environment, run.observer)?;
     let how = if lock_path(&request.file).exists() { LockUse::Require } else { LockUse::Keep };
     let found = lock::settle(&open, &request.file, how, &[], run)?;
