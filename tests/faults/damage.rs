@@ -127,7 +127,7 @@ fn f26_what_is_no_file_or_cannot_be_read_gives_way() {
     let lock = sandbox.path("cache/prune");
     let _ = fs::remove_file(&lock);
     fifo(&lock);
-    sandbox.run(&["cache", "prune"]).succeeds();
+    sandbox.run(&["cache", "prune", "--yes"]).succeeds();
     for folder in fs::read_dir(sandbox.path("cache/blobs/sha256")).unwrap().map(|entry| entry.unwrap().path()) {
         fs::remove_dir_all(&folder).unwrap();
         fifo(&folder);

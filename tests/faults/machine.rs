@@ -34,7 +34,7 @@ fn f25_a_build_that_is_killed_costs_the_next_one_nothing() {
             fs::remove_dir_all(sandbox.path("cache")).unwrap();
             fs::remove_dir_all(sandbox.path("out")).unwrap();
         }
-        let verbs: [&[&str]; 2] = [&["build", "-o", "oci:out"], &["cache", "prune"]];
+        let verbs: [&[&str]; 2] = [&["build", "-o", "oci:out"], &["cache", "prune", "--yes"]];
         let verb = verbs[usize::from(round % 8 == 7)];
         let mut child = sandbox.command(verb).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         thread::sleep(Duration::from_micros(numbers.below(120_000)));
