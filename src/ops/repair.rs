@@ -1,8 +1,9 @@
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::diagnostic::{Diagnostic, ExternalError};
+use crate::net::Wait;
 
 use super::{Failure, Observer, Run, Task, TaskKind};
 
@@ -32,7 +33,7 @@ pub(super) fn repaired<T>(run: Run<'_>, verb: impl Fn(Run<'_>) -> Result<T, Fail
     verb(Run { observer: &OnceTold { inner: run.observer, told: Mutex::default(), leave_out: Some(told) }, ..run })
 }
 
-fn named(first: &std::path::Path, all: &[PathBuf]) -> String {
+fn named(first: &Path, all: &[PathBuf]) -> String {
     let more = all.len() - 1;
     if more == 0 { format!("`{}`", first.display()) } else { format!("`{}` and {more} more", first.display()) }
 }
@@ -67,6 +68,10 @@ impl Observer for OnceTold<'_> {
 
     fn detail(&self, text: &str) {
         self.inner.detail(text);
+    }
+
+    fn wait(&self, wait: &Wait) {
+        self.inner.wait(wait);
     }
 
     fn warn(&self, diagnostic: &Diagnostic) {
