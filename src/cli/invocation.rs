@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::arguments::{Format, Global};
 use super::location::vendored_location;
-use super::screen::{Bars, Screen};
+use super::screen::{Reporter, Screen};
 use super::settings_file::SettingsFile;
 use crate::diagnostic::{ExternalError, is_hostile};
 use crate::feed::{Feed, Mirror};
@@ -21,17 +21,17 @@ pub(super) struct Invocation {
     global: Global,
     pub(super) environment: Environment,
     pub(super) screen: Screen,
-    bars: Bars,
+    reporter: Reporter,
 }
 
 impl Invocation {
-    pub(super) fn new(global: Global, environment: Environment, screen: Screen, bars: Bars) -> Self {
-        Self { global, environment, screen, bars }
+    pub(super) fn new(global: Global, environment: Environment, screen: Screen, reporter: Reporter) -> Self {
+        Self { global, environment, screen, reporter }
     }
 
     /// Returns who is told what happens.
     pub(super) fn observer(&self) -> &dyn Observer {
-        &self.bars
+        &self.reporter
     }
 
     /// Returns a run of a verb with these tools.

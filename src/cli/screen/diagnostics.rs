@@ -87,7 +87,7 @@ fn range(span: &Span) -> Range<usize> {
 }
 
 /// Returns a text of which no character moves the cursor or turns the direction of writing.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     hidden(text).chars().fold(String::with_capacity(text.len()), |mut line, character| {
         push(&mut line, character, character == '\n');
         line

@@ -8,8 +8,8 @@ use crate::cli::invocation::Invocation;
 use crate::cli::location::location;
 use crate::diagnostic::{Diagnostic, ExternalError};
 use crate::host::cache::PruneRule;
-use crate::ops::Failure;
 use crate::ops::carry::{self, Carried};
+use crate::ops::{Failure, TaskKind};
 use crate::store::Location;
 
 pub(in crate::cli) fn run(arguments: &Cache, invocation: &Invocation) -> Result<String, Failure> {
@@ -33,7 +33,9 @@ pub(in crate::cli) fn run(arguments: &Cache, invocation: &Invocation) -> Result<
             })
         }
         CacheVerb::Check => {
+            let task = invocation.observer().begin(TaskKind::Verify, "the cache", None);
             let found = cache.check().map_err(failed)?;
+            task.finish("");
             let text = invocation.render(&found, || {
                 let removed = found.removed.iter().map(|path| format!("\nremoved {}, which was damaged", path.display()));
                 format!("read {} files, {} of them damaged{}", found.checked, found.removed.len(), removed.collect::<String>())
@@ -41,7 +43,7 @@ pub(in crate::cli) fn run(arguments: &Cache, invocation: &Invocation) -> Result<
             if found.removed.is_empty() {
                 return Ok(text);
             }
-            invocation.screen.result(&text).map_err(failed)?;
+            invocation.screen.result(&text)?;
             let message = format!("{} of the cache's files were damaged, and are removed", found.removed.len());
             Err(Failure::No(vec![Diagnostic::error(message).hint("build again: what is missing is made or fetched anew")]))
         }
@@ -57,7 +59,9 @@ pub(in crate::cli) fn run(arguments: &Cache, invocation: &Invocation) -> Result<
             let older_than =
                 older_than.as_deref().map(|text| age(text).ok_or_else(|| unread("--older-than", text, "12h` or `14d"))).transpose()?;
             let keep = keep.as_deref().map(|text| size(text).ok_or_else(|| unread("--keep", text, "500MB` or `5GB"))).transpose()?;
+            let task = invocation.observer().begin(TaskKind::Read, "the cache", None);
             let pruned = cache.prune(PruneRule { older_than, keep }).map_err(failed)?;
+            task.finish("");
             invocation.render(&pruned, || format!("removed {} files, {}", pruned.files, bytes(pruned.bytes)))
         }
     }

@@ -7,7 +7,7 @@ use crate::debian::vulnerabilities_since;
 use crate::layer::Limits;
 use crate::layer::deb::read_deb;
 use crate::lock::{LockedDebian, LockedPackage};
-use crate::ops::{Run, Tools};
+use crate::ops::{Run, TaskKind, Tools};
 use crate::rootfs::ImagePath;
 
 use super::packages::{descriptor, fetch};
@@ -53,12 +53,14 @@ pub(in crate::ops) fn changes(before: Option<&LockedDebian>, after: &LockedDebia
         });
     }
     let at_hand = fetch(&moved, run).is_ok();
+    let task = run.observer.begin(TaskKind::Read, "changelogs", None);
     for change in &mut changes {
         let (Some(before), Some(package)) = (&change.before, new.get(change.name.as_str())) else { continue };
         if at_hand && let Some(changelog) = changelog(package, run.tools) {
             change.vulnerabilities = vulnerabilities_since(&changelog, before);
         }
     }
+    task.finish("");
     changes
 }
 

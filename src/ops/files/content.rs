@@ -15,8 +15,8 @@ use super::{FilesRequest, missing};
 /// When there is no such image or file, the image is broken, or it has several platforms of which none is chosen.
 pub fn copy_content(request: &FilesRequest, out: &mut dyn Write, run: Run<'_>) -> Result<(), Failure> {
     let (path, location) = (&request.path, &request.location);
-    let opened = opened::open(location, run.tools)?;
-    let images = opened.images(request.platform.as_ref(), run.tools)?;
+    let opened = opened::open(location, run)?;
+    let images = opened.images(request.platform.as_ref(), run)?;
     let image = match images.images() {
         [PlatformImage { image, .. }] => image,
         several => {
@@ -43,7 +43,7 @@ pub fn copy_content(request: &FilesRequest, out: &mut dyn Write, run: Run<'_>) -
     scratch.rewind().map_err(failed)?;
     match io::copy(&mut scratch.take(size), out).and_then(|_| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(ExternalError::new("could not write the file's content").caused_by(error).into())
+            Err(ExternalError::new("could not write to standard output").caused_by(error).into())
         }
         _ => Ok(()),
     }
