@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::oci::{Descriptor, Digest, Progress, Written};
-use crate::store::publish::{Destination, Transfer, Watch, Work};
+use crate::store::publish::{Destination, Transfer, Watch, Work, Working};
 
 use super::{Observer, Task, TaskKind};
 
@@ -34,11 +34,10 @@ impl Watch for Watched<'_> {
     }
 
     fn begin(&self, destination: &Destination, descriptor: &Descriptor) -> Box<dyn Transfer> {
-        let part = self.task(destination).part(&descriptor.digest.short(), Some(descriptor.size));
-        Box::new(Sending { part })
+        Box::new(Sending { task: self.task(destination).part(&descriptor.digest.short(), Some(descriptor.size)) })
     }
 
-    fn work(&self, work: Work, destination: &Destination) -> Box<dyn FnOnce(&str)> {
+    fn work(&self, work: Work, destination: &Destination, size: Option<u64>) -> Box<dyn Working> {
         let name = destination.name();
         let (kind, name) = match work {
             Work::LookUp => (TaskKind::LookUp, format!("the image in {name}")),
@@ -48,8 +47,7 @@ impl Watch for Watched<'_> {
             Work::Verify => (TaskKind::Verify, name),
             Work::Tag => (TaskKind::Tag, format!("the image in {name}")),
         };
-        let task = self.observer.begin(kind, &name, None);
-        Box::new(move |said| task.finish(said))
+        Box::new(Sending { task: self.observer.begin(kind, &name, size) })
     }
 
     fn complete(&self, destination: &str) {
@@ -62,25 +60,31 @@ impl Watch for Watched<'_> {
 }
 
 struct Sending {
-    part: Arc<dyn Task>,
+    task: Arc<dyn Task>,
 }
 
 impl Progress for Sending {
     fn advance(&self, bytes: u64) {
-        self.part.advance(bytes);
+        self.task.advance(bytes);
     }
 
     fn restart(&self) {
-        self.part.restart();
+        self.task.restart();
     }
 }
 
 impl Transfer for Sending {
     fn arrived(&self, written: Written) {
-        self.part.finish(match written {
+        self.task.finish(match written {
             Written::Present => "there already",
             Written::Mounted => "mounted",
             Written::Uploaded => "",
         });
+    }
+}
+
+impl Working for Sending {
+    fn done(&self, said: &str) {
+        self.task.finish(said);
     }
 }

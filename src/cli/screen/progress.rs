@@ -8,10 +8,12 @@ use super::diagnostics::escaped;
 use super::output::Counters;
 use super::step::{LONG, words};
 use crate::diagnostic::Diagnostic;
+use crate::net::Wait;
 use crate::oci::Progress;
 use crate::ops::{Observer, Task, TaskKind};
 
 /// Tells on the screen what happens: steps are drawn on a terminal, and told as lines anywhere else.
+#[derive(Clone)]
 pub(in crate::cli) struct Reporter {
     screen: Screen,
 }
@@ -37,6 +39,10 @@ impl Observer for Reporter {
         if self.screen.is_verbose() {
             self.screen.say(text);
         }
+    }
+
+    fn wait(&self, wait: &Wait) {
+        self.screen.say(&wait.to_string());
     }
 
     fn warn(&self, diagnostic: &Diagnostic) {

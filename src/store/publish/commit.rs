@@ -1,7 +1,7 @@
-use super::archive_file::ArchiveFile;
+use super::archive_file::{ArchiveFile, Counted};
 use super::destination::{Destination, Engine, Kind, NamedStore};
 use super::staged::Staged;
-use super::{PublishFault, Sent, Work};
+use super::{PublishFault, Sent, Work, Working};
 use crate::host::Unfinished;
 use crate::oci::{Digest, RawManifest, Selector, StoreError, StoreFault, Tag};
 use crate::store::docker_archive;
@@ -71,17 +71,19 @@ pub(super) fn run(staged: Staged<'_>) -> Result<Committed, PublishFault> {
     let names: Vec<String> = steps.iter().map(Step::name).collect();
     for (number, step) in steps.into_iter().enumerate() {
         let (taken, effect) = match step {
-            Step::Load(engine, destination) => (load(engine, publication, transaction.watch.work(Work::Write, destination)), Effect::None),
+            Step::Load(engine, destination) => {
+                (load(engine, publication, &*transaction.watch.work(Work::Write, destination, None)), Effect::None)
+            }
             Step::Rename(file, unfinished) => {
                 let taken = file.rename(unfinished);
                 let effect = Effect::of(taken.is_err() && file.verify(&file.path, publication).is_ok());
                 (taken, effect)
             }
             Step::Move(to, tag, destination) => {
-                let done = transaction.watch.work(Work::Tag, destination);
+                let work = transaction.watch.work(Work::Tag, destination, None);
                 let taken = to.store.write_manifest(&publication.root, Some(tag));
                 let effect = Effect::of(taken.is_err() && is_tagged(to, tag, &publication.root));
-                done("");
+                work.done("");
                 (taken, effect)
             }
         };
@@ -99,10 +101,13 @@ fn is_tagged(named: &NamedStore, tag: &Tag, root: &RawManifest) -> bool {
     if named.image.is_some() { named.store.is_named(root, std::slice::from_ref(tag)) } else { reads() }
 }
 
-fn load(engine: &Engine, publication: &Publication, done: Box<dyn FnOnce(&str)>) -> Result<(), StoreError> {
+fn load(engine: &Engine, publication: &Publication, work: &dyn Working) -> Result<(), StoreError> {
     let failed = |error| StoreError { fault: StoreFault::Unreachable, error };
-    let answer = engine.api.load(|out| docker_archive::write_image(publication, &engine.names, out)).map_err(failed)?;
-    done(answer.trim());
+    let answer = engine
+        .api
+        .load(|out| docker_archive::write_image(publication, &engine.names, &mut Counted { out, progress: work }))
+        .map_err(failed)?;
+    work.done(answer.trim());
     Ok(())
 }
 

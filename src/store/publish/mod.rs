@@ -41,8 +41,8 @@ pub trait Watch: Sync {
     /// A blob is on its way to a destination.
     fn begin(&self, destination: &Destination, descriptor: &Descriptor) -> Box<dyn Transfer>;
 
-    /// Something else is done at a destination. The function that is returned is called once it is, with what there is to say about that.
-    fn work(&self, work: Work, destination: &Destination) -> Box<dyn FnOnce(&str)>;
+    /// Something else is done at a destination; `size` is its bytes, where they are known.
+    fn work(&self, work: Work, destination: &Destination, size: Option<u64>) -> Box<dyn Working>;
 
     /// A destination has the whole publication already.
     fn complete(&self, destination: &str);
@@ -64,6 +64,12 @@ pub enum Work {
     Verify,
     /// The image gets its tags.
     Tag,
+}
+
+/// Is told of the progress of something that is done at a destination.
+pub trait Working: Progress {
+    /// It is done, with what there is to say about that.
+    fn done(&self, said: &str);
 }
 
 /// Is told of the progress of one transfer.

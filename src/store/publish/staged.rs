@@ -26,7 +26,7 @@ impl<'a> Staged<'a> {
     ) -> Result<Self, PublishFault> {
         let Transaction { destinations, watch, .. } = staging.transaction;
         at_all_stores(&staging, |number, named| {
-            let done = watch.work(Work::SendManifests, &destinations[number]);
+            let work = watch.work(Work::SendManifests, &destinations[number], None);
             let write = |manifest: &RawManifest| named.store.write_manifest(manifest, None);
             // A registry takes an index only once it has what the index names. Indexes inside of others are few, and come in this order.
             let (indexes, manifests): (Vec<&RawManifest>, Vec<&RawManifest>) =
@@ -37,7 +37,7 @@ impl<'a> Staged<'a> {
             if !publication.referrers.is_empty() {
                 named.store.attach(&publication.referrers)?;
             }
-            done("");
+            work.done("");
             Ok(())
         })?;
         Ok(Self { staging, publication, archives })

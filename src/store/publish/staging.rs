@@ -77,9 +77,9 @@ impl Queue<'_> {
     pub fn skip_complete(&self, publication: &Publication) {
         let Transaction { destinations, watch, .. } = self.run.transaction;
         let holds = |destination: &Destination| {
-            let done = watch.work(Work::LookUp, destination);
+            let work = watch.work(Work::LookUp, destination, None);
             let holds = destination.holds(publication);
-            done("");
+            work.done("");
             holds
         };
         let holds = &holds;
@@ -222,9 +222,9 @@ impl<'a> Staging<'a> {
         let mut written = Vec::new();
         for (number, destination) in self.transaction.destinations.iter().enumerate() {
             if let Kind::Archive(file) = &destination.0 {
-                let done = self.transaction.watch.work(Work::Write, destination);
-                written.push((number, file.write(publication)?));
-                done("");
+                let work = self.transaction.watch.work(Work::Write, destination, file.size(publication));
+                written.push((number, file.write(publication, &*work)?));
+                work.done("");
             }
         }
         Ok(written)
@@ -240,7 +240,7 @@ mod tests {
     use crate::store::FullNames;
     use crate::store::layout::Layout;
     use crate::store::publish::gate::{AcceptAll, Gates, Refusal};
-    use crate::store::publish::{Transfer, Watch};
+    use crate::store::publish::{Transfer, Watch, Working};
 
     struct Unwatched;
 
@@ -249,8 +249,8 @@ mod tests {
         fn begin(&self, _: &Destination, _: &Descriptor) -> Box<dyn Transfer> {
             Box::new(Silent)
         }
-        fn work(&self, _: Work, _: &Destination) -> Box<dyn FnOnce(&str)> {
-            Box::new(|_| ())
+        fn work(&self, _: Work, _: &Destination, _: Option<u64>) -> Box<dyn Working> {
+            Box::new(Silent)
         }
         fn complete(&self, _: &str) {}
         fn committed(&self, _: &str, _: &Digest) {}
@@ -258,6 +258,10 @@ mod tests {
 
     impl Transfer for Silent {
         fn arrived(&self, _: Written) {}
+    }
+
+    impl Working for Silent {
+        fn done(&self, _: &str) {}
     }
 
     /// Refuses one of the questions.

@@ -20,19 +20,19 @@ impl<'a> Verified<'a> {
         let (staging, publication) = (&staged.staging, staged.publication);
         let Transaction { destinations, watch, .. } = staging.transaction;
         at_all_stores(staging, |number, named| {
-            let done = watch.work(Work::Verify, &destinations[number]);
+            let work = watch.work(Work::Verify, &destinations[number], None);
             let arrived = |sent: &&Sent| sent.destination == number && sent.written != Written::Present;
             let blobs = staging.sent.iter().filter(arrived).map(|sent| Question::Blob(&sent.descriptor));
             let questions: Vec<_> = publication.manifests().map(Question::Manifest).chain(blobs).collect();
             each(&questions, |question| ask(named, question))?;
-            done("");
+            work.done("");
             Ok(())
         })?;
         for (number, file) in &staged.archives {
             if let Kind::Archive(archive) = &destinations[*number].0 {
-                let done = watch.work(Work::Verify, &destinations[*number]);
+                let work = watch.work(Work::Verify, &destinations[*number], None);
                 archive.verify(file.path(), publication)?;
-                done("");
+                work.done("");
             }
         }
         Ok(Self { staged })
