@@ -51,6 +51,8 @@ struct State {
     next: u64,
     /// Whether lines are drawn below the cursor.
     drawn: bool,
+    /// What was last drawn, and for which terminal: it is not drawn again while it stays the same.
+    last: Option<(Option<(usize, usize)>, String)>,
     /// When a line was last written; at first, when the program began.
     spoken: Instant,
 }
@@ -145,6 +147,7 @@ impl State {
 
     /// Returns what erases the lines that are drawn.
     fn erased(&mut self) -> &'static str {
+        self.last = None;
         if std::mem::take(&mut self.drawn) { "\r\u{1b}[J" } else { "" }
     }
 
@@ -198,7 +201,7 @@ impl State {
 
 impl Output {
     pub(super) fn new(steps: Steps) -> Arc<Self> {
-        let state = State { running: Vec::new(), next: 0, drawn: false, spoken: Instant::now() };
+        let state = State { running: Vec::new(), next: 0, drawn: false, last: None, spoken: Instant::now() };
         Arc::new(Self { steps, state: Mutex::new(state), ticks: AtomicBool::new(false) })
     }
 
@@ -284,6 +287,7 @@ impl Output {
         if state.drawn
             && let Steps::Drawn { colored } = self.steps
         {
+            state.last = None;
             put(&state.frame(colored, size(), Instant::now()));
         }
         ended.is_some_and(|ended| ended.told.is_some())
@@ -316,7 +320,14 @@ impl Output {
         state.running.iter_mut().for_each(|running| running.sample(now));
         match self.steps {
             Steps::Silent => {}
-            Steps::Drawn { colored } => put(&state.frame(colored, size(), now)),
+            Steps::Drawn { colored } => {
+                let size = size();
+                let frame = state.frame(colored, size, now);
+                if state.last.as_ref().is_none_or(|(before, drawn)| *before != size || *drawn != frame) {
+                    put(&frame);
+                }
+                state.last = state.drawn.then_some((size, frame));
+            }
             Steps::Told => {
                 let said = state.sentences(now);
                 if !said.is_empty() {
