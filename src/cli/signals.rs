@@ -37,7 +37,7 @@ pub(super) fn watch(screen: &Screen) {
     });
 }
 
-/// Says whether a process ignores a signal, by the mask `SigIgn` of its status (proc_pid_status(5)).
+/// Says whether a process ignores a signal, by the mask `SigIgn` of its status (`proc_pid_status(5)`).
 fn is_ignored(status: &str, signal: i32) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);

@@ -308,7 +308,9 @@ impl Output {
         let mut state = std::mem::ManuallyDrop::new(state);
         let oldest = state.waiting().into_iter().next();
         let during = oldest.map(|step| format!(" while {}", step.title())).unwrap_or_default();
-        let text = format!("{}{word}{during}\n", state.erased());
+        // A terminal shows the key as `^C` where nothing is drawn.
+        let start = if io::stderr().is_terminal() { "\r" } else { "" };
+        let text = format!("{}{start}{word}{during}\n", state.erased());
         let written = thread::spawn(move || put(&text));
         while !written.is_finished() && begun.elapsed() < 2 * LAST_WORD {
             thread::sleep(Duration::from_millis(5));
