@@ -74,15 +74,14 @@ impl LayerReader<'_> {
             None => self.collectors.to_vec(),
             Some(_) => self.collectors.iter().copied().filter(|collector| !self.recall(layer, *collector, &mut collected)).collect(),
         };
-        let mut facts = match kept.filter(|_| missing.is_empty()) {
-            Some(kept) => kept,
-            None => {
-                let name = format!("layer {}", layer.digest.short());
-                let part = task.map_or_else(|| self.begin(&[(layer, blob)]), |task| task.part(&name, Some(layer.size)));
-                let facts = self.read(layer, blob, (&missing, &mut collected), &*part)?;
-                part.finish("");
-                facts
-            }
+        let mut facts = if let Some(kept) = kept.filter(|_| missing.is_empty()) {
+            kept
+        } else {
+            let name = format!("layer {}", layer.digest.short());
+            let part = task.map_or_else(|| self.begin(&[(layer, blob)]), |task| task.part(&name, Some(layer.size)));
+            let facts = self.read(layer, blob, (&missing, &mut collected), &*part)?;
+            part.finish("");
+            facts
         };
         let broken = |fault| Failure::external(format!("could not join what is known of layer {} of {}", layer.digest, self.image), fault);
         collected.join(&mut facts, self.collectors).map_err(broken)?;
