@@ -162,6 +162,20 @@ fn a_registry_that_answers_nothing_is_named_while_it_is_waited_for() {
 }
 
 #[test]
+fn locking_says_which_archive_it_waits_for() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mirror = format!("http://{}/debian", silent.local_addr().unwrap());
+    let sandbox = crate::sandbox::Sandbox::new("debian = { suite = \"trixie\", packages = [\"bash\"] }");
+    let mut command = sandbox.command(&["lock", "--debian-mirror", &mirror]);
+    command.env("TERM", "xterm-256color");
+    let mut terminal = Terminal::start(command, 80, Screen::new(80, Narrowing::Breaks));
+    terminal.wait_for("looking up Debian's signed lists: trixie");
+    terminal.signal(Signal::TERM);
+    let (code, _, screen) = terminal.end();
+    assert_eq!((code, screen.lines()), (Some(143), vec!["terminated while looking up Debian's signed lists".to_owned()]));
+}
+
+#[test]
 fn only_what_goes_to_a_registry_is_pushed() {
     let base = SlowBase::new(2, Duration::ZERO);
     let target = format!("{}/copy:1", base.test.host());
