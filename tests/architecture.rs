@@ -198,7 +198,7 @@ fn the_terminal_and_clap_are_in_the_command_line_only() {
         if inside.starts_with("cli") || inside == Path::new("main.rs") {
             continue;
         }
-        for word in ["clap::", "indicatif::", "anstream::", "annotate_snippets::"] {
+        for word in ["clap::", "unicode_width::", "anstream::", "annotate_snippets::"] {
             assert!(!text.contains(word), "{} uses `{word}`", inside.display());
         }
     }

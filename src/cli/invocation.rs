@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::arguments::{Format, Global};
 use super::location::vendored_location;
-use super::screen::{Bars, Screen};
+use super::screen::{Reporter, Screen};
 use super::settings_file::SettingsFile;
 use crate::diagnostic::{ExternalError, is_hostile};
 use crate::feed::{Feed, Mirror};
@@ -21,17 +21,17 @@ pub(super) struct Invocation {
     global: Global,
     pub(super) environment: Environment,
     pub(super) screen: Screen,
-    bars: Bars,
+    reporter: Reporter,
 }
 
 impl Invocation {
-    pub(super) fn new(global: Global, environment: Environment, screen: Screen, bars: Bars) -> Self {
-        Self { global, environment, screen, bars }
+    pub(super) fn new(global: Global, environment: Environment, screen: Screen, reporter: Reporter) -> Self {
+        Self { global, environment, screen, reporter }
     }
 
     /// Returns who is told what happens.
     pub(super) fn observer(&self) -> &dyn Observer {
-        &self.bars
+        &self.reporter
     }
 
     /// Returns a run of a verb with these tools.
@@ -58,7 +58,7 @@ impl Invocation {
             parts.map(|(registry, host)| (registry.to_owned(), host.to_owned())).ok_or_else(wrong)
         });
         let token_realms: Vec<_> = token_realms.collect::<Result<_, _>>()?;
-        let bars = self.bars.clone();
+        let reporter = self.reporter.clone();
         Ok(Http::new(Settings {
             network: if self.global.offline { Network::Offline } else { Network::Allowed },
             insecure: self.global.insecure.iter().chain(&file.insecure).cloned().collect(),
@@ -66,7 +66,7 @@ impl Invocation {
             token_realms: token_realms.into_iter().chain(file.token_realms.clone()).collect(),
             timeouts: Timeouts { stall: Duration::from_secs(self.global.stall_timeout), ..Timeouts::default() },
             retry: RetryPolicy { deadline: Some(Duration::from_secs(self.global.retry_for)), ..RetryPolicy::default() },
-            on_wait: Some(WaitListener::new(move |wait| bars.wait(wait))),
+            on_wait: Some(WaitListener::new(move |wait| reporter.wait(wait))),
             environment: self.environment.clone(),
         }))
     }

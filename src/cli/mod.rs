@@ -20,25 +20,32 @@ use clap::Parser;
 
 use self::arguments::{Arguments, Color, Verb};
 use self::invocation::Invocation;
-use self::screen::{Bars, Screen, Volume, exit_code};
+use self::screen::{Reporter, Screen, Volume, exit_code};
 use crate::host::Environment;
 use crate::ops::Failure;
 
 /// Runs the program with its arguments, and returns its exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environment) -> ExitCode {
-    signals::watch();
+    let terminal = environment.text("TERM");
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and versions are answers; anything else is a mistake in the arguments.
-            let code = if error.use_stderr() { 2 } else { 0 };
+            let screen = Screen::new(Volume::Usual, ColorChoice::Never, terminal);
+            let (text, colored) = (error.render().to_string(), error.render().ansi().to_string());
             // What it repeats of the arguments may come from anywhere.
-            let text = error.render().to_string();
-            if screen::is_plain(&text) {
-                return if error.print().is_err() && code == 0 { ExitCode::from(3) } else { ExitCode::from(code) };
+            let is_plain = screen::is_plain(&text);
+            if !error.use_stderr() {
+                // Help and versions are answers; anything else is a mistake in the arguments.
+                let is_colored = is_plain && anstream::AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
+                return ended(&screen, if is_colored { screen.rendered_result(&colored) } else { screen.result(&text) });
             }
-            Screen::new(Volume::Usual, ColorChoice::Never).say(text.trim_end());
-            return ExitCode::from(code);
+            if is_plain {
+                // Where standard error cannot be written, that cannot be reported either.
+                let _ = error.print();
+            } else {
+                screen.say(text.trim_end());
+            }
+            return ExitCode::from(2);
         }
     };
     let global = &arguments.global;
@@ -52,24 +59,22 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
         Color::Always => ColorChoice::Always,
         Color::Never => ColorChoice::Never,
     };
-    let screen = Screen::new(volume, color);
-    match answer(arguments, environment, screen) {
-        Ok(text) => match screen.result(&text) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                screen.alarm(&format!("error: could not write to standard output: {error}"));
-                ExitCode::from(3)
-            }
-            _ => ExitCode::SUCCESS,
-        },
-        Err(failure) => {
-            screen.alarm(screen.failure(&failure).trim_end());
-            ExitCode::from(exit_code(&failure))
-        }
-    }
+    let screen = Screen::new(volume, color, terminal);
+    signals::watch(&screen);
+    let answered = answer(arguments, environment, screen.clone());
+    ended(&screen, answered.and_then(|text| screen.result(&text)))
+}
+
+/// Returns the exit code, and tells a failure.
+fn ended(screen: &Screen, outcome: Result<(), Failure>) -> ExitCode {
+    let Err(failure) = outcome else { return ExitCode::SUCCESS };
+    screen.alarm(screen.failure(&failure).trim_end());
+    ExitCode::from(exit_code(&failure))
 }
 
 fn answer(arguments: Arguments, environment: Environment, screen: Screen) -> Result<String, Failure> {
-    let invocation = Invocation::new(arguments.global, environment, screen, Bars::new(screen));
+    let reporter = Reporter::new(screen.clone());
+    let invocation = Invocation::new(arguments.global, environment, screen, reporter);
     match arguments.verb {
         Verb::Init(arguments) => verbs::init::run(&arguments, &invocation),
         Verb::Lock(arguments) => verbs::lock::run(&arguments, &invocation),

@@ -61,6 +61,15 @@ pub trait BlobSource: Send + Sync {
     /// When the content cannot be had.
     fn open(&self) -> io::Result<Box<dyn Read + Send>>;
 
+    /// Brings the content to this machine, where it is not and opening it would do so first; returns whether it did.
+    ///
+    /// # Errors
+    /// When the content cannot be had.
+    fn fetch(&self, progress: &dyn Progress) -> io::Result<bool> {
+        let _ = progress;
+        Ok(false)
+    }
+
     /// Returns a file of this machine that holds the content and was checked by this process while it wrote it.
     /// A store on the same disk can take the file itself, without reading it again.
     fn fresh_file(&self) -> Option<&Path> {
@@ -76,6 +85,10 @@ pub trait BlobSource: Send + Sync {
 impl<B: BlobSource + ?Sized> BlobSource for &B {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         (**self).open()
+    }
+
+    fn fetch(&self, progress: &dyn Progress) -> io::Result<bool> {
+        (**self).fetch(progress)
     }
 
     fn fresh_file(&self) -> Option<&Path> {

@@ -9,7 +9,8 @@ use crate::image::{Documents as _, Image, ImageFault, select};
 use crate::layer::collect::STANDARD;
 use crate::lock::{LockedChoice, LockedDebian, Pin};
 use crate::oci::{
-    BlobSource, Descriptor, ImageLayer, ImageName, ImageReference, Index, Platform, RawManifest, Selector, Store, StoreError, StoreFault,
+    BlobSource, Descriptor, ImageLayer, ImageName, ImageReference, Index, Platform, Progress, RawManifest, Selector, Silent, Store,
+    StoreError, StoreFault,
 };
 use crate::plan::{ACCOUNT_FILE_LIMIT, ACCOUNT_FILES};
 use crate::recipe::{Base, DebianBase, Recipe};
@@ -18,10 +19,10 @@ use crate::store::layout::Layout;
 use crate::store::path_and_selector;
 
 use super::debian::{self, DebianImage, Packages};
-use super::layer_facts::LayerReader;
+use super::layer_facts::{Counted, LayerReader};
 use super::opened::{OpenFault, Opened, keep, named_manifest};
 use super::recipe::OpenRecipe;
-use super::{Failure, Run, Tools};
+use super::{Failure, Run, TaskKind, Tools};
 
 /// A base as the lock or the recipe chooses it.
 pub(super) enum ChosenBase {
@@ -96,13 +97,16 @@ pub(super) fn find(open: &OpenRecipe, before: Before<'_>, run: Run<'_>) -> Resul
                 Some(store) => (Arc::from(store), None),
                 None => (Arc::new(run.tools.registry.repository(&reference.name)), Some(reference.name.clone())),
             };
+            let task = run.observer.begin(TaskKind::LookUp, &format!("the base {}", named(reference)), None);
             let root = match (pin, reference.digest) {
                 (Some(pin), _) => pinned(run.tools, &*store, pin)?,
                 (None, Some(digest)) => store.read_manifest(&Selector::Digest(digest))?,
                 (None, None) => store.read_manifest(&Selector::Tag(reference.tag_or_latest().unwrap_or_else(crate::oci::Tag::latest)))?,
             };
             let choice = |pin| LockedChoice::Image { reference: reference.clone(), pin };
-            open_base(recipe, Opened { name: named(reference), store, root, origin }, run, choice)
+            let opened = open_base(recipe, Opened { name: named(reference), store, root, origin }, run, choice)?;
+            task.finish("");
+            Ok(opened)
         }
         Base::Layout(path) => {
             let (folder, selector) = layout_of(&open.folder, path);
@@ -343,12 +347,20 @@ impl BlobSource for BaseBlob {
         if let Some(blob) = self.cache.open(&self.descriptor) {
             return Ok(Box::new(blob));
         }
-        let mut blob = self.source.store.open_blob(&self.descriptor).map_err(io::Error::other)?;
-        self.cache.copy_from(&mut blob, &self.descriptor)?;
+        self.fetch(&Silent)?;
         self.cache
             .open(&self.descriptor)
             .map(|blob| Box::new(blob) as Box<dyn Read + Send>)
             .ok_or_else(|| io::Error::other("the cache lost what was just written"))
+    }
+
+    fn fetch(&self, progress: &dyn Progress) -> io::Result<bool> {
+        if self.cache.has(&self.descriptor) {
+            return Ok(false);
+        }
+        let blob = self.source.store.open_blob(&self.descriptor).map_err(io::Error::other)?;
+        self.cache.copy_from(&mut Counted { inner: blob, progress }, &self.descriptor)?;
+        Ok(true)
     }
 
     fn origin(&self) -> Option<&ImageName> {

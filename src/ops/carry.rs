@@ -21,7 +21,7 @@ use crate::store::publish::gate::AcceptAll;
 use crate::store::{Blobs, Location, Publication};
 
 use super::destinations::{self, Published};
-use super::layer_facts::{self, LayerReader};
+use super::layer_facts::{self, Counted, LayerReader};
 use super::layers::{self, CachedSource};
 use super::opened::{self, Opened};
 use super::repair::repaired;
@@ -78,9 +78,9 @@ impl Copier<'_> {
             return Ok(0);
         }
         let task = self.run.observer.begin(TaskKind::Fetch, &format!("layer {}", layer.digest.short()), Some(layer.size));
-        let mut blob = self.opened.store.open_blob(layer)?;
+        let blob = self.opened.store.open_blob(layer)?;
         cache
-            .copy_from(&mut blob, layer)
+            .copy_from(&mut Counted { inner: blob, progress: &*task }, layer)
             .map_err(|error| ExternalError::new(format!("could not read a cache from `{}`", self.from)).caused_by(error))?;
         task.finish("");
         Ok(layer.size)
@@ -143,7 +143,7 @@ fn export_once(to: &Location, run: Run<'_>) -> Result<Carried, Failure> {
 /// Publishes an artifact.
 pub(super) fn write(to: &Location, artifact: &Publication, run: Run<'_>) -> Result<(), Failure> {
     let destinations = [destinations::open(to, &Published::Artifact, run.tools)?];
-    Transaction { destinations: &destinations, gates: &AcceptAll, watch: &Watched(run.observer) }.publish(artifact)?;
+    Transaction { destinations: &destinations, gates: &AcceptAll, watch: &Watched::new(run.observer) }.publish(artifact)?;
     Ok(())
 }
 
@@ -161,7 +161,7 @@ pub fn import(from: &Location, run: Run<'_>) -> Result<Carried, Failure> {
 }
 
 fn import_once(from: &Location, run: Run<'_>) -> Result<Carried, Failure> {
-    let opened = opened::open(from, run.tools)?;
+    let opened = opened::open(from, run)?;
     let corrupt = |cause: Box<dyn std::error::Error + Send + Sync>| {
         Failure::from(ExternalError::new(format!("could not read a cache from `{from}`")).caused_by(cause))
     };

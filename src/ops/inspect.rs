@@ -11,9 +11,10 @@ use crate::lint::shells;
 use crate::oci::{Descriptor, ImageLayer, Platform};
 use crate::store::Location;
 
+use super::observer::StepsOnly;
 use super::opened::{self, Opened};
 use super::repair::repaired;
-use super::{Failure, Observer, Run};
+use super::{Failure, Observer, Run, TaskKind};
 
 /// An image, or several for different platforms.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -89,8 +90,8 @@ pub fn inspect(location: &Location, platform: Option<&Platform>, run: Run<'_>) -
 }
 
 fn inspect_once(location: &Location, platform: Option<&Platform>, run: Run<'_>) -> Result<Inspected, Failure> {
-    let opened = opened::open(location, run.tools)?;
-    let images = opened.images(platform, run.tools)?;
+    let opened = opened::open(location, run)?;
+    let images = opened.images(platform, run)?;
     let shells = |image: &Image| if opened.origin.is_none() { shells_of(&opened, image, run) } else { None };
     let inspected =
         images.images().iter().map(|PlatformImage { image, .. }| InspectedImage { shells: shells(image), ..inspected_image(image) });
@@ -107,11 +108,13 @@ fn inspect_once(location: &Location, platform: Option<&Platform>, run: Run<'_>) 
 
 fn referrers(opened: &Opened, observer: &dyn Observer) -> Vec<InspectedReferrer> {
     let digest = opened.root.descriptor().digest;
+    let task = observer.begin(TaskKind::LookUp, &format!("what refers to {}", opened.name), None);
     let found = opened.store.referrers(&digest, None).unwrap_or_else(|error| {
         let cause = error.error.source.map(|source| format!(": {source}")).unwrap_or_default();
         observer.note(&format!("{}{cause}", error.error.message));
         Vec::new()
     });
+    task.finish("");
     let inspected =
         |found: Descriptor| InspectedReferrer { artifact_type: found.artifact_type, digest: found.digest.to_string(), size: found.size };
     found.into_iter().map(inspected).collect()
@@ -119,7 +122,7 @@ fn referrers(opened: &Opened, observer: &dyn Observer) -> Vec<InspectedReferrer>
 
 /// Returns the shells of an image; a layer that cannot be read is noted.
 fn shells_of(opened: &Opened, image: &Image, run: Run<'_>) -> Option<Vec<String>> {
-    match opened.files(image, &STANDARD, run.quiet()) {
+    match opened.files(image, &STANDARD, run.with(&StepsOnly(run.observer))) {
         Ok(rootfs) => Some(shells(&rootfs, None).keys().map(ToString::to_string).collect()),
         Err(failure) => {
             let why = match failure {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::diagnostic::ExternalError;
 use crate::layer::collect::{Collected, Collector, Found};
 use crate::layer::{LayerContents, Limits, read_file, read_layer};
-use crate::oci::{BlobSource, Compression, Descriptor, Digest, ImageLayer, MediaType};
+use crate::oci::{BlobSource, Compression, Descriptor, Digest, ImageLayer, MediaType, Progress, Silent};
 use crate::rootfs::{ImagePath, LayerFacts, Rootfs};
 
 use super::{Failure, Run, Task, TaskKind, Tools};
@@ -38,8 +38,13 @@ impl LayerReader<'_> {
     /// Returns the merged files of an image, whose layers are opened when they have to be read.
     pub(super) fn files<'l, B: BlobSource>(&self, layers: impl Iterator<Item = (&'l ImageLayer, B)>) -> Result<Rootfs<'static>, Failure> {
         let mut rootfs = Rootfs::new();
-        for (number, (layer, blob)) in (1..).zip(layers) {
-            let facts = self.facts(&layer.descriptor, &blob)?;
+        let layers: Vec<(&ImageLayer, B)> = layers.collect();
+        let unknown = layers.iter().map(|(layer, blob)| (&layer.descriptor, blob as &dyn BlobSource));
+        let unknown: Vec<_> = unknown.filter(|(layer, _)| self.run.tools.cache.facts(&entries_key(layer)).is_none()).collect();
+        // A single one is a step of its own.
+        let task = (unknown.len() > 1).then(|| self.begin(&unknown));
+        for (number, (layer, blob)) in (1..).zip(&layers) {
+            let facts = self.facts_for(&layer.descriptor, blob, task.as_deref())?;
             if facts.diff_id != layer.diff_id {
                 let found = facts.diff_id;
                 let message = format!("layer {number} of {} unpacks to {found}, and its config says {}", self.image, layer.diff_id);
@@ -50,20 +55,33 @@ impl LayerReader<'_> {
                 return Err(Failure::external(format!("could not put layer {number} of {} on those below", self.image), fault));
             }
         }
+        if let Some(task) = task {
+            task.finish("");
+        }
         Ok(rootfs)
     }
 
     /// Returns what is known of one layer, which is opened when it has to be read.
     pub(super) fn facts(&self, layer: &Descriptor, blob: &dyn BlobSource) -> Result<LayerFacts, Failure> {
+        self.facts_for(layer, blob, None)
+    }
+
+    /// Returns what is known of one layer, as a part of a task where it has to be read.
+    fn facts_for(&self, layer: &Descriptor, blob: &dyn BlobSource, task: Option<&dyn Task>) -> Result<LayerFacts, Failure> {
         let kept = self.kept_entries(layer);
         let mut collected = Collected::default();
         let missing: Vec<&dyn Collector> = match &kept {
             None => self.collectors.to_vec(),
             Some(_) => self.collectors.iter().copied().filter(|collector| !self.recall(layer, *collector, &mut collected)).collect(),
         };
-        let mut facts = match kept.filter(|_| missing.is_empty()) {
-            Some(kept) => kept,
-            None => self.read(layer, blob, &missing, &mut collected)?,
+        let mut facts = if let Some(kept) = kept.filter(|_| missing.is_empty()) {
+            kept
+        } else {
+            let name = format!("layer {}", layer.digest.short());
+            let part = task.map_or_else(|| self.begin(&[(layer, blob)]), |task| task.part(&name, Some(layer.size)));
+            let facts = self.read(layer, blob, (&missing, &mut collected), &*part)?;
+            part.finish("");
+            facts
         };
         let broken = |fault| Failure::external(format!("could not join what is known of layer {} of {}", layer.digest, self.image), fault);
         collected.join(&mut facts, self.collectors).map_err(broken)?;
@@ -95,8 +113,8 @@ impl LayerReader<'_> {
         spool: &mut (impl Write + Seek),
     ) -> Result<Option<u64>, Failure> {
         let compression = self.compression(layer)?;
-        let task = self.begin(layer);
-        let counted = Counted { inner: blob.open().map_err(|error| self.unreadable(layer, error.into()))?, task: &*task };
+        let task = self.begin(&[(layer, blob)]);
+        let counted = self.opened(layer, blob, &*task)?;
         let size = read_file(counted, compression, &Limits::default(), path, most, spool);
         let size = size.map_err(|fault| self.unreadable(layer, fault.into()))?;
         task.finish("");
@@ -110,8 +128,30 @@ impl LayerReader<'_> {
         })
     }
 
-    fn begin(&self, layer: &Descriptor) -> Arc<dyn Task> {
-        self.run.observer.begin(TaskKind::Fetch, &format!("layer {} of {}", layer.digest.short(), self.image), Some(layer.size))
+    /// Begins to read layers, of which there is at least one.
+    fn begin(&self, layers: &[(&Descriptor, &dyn BlobSource)]) -> Arc<dyn Task> {
+        let is_remote = |(layer, blob): &(&Descriptor, &dyn BlobSource)| blob.origin().is_some() && !self.run.tools.cache.has(layer);
+        let kind = if layers.iter().any(is_remote) { TaskKind::Fetch } else { TaskKind::Read };
+        let name = match layers {
+            [(layer, _)] => format!("layer {} of {}", layer.digest.short(), self.image),
+            several => format!("{} layers of {}", several.len(), self.image),
+        };
+        let size = layers.iter().fold(0, |size: u64, (layer, _)| size.saturating_add(layer.size));
+        self.run.observer.begin(kind, &name, Some(size))
+    }
+
+    /// Opens a layer. Its bytes count once: when they come to this machine, or else when they are read.
+    fn opened<'t>(
+        &self,
+        layer: &Descriptor,
+        blob: &dyn BlobSource,
+        task: &'t dyn Task,
+    ) -> Result<Counted<'t, Box<dyn Read + Send>>, Failure> {
+        let open = || {
+            let fetched = blob.fetch(task)?;
+            Ok(Counted { inner: blob.open()?, progress: if fetched { &Silent } else { task } })
+        };
+        open().map_err(|error: io::Error| self.unreadable(layer, error.into()))
     }
 
     fn unreadable(&self, layer: &Descriptor, cause: Box<dyn std::error::Error + Send + Sync>) -> Failure {
@@ -123,17 +163,14 @@ impl LayerReader<'_> {
         &self,
         layer: &Descriptor,
         blob: &dyn BlobSource,
-        collectors: &[&dyn Collector],
-        collected: &mut Collected,
+        (collectors, collected): (&[&dyn Collector], &mut Collected),
+        task: &dyn Task,
     ) -> Result<LayerFacts, Failure> {
         let cache = &self.run.tools.cache;
         let compression = self.compression(layer)?;
-        let task = self.begin(layer);
-        let counted = Counted { inner: blob.open().map_err(|error| self.unreadable(layer, error.into()))?, task: &*task };
-        let found = read_layer(counted, compression, &Limits::default(), collectors);
+        let found = read_layer(self.opened(layer, blob, task)?, compression, &Limits::default(), collectors);
         let found = found.map_err(|fault| self.unreadable(layer, fault.into()))?;
         let LayerContents { entries, collected: found } = found;
-        task.finish("");
         let kept = KeptEntries { digest: layer.digest, size: layer.size, media_type: layer.media_type.to_oci().to_string(), entries };
         if let Ok(bytes) = serde_json::to_vec(&kept) {
             cache.write_facts(&entries_key(layer), &bytes);
@@ -179,15 +216,16 @@ fn found_key(layer: &Descriptor, name: &str, version: u32) -> Digest {
     Digest::of(format!("{digest} {size} {} {name} {version} {:?}", media_type.to_oci(), Limits::default()).as_bytes())
 }
 
-struct Counted<'a, R> {
-    inner: R,
-    task: &'a dyn Task,
+/// Counts what is read.
+pub(super) struct Counted<'a, R> {
+    pub(super) inner: R,
+    pub(super) progress: &'a dyn Progress,
 }
 
 impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        self.task.advance(count as u64);
+        self.progress.advance(count as u64);
         Ok(count)
     }
 }

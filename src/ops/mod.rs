@@ -29,6 +29,6 @@ pub mod vendor;
 mod watched;
 
 pub use failure::Failure;
-pub use observer::{Observer, Quiet, Task, TaskKind};
+pub use observer::{Observer, Task, TaskKind};
 pub use recipe::RecipeRequest;
 pub use tools::{Run, Tools};

@@ -6,7 +6,7 @@ use crate::oci::Progress;
 
 /// Is told what happens while a verb runs. How it is displayed is up to the observer; a verb never waits for it.
 pub trait Observer: Send + Sync {
-    /// Something begins that takes a while; `total` is its size in bytes, when it is known.
+    /// Something begins that may take a while; `total` is its size in bytes, when it is known.
     fn begin(&self, kind: TaskKind, name: &str, total: Option<u64>) -> Arc<dyn Task>;
 
     /// Something worth a line, but no fault.
@@ -25,44 +25,58 @@ pub trait Observer: Send + Sync {
 /// What takes a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskKind {
+    /// A name is asked for, or a file opened: what is there.
+    LookUp,
+    /// Something is downloaded.
+    Fetch,
+    /// Something on this machine is read whole.
+    Read,
+    /// Packages are chosen.
+    Choose,
+    /// A base is put together.
+    Assemble,
+    /// It is checked that an image starts.
+    Check,
     /// A layer is compressed.
     Layer,
-    /// A base's layer is fetched.
-    Fetch,
-    /// A blob is sent.
+    /// Something is sent.
     Upload,
-    /// An output is written.
+    /// Something is written on this machine.
     Write,
+    /// What was written or sent is read back.
+    Verify,
+    /// The image gets its names.
+    Tag,
 }
 
-/// Something that takes a while.
+/// Something that takes a while. One that is dropped before it is finished has failed.
 pub trait Task: Progress {
+    /// More bytes belong to it than were known before.
+    fn expect(&self, more: u64);
+
+    /// A part of it begins, whose bytes count for the whole: it is named as what is waited for. A task that has parts does nothing between them.
+    fn part(&self, name: &str, size: Option<u64>) -> Arc<dyn Task>;
+
     /// It is done; `outcome` says how in a few words.
     fn finish(&self, outcome: &str);
 }
 
-/// Tells nobody.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Quiet;
+/// Tells another observer of the steps alone: what there is to say about them is said elsewhere.
+#[derive(Clone, Copy)]
+pub(super) struct StepsOnly<'a>(pub(super) &'a dyn Observer);
 
-impl Observer for Quiet {
-    fn begin(&self, _: TaskKind, _: &str, _: Option<u64>) -> Arc<dyn Task> {
-        Arc::new(Self)
+impl Observer for StepsOnly<'_> {
+    fn begin(&self, kind: TaskKind, name: &str, total: Option<u64>) -> Arc<dyn Task> {
+        self.0.begin(kind, name, total)
     }
 
     fn note(&self, _: &str) {}
 
     fn detail(&self, _: &str) {}
 
-    fn wait(&self, _: &Wait) {}
+    fn wait(&self, wait: &Wait) {
+        self.0.wait(wait);
+    }
 
     fn warn(&self, _: &Diagnostic) {}
-}
-
-impl Progress for Quiet {
-    fn advance(&self, _: u64) {}
-}
-
-impl Task for Quiet {
-    fn finish(&self, _: &str) {}
 }

@@ -17,7 +17,7 @@ use crate::store::layout::Layout;
 use crate::store::{Blobs, Location, Publication};
 
 use super::layer_facts::LayerReader;
-use super::{Failure, Run, Tools};
+use super::{Failure, Run, TaskKind, Tools};
 
 /// How many bytes all manifests of one image may have, for all platforms together.
 const CHILDREN: u64 = 64 << 20;
@@ -35,7 +35,14 @@ pub(super) struct Opened {
 }
 
 /// Opens an image wherever it is.
-pub(super) fn open(location: &Location, tools: &Tools) -> Result<Opened, Failure> {
+pub(super) fn open(location: &Location, run: Run<'_>) -> Result<Opened, Failure> {
+    let task = run.observer.begin(TaskKind::LookUp, &location.to_string(), None);
+    let opened = find(location, run.tools)?;
+    task.finish("");
+    Ok(opened)
+}
+
+fn find(location: &Location, tools: &Tools) -> Result<Opened, Failure> {
     let name = location.to_string();
     match location {
         Location::Layout(folder, selector) => {
@@ -123,8 +130,9 @@ impl Opened {
     }
 
     /// Returns the images, of all platforms or of one.
-    pub(super) fn images(&self, platform: Option<&Platform>, tools: &Tools) -> Result<ImageSet, Failure> {
-        ImageSet::open(self.root.clone(), platform, &self.documents(tools)).map_err(|fault| match fault {
+    pub(super) fn images(&self, platform: Option<&Platform>, run: Run<'_>) -> Result<ImageSet, Failure> {
+        let task = run.observer.begin(TaskKind::LookUp, &format!("all of {}", self.name), None);
+        let images = ImageSet::open(self.root.clone(), platform, &self.documents(run.tools)).map_err(|fault| match fault {
             OpenFault::Store(error) => error.into(),
             OpenFault::Image(ImageFault::Platform { wanted, found }) => {
                 let found: Vec<String> = found.iter().map(|platform| format!("`{platform}`")).collect();
@@ -133,7 +141,9 @@ impl Opened {
             OpenFault::Image(fault) => {
                 ExternalError::new(format!("the image at `{}` is broken", self.store.name())).caused_by(fault).into()
             }
-        })
+        })?;
+        task.finish("");
+        Ok(images)
     }
 
     /// Returns the merged files of an image.

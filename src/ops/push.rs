@@ -10,7 +10,7 @@ use super::building::BuiltUpload;
 use super::destinations::{self, Published};
 use super::opened;
 use super::watched::Watched;
-use super::{Failure, Run};
+use super::{Failure, Run, TaskKind};
 
 /// What was pushed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,11 +29,14 @@ pub struct Pushed {
 /// # Errors
 /// When it cannot be read or written. Every tag, archive and layout is then as it was, unless the error names those that have the image.
 pub fn push(from: &Location, to: &[Location], run: Run<'_>) -> Result<Pushed, Failure> {
-    let publication = opened::open(from, run.tools)?.publication()?;
+    let opened = opened::open(from, run)?;
+    let task = run.observer.begin(TaskKind::LookUp, &format!("all of {from}"), None);
+    let publication = opened.publication()?;
+    task.finish("");
     let digest = publication.digest();
     let open = |location| destinations::open(location, &Published::Copied(digest), run.tools);
     let destinations = to.iter().map(open).collect::<Result<Vec<Destination>, _>>()?;
-    let transaction = Transaction { destinations: &destinations, gates: &AcceptAll, watch: &Watched(run.observer) };
+    let transaction = Transaction { destinations: &destinations, gates: &AcceptAll, watch: &Watched::new(run.observer) };
     let committed = transaction.publish(&publication)?;
     let named = |(destination, location): (&Destination, &Location)| match destination.image_name() {
         Some(name) => name.at(digest).to_string(),

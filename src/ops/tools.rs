@@ -6,7 +6,7 @@ use crate::host::cache::Cache;
 use crate::store::Location;
 use crate::store::registry::Registry;
 
-use super::{Observer, Quiet};
+use super::Observer;
 
 /// What the verbs work with: the cache, the network, and what was read of this machine when the program started.
 pub struct Tools {
@@ -36,9 +36,11 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Returns the same run, of which nobody is told.
-    #[must_use]
-    pub fn quiet(self) -> Run<'a> {
-        Run { observer: &Quiet, ..self }
+    /// Returns the same run, of which another observer is told.
+    pub(super) fn with<'b>(self, observer: &'b dyn Observer) -> Run<'b>
+    where
+        'a: 'b,
+    {
+        Run { tools: self.tools, observer }
     }
 }

@@ -1,30 +1,61 @@
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::oci::{Descriptor, Digest, Progress, Written};
-use crate::store::publish::{Transfer, Watch};
+use crate::store::publish::{Destination, Transfer, Watch, Work, Working};
 
 use super::{Observer, Task, TaskKind};
 
-/// Tells an observer how a publication goes.
-pub(super) struct Watched<'a>(pub(super) &'a dyn Observer);
+/// Tells an observer how a publication goes: all blobs of a destination are parts of one step.
+pub(super) struct Watched<'a> {
+    observer: &'a dyn Observer,
+    destinations: Mutex<BTreeMap<String, Arc<dyn Task>>>,
+}
 
-impl Watch for Watched<'_> {
-    fn begin(&self, destination: &str, descriptor: &Descriptor) -> Box<dyn Transfer> {
-        let name = format!("{} to {destination}", descriptor.digest.short());
-        Box::new(Sending { task: self.0.begin(TaskKind::Upload, &name, Some(descriptor.size)) })
+impl<'a> Watched<'a> {
+    pub(super) fn new(observer: &'a dyn Observer) -> Self {
+        Self { observer, destinations: Mutex::default() }
     }
 
-    fn write(&self, destination: &str) -> Box<dyn FnOnce(&str)> {
-        let task = self.0.begin(TaskKind::Write, destination, None);
-        Box::new(move |said| task.finish(said))
+    fn task(&self, destination: &Destination) -> Arc<dyn Task> {
+        let name = destination.name();
+        let mut tasks = self.destinations.lock().unwrap_or_else(PoisonError::into_inner);
+        let begin = || match destination.image_name() {
+            Some(_) => self.observer.begin(TaskKind::Upload, &format!("to {name}"), Some(0)),
+            None => self.observer.begin(TaskKind::Write, &name, Some(0)),
+        };
+        Arc::clone(tasks.entry(name.clone()).or_insert_with(begin))
+    }
+}
+
+impl Watch for Watched<'_> {
+    fn expect(&self, destination: &Destination, descriptor: &Descriptor) {
+        self.task(destination).expect(descriptor.size);
+    }
+
+    fn begin(&self, destination: &Destination, descriptor: &Descriptor) -> Box<dyn Transfer> {
+        Box::new(Sending { task: self.task(destination).part(&descriptor.digest.short(), Some(descriptor.size)) })
+    }
+
+    fn work(&self, work: Work, destination: &Destination, size: Option<u64>) -> Box<dyn Working> {
+        let name = destination.name();
+        let (kind, name) = match work {
+            Work::LookUp => (TaskKind::LookUp, format!("the image in {name}")),
+            Work::Write => (TaskKind::Write, name),
+            Work::SendManifests if destination.image_name().is_some() => (TaskKind::Upload, format!("the manifests to {name}")),
+            Work::SendManifests => (TaskKind::Write, format!("the manifests to {name}")),
+            Work::Verify => (TaskKind::Verify, name),
+            Work::Tag => (TaskKind::Tag, format!("the image in {name}")),
+        };
+        Box::new(Sending { task: self.observer.begin(kind, &name, size) })
     }
 
     fn complete(&self, destination: &str) {
-        self.0.detail(&format!("{destination} has all of it"));
+        self.observer.detail(&format!("{destination} has all of it"));
     }
 
     fn committed(&self, destination: &str, digest: &Digest) {
-        self.0.detail(&format!("{destination} now has {digest}"));
+        self.observer.detail(&format!("{destination} now has {digest}"));
     }
 }
 
@@ -49,5 +80,11 @@ impl Transfer for Sending {
             Written::Mounted => "mounted",
             Written::Uploaded => "",
         });
+    }
+}
+
+impl Working for Sending {
+    fn done(&self, said: &str) {
+        self.task.finish(said);
     }
 }

@@ -12,7 +12,7 @@ use hardened::net::credentials::Credentials;
 use hardened::oci::{BlobSource, Descriptor, Digest, MediaType, Progress, RawManifest, Store, StoreFault, Written};
 use hardened::store::Publication;
 use hardened::store::publish::gate::AcceptAll;
-use hardened::store::publish::{Destination, Transaction, Transfer, Watch};
+use hardened::store::publish::{Destination, Transaction, Transfer, Watch, Work, Working};
 use hardened::store::registry::{Clock, Registry, Repository};
 use serde_json::{Value, json};
 
@@ -233,12 +233,17 @@ impl Transfer for Unwatched {
     fn arrived(&self, _: Written) {}
 }
 
+impl Working for Unwatched {
+    fn done(&self, _: &str) {}
+}
+
 impl Watch for Unwatched {
-    fn begin(&self, _: &str, _: &Descriptor) -> Box<dyn Transfer> {
+    fn expect(&self, _: &Destination, _: &Descriptor) {}
+    fn begin(&self, _: &Destination, _: &Descriptor) -> Box<dyn Transfer> {
         Box::new(Self)
     }
-    fn write(&self, _: &str) -> Box<dyn FnOnce(&str)> {
-        Box::new(|_| ())
+    fn work(&self, _: Work, _: &Destination, _: Option<u64>) -> Box<dyn Working> {
+        Box::new(Self)
     }
     fn complete(&self, _: &str) {}
     fn committed(&self, _: &str, _: &Digest) {}

@@ -17,7 +17,7 @@ pub(in crate::cli) fn exit_code(failure: &Failure) -> u8 {
 
 impl Screen {
     /// Renders a failure: what, where, why, and the next step.
-    pub(in crate::cli) fn failure(self, failure: &Failure) -> String {
+    pub(in crate::cli) fn failure(&self, failure: &Failure) -> String {
         match failure {
             Failure::Wrong(diagnostics) | Failure::No(diagnostics) => self.diagnostics(diagnostics),
             Failure::External(error) => {
@@ -43,7 +43,7 @@ impl Screen {
     }
 }
 
-fn format_line(screen: Screen, word: &str, message: &str) -> String {
+fn format_line(screen: &Screen, word: &str, message: &str) -> String {
     format!("{} {}\n", screen.styled(Style::new().bold(), word), indented(message))
 }
 

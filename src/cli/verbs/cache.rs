@@ -9,8 +9,8 @@ use crate::cli::location::location;
 use crate::diagnostic::{Diagnostic, ExternalError};
 use crate::host;
 use crate::host::cache::{PruneRule, Pruned};
-use crate::ops::Failure;
 use crate::ops::carry::{self, Carried};
+use crate::ops::{Failure, TaskKind};
 use crate::store::Location;
 
 pub(in crate::cli) fn run(arguments: &Cache, invocation: &Invocation) -> Result<String, Failure> {
@@ -34,7 +34,9 @@ pub(in crate::cli) fn run(arguments: &Cache, invocation: &Invocation) -> Result<
             })
         }
         CacheVerb::Check => {
+            let task = invocation.observer().begin(TaskKind::Verify, "the cache", None);
             let found = cache.check().map_err(failed)?;
+            task.finish("");
             let text = invocation.render(&found, || {
                 let removed = found.removed.iter().map(|path| format!("\nremoved {}, which was damaged", path.display()));
                 format!("read {} files, {} of them damaged{}", found.checked, found.removed.len(), removed.collect::<String>())
@@ -42,7 +44,7 @@ pub(in crate::cli) fn run(arguments: &Cache, invocation: &Invocation) -> Result<
             if found.removed.is_empty() {
                 return Ok(text);
             }
-            invocation.screen.result(&text).map_err(failed)?;
+            invocation.screen.result(&text)?;
             let message = format!("{} of the cache's files were damaged, and are removed", found.removed.len());
             Err(Failure::No(vec![Diagnostic::error(message).hint("build again: what is missing is made or fetched anew")]))
         }
@@ -60,7 +62,9 @@ pub(in crate::cli) fn run(arguments: &Cache, invocation: &Invocation) -> Result<
             if rule == PruneRule::default() && !yes && !is_confirmed(&cache, invocation)? {
                 return invocation.render(&Pruned::default(), || "nothing was removed".to_owned());
             }
+            let task = invocation.observer().begin(TaskKind::Read, "the cache", None);
             let pruned = cache.prune(rule).map_err(failed)?;
+            task.finish("");
             invocation.render(&pruned, || format!("removed {} files, {}", pruned.files, bytes(pruned.bytes)))
         }
     }

@@ -1,10 +1,10 @@
 use std::fmt::Write as _;
-use std::io;
 
 use super::platform;
 use crate::cli::arguments::{Cat, Ls};
 use crate::cli::invocation::Invocation;
 use crate::cli::location::location;
+use crate::cli::screen::ResultWriter;
 use crate::net::redact::escaped;
 use crate::ops::Failure;
 use crate::ops::files::{FilesRequest, ImageFiles, ListedFile, copy_content, list};
@@ -25,7 +25,7 @@ pub(in crate::cli) fn ls(arguments: &Ls, invocation: &Invocation) -> Result<Stri
 pub(in crate::cli) fn cat(arguments: &Cat, invocation: &Invocation) -> Result<String, Failure> {
     let request = request(&arguments.image, arguments.platform.as_deref(), &arguments.path)?;
     let tools = invocation.tools(None)?;
-    copy_content(&request, &mut io::stdout().lock(), invocation.run(&tools))?;
+    copy_content(&request, &mut ResultWriter(&invocation.screen), invocation.run(&tools))?;
     Ok(String::new())
 }
 

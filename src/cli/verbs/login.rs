@@ -5,7 +5,7 @@ use crate::cli::invocation::Invocation;
 use crate::diagnostic::ExternalError;
 use crate::net::Secret;
 use crate::net::credentials::Kept;
-use crate::ops::Failure;
+use crate::ops::{Failure, TaskKind};
 
 /// No password or token is longer.
 const PASSWORD_LIMIT: u64 = 64 << 10;
@@ -15,7 +15,9 @@ pub(in crate::cli) fn run(arguments: &Login, invocation: &Invocation) -> Result<
     let read = std::io::stdin().lock().take(PASSWORD_LIMIT).read_to_string(&mut password);
     read.map_err(|error| ExternalError::new("could not read the password from standard input").caused_by(error))?;
     let password = Secret::new(password.trim_end_matches(['\r', '\n']));
+    let task = invocation.observer().begin(TaskKind::LookUp, &arguments.host, None);
     let kept = crate::ops::login::login(&arguments.host, &arguments.username, &password, invocation.http()?, &invocation.environment)?;
+    task.finish("");
     let kept_in = match kept {
         Kept::File(path) => path.display().to_string(),
         Kept::Helper(name) => name,

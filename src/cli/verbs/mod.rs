@@ -65,5 +65,5 @@ fn platform(text: Option<&str>) -> Result<Option<Platform>, Failure> {
 
 /// Writes a number of bytes for people.
 fn bytes(count: u64) -> String {
-    indicatif::HumanBytes(count).to_string()
+    super::screen::bytes(count)
 }

@@ -25,10 +25,11 @@ use super::destinations;
 use super::gather::{self, Gathered};
 use super::layers::{CachedLayer, LayerFailure, Remembered};
 use super::lock::{self, LockUse, UnwrittenLock};
+use super::observer::StepsOnly;
 use super::recipe::{self, OpenRecipe};
 use super::repair::repaired;
 use super::watched::Watched;
-use super::{Failure, RecipeRequest, Run, Tools};
+use super::{Failure, RecipeRequest, Run, TaskKind, Tools};
 
 pub use super::destinations::Push;
 use findings::Usage;
@@ -76,7 +77,7 @@ fn build_once(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
     let mut job = Job::open(&request.recipe, request.lock, &files, run)?;
     job.usage = Usage::of(request, &job.open.recipe);
     let destinations = destinations::of_build(&request.outputs, request.push, &job.open.recipe, run.tools)?;
-    let transaction = Transaction { destinations: &destinations, gates: &AcceptAll, watch: &Watched(run.observer) };
+    let transaction = Transaction { destinations: &destinations, gates: &AcceptAll, watch: &Watched::new(run.observer) };
     let base_done = begun.elapsed();
     let fill = |queue: &Queue<'_>| {
         let mut work = job.build_all(queue, run)?;
@@ -194,7 +195,8 @@ impl Job {
         let platforms = self.open.recipe.parts().len();
         if platforms > 1 {
             // What the last platform is refused for must be known before anything of the first is written.
-            (0..platforms).try_for_each(|number| self.plan(number, run.quiet()).map(drop))?;
+            let first = StepsOnly(run.observer);
+            (0..platforms).try_for_each(|number| self.plan(number, run.with(&first)).map(drop))?;
         }
         for base in &self.base.platforms {
             for blob in self.base.blobs(base.image(), run.tools) {
@@ -242,10 +244,12 @@ impl Job {
         let (part, platform) = (self.part(number)?, &self.base.platforms[number]);
         let base = platform.image();
         let base_files = self.base.files(base, run)?;
+        let walk = run.observer.begin(TaskKind::LookUp, "the files of the recipe", None);
         let mut gathered = gather::gather(&part, &self.project, run.observer)?;
+        walk.finish("");
         let memory = proof::Remembering(&run.tools.cache);
         let packaged = platform.debian().map(|debian| &debian.proof);
-        let names = DebianNames::new(packaged, run.tools);
+        let names = DebianNames::new(packaged, run);
         let settings = self.settings(&part);
         let request = PlanRequest {
             platform: part.platform.clone(),
@@ -268,8 +272,10 @@ impl Job {
             entrypoint_span: part.process.entrypoint.as_ref().or(part.process.command.as_ref()).and_then(|words| words.span.clone()),
         };
         let contents = Contents { project: &self.project, packages: self.base.packages() };
+        let check = run.observer.begin(TaskKind::Check, &format!("the image for {}", part.platform), None);
         let mut plan = Plan::new(request, &contents).map_err(|faults| refused(&faults))?;
         let findings = self.lint(&mut plan, &part, base_files)?;
+        check.finish("");
         Ok(Decided { plan, settings, gathered, findings })
     }
 

@@ -154,16 +154,26 @@ pub(super) fn fetch_indexes(suites: &[OpenSuite], architectures: &[&str], run: R
             }
         }
     }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let size = wanted.iter().fold(0, |size: u64, (_, file)| size.saturating_add(file.size));
+    let names = match wanted.as_slice() {
+        [_] => "1 list of packages".to_owned(),
+        several => format!("{} lists of packages", several.len()),
+    };
+    let task = run.observer.begin(TaskKind::Fetch, &names, Some(size));
     in_parallel(&wanted, 4, |(suite, file)| {
-        let name = format!("packages of {}", suite.suite.name);
-        let task = run.observer.begin(TaskKind::Fetch, &name, Some(file.size));
+        let part = task.part(&format!("packages of {}", suite.suite.name), Some(file.size));
         let folder = format!("dists/{}", suite.suite.name);
         let paths: Vec<String> = file.by_hash.iter().chain([&file.path]).map(|path| format!("{folder}/{path}")).collect();
         let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-        run.tools.feed.fetch(&suite.mirrors, &paths, &descriptor(file), &*task)?;
-        task.finish("");
+        run.tools.feed.fetch(&suite.mirrors, &paths, &descriptor(file), &*part)?;
+        part.finish("");
         Ok(())
-    })
+    })?;
+    task.finish("");
+    Ok(())
 }
 
 /// Reads the lists of packages for an architecture, with the number of the suite that each is of.

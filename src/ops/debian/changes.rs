@@ -7,7 +7,7 @@ use crate::debian::vulnerabilities_since;
 use crate::layer::Limits;
 use crate::layer::deb::read_deb;
 use crate::lock::{LockedDebian, LockedPackage};
-use crate::ops::{Run, Tools};
+use crate::ops::{Run, TaskKind, Tools};
 use crate::rootfs::ImagePath;
 
 use super::packages::{descriptor, fetch};
@@ -53,6 +53,7 @@ pub(in crate::ops) fn changes(before: Option<&LockedDebian>, after: &LockedDebia
         });
     }
     let at_hand = fetch(&moved, run).is_ok();
+    let task = run.observer.begin(TaskKind::Read, "changelogs", None);
     for change in &mut changes {
         let (Some(before), Some(package)) = (&change.before, new.get(change.name.as_str())) else { continue };
         // A package that is damaged in the cache is removed when it is read, and fetched once more.
@@ -61,6 +62,7 @@ pub(in crate::ops) fn changes(before: Option<&LockedDebian>, after: &LockedDebia
             change.vulnerabilities = vulnerabilities_since(&changelog, before);
         }
     }
+    task.finish("");
     changes
 }
 

@@ -6,8 +6,9 @@ use crate::debian::{Chosen, ExcludedBy, Index, Pattern, Request, Resolution, Res
 use crate::diagnostic::Diagnostic;
 use crate::lock::{DebianRequest, LeftOutPackage, LockedArchive, LockedDebian, LockedPackage, LockedPackages, RECIPE};
 use crate::oci::Platform;
+use crate::ops::observer::StepsOnly;
 use crate::ops::recipe::OpenRecipe;
-use crate::ops::{Failure, Quiet, Run, Tools};
+use crate::ops::{Failure, Run, TaskKind};
 use crate::recipe::DebianBase;
 
 use super::archives::{OpenSuite, Suite, fetch_indexes, read_indexes, suites};
@@ -37,7 +38,7 @@ pub(in crate::ops) fn choose(
             return Err(Failure::wrong(message).hint("run `hardened lock --update`, which moves all packages"));
         }
     }
-    let suites = open_suites(base, open, before, run.tools)?;
+    let suites = open_suites(base, open, before, run)?;
     fetch_indexes(&suites, &architectures, run)?;
     let mut locked = LockedDebian { request, archives: suites.iter().map(OpenSuite::locked).collect(), platforms: BTreeMap::new() };
     let chosen: Mutex<BTreeMap<usize, LockedPackages>> = Mutex::default();
@@ -46,8 +47,9 @@ pub(in crate::ops) fn choose(
     // Two at once keep two processors busy, and the memory for their lists bounded.
     in_parallel(&numbers, 2, |number| {
         let (platform, architecture) = (platforms[*number], architectures[*number]);
+        let task = run.observer.begin(TaskKind::Choose, &format!("packages for {platform}"), None);
         let indexes = read_indexes(&suites, architecture, run.tools)?;
-        let resolution = match resolved(base, &suites, &indexes, architecture, run.tools)? {
+        let resolution = match resolved(base, &suites, &indexes, architecture, run)? {
             Ok(resolution) => resolution,
             Err(fault) => {
                 // What other platforms lack is found in the same run.
@@ -68,6 +70,7 @@ pub(in crate::ops) fn choose(
         if let Ok(mut chosen) = chosen.lock() {
             chosen.insert(*number, packages);
         }
+        task.finish("");
         Ok(())
     })?;
     refuse_unresolved(unresolved.into_inner().unwrap_or_default().values(), open, base)?;
@@ -84,21 +87,25 @@ pub(in crate::ops) fn choose(
     Ok(locked)
 }
 
-fn open_suites(base: &DebianBase, open: &OpenRecipe, before: Option<&LockedDebian>, tools: &Tools) -> Result<Vec<OpenSuite>, Failure> {
+fn open_suites(base: &DebianBase, open: &OpenRecipe, before: Option<&LockedDebian>, run: Run<'_>) -> Result<Vec<OpenSuite>, Failure> {
     let suites = suites(base, open)?;
     let numbers: Vec<(usize, Mutex<Option<Suite>>)> =
         suites.into_iter().enumerate().map(|(number, suite)| (number, Mutex::new(Some(suite)))).collect();
     let opened: Mutex<BTreeMap<usize, OpenSuite>> = Mutex::default();
+    let task = run.observer.begin(TaskKind::LookUp, "Debian's signed lists", None);
     in_parallel(&numbers, 4, |(number, suite)| {
         let Some(suite) = suite.lock().ok().and_then(|mut suite| suite.take()) else { return Ok(()) };
         let is_same = |locked: &&LockedArchive| locked.name == suite.archive && locked.suite == suite.name;
         let known = before.and_then(|before| before.archives.iter().find(is_same));
-        let open = suite.open(known, tools)?;
+        let part = task.part(&format!("{} of {}", suite.name, suite.archive), None);
+        let open = suite.open(known, run.tools)?;
+        part.finish("");
         if let Ok(mut opened) = opened.lock() {
             opened.insert(*number, open);
         }
         Ok(())
     })?;
+    task.finish("");
     Ok(opened.into_inner().unwrap_or_default().into_values().collect())
 }
 
@@ -117,7 +124,7 @@ fn resolved(
     suites: &[OpenSuite],
     indexes: &[(usize, Index)],
     architecture: &str,
-    tools: &Tools,
+    run: Run<'_>,
 ) -> Result<Result<Resolution, ResolveFault>, Failure> {
     let mut wanted = Vec::new();
     for (name, version) in &base.wanted {
@@ -139,7 +146,7 @@ fn resolved(
     };
     // Where a package is that is not here, is worth a look at the other suites; when they cannot be had nothing is said of them.
     let is_unknown = fault.each().iter().any(|fault| matches!(fault, ResolveFault::UnknownPackage { .. }));
-    let others = if is_unknown { other_suites(base, architecture, tools) } else { Vec::new() };
+    let others = if is_unknown { other_suites(base, architecture, run) } else { Vec::new() };
     request.elsewhere = others.iter().map(|(name, index)| (name.as_str(), index)).collect();
     Ok(Err(if others.is_empty() { fault } else { resolve(&labels, architecture, &request).err().unwrap_or(fault) }))
 }
@@ -161,21 +168,23 @@ fn refuse_unresolved<'a>(faults: impl Iterator<Item = &'a ResolveFault>, open: &
 }
 
 /// Returns the lists of packages of Debian's suites that the recipe does not name, as far as they can be had.
-fn other_suites(base: &DebianBase, architecture: &str, tools: &Tools) -> Vec<(String, Index)> {
+fn other_suites(base: &DebianBase, architecture: &str, run: Run<'_>) -> Vec<(String, Index)> {
     let others = SUITES.iter().filter(|name| base.suite.as_deref().is_some_and(|suite| suite != **name));
-    others.flat_map(|name| indexes_of(name, architecture, tools).into_iter().map(|index| ((*name).to_owned(), index))).collect()
+    others.flat_map(|name| indexes_of(name, architecture, run).into_iter().map(|index| ((*name).to_owned(), index))).collect()
 }
 
 /// Returns the lists of packages of one of Debian's suites; none when they cannot be had.
-pub(super) fn indexes_of(suite: &str, architecture: &str, tools: &Tools) -> Vec<Index> {
-    let Ok(open) = Suite::of_debian(DEBIAN, suite).and_then(|suite| suite.open(None, tools)) else { return Vec::new() };
+pub(super) fn indexes_of(suite: &str, architecture: &str, run: Run<'_>) -> Vec<Index> {
+    let task = run.observer.begin(TaskKind::LookUp, &format!("packages of {suite}"), None);
+    let Ok(open) = Suite::of_debian(DEBIAN, suite).and_then(|suite| suite.open(None, run.tools)) else { return Vec::new() };
     let suites = [open];
     let read = || {
-        fetch_indexes(&suites, &[architecture], Run { tools, observer: &Quiet })?;
-        read_indexes(&suites, architecture, tools)
+        fetch_indexes(&suites, &[architecture], run.with(&StepsOnly(run.observer)))?;
+        read_indexes(&suites, architecture, run.tools)
     };
     // A list that is damaged in the cache is removed when it is read, and fetched once more.
-    let indexes = read().or_else(|failure| if tools.cache.has_damage() { read() } else { Err(failure) }).unwrap_or_default();
+    let indexes = read().or_else(|failure| if run.tools.cache.has_damage() { read() } else { Err(failure) }).unwrap_or_default();
+    task.finish("");
     indexes.into_iter().map(|(_, index)| index).collect()
 }
 

@@ -30,7 +30,7 @@ use crate::store::layout::Layout;
 
 use super::base::account_of;
 use super::recipe::OpenRecipe;
-use super::{Failure, Run, Tools};
+use super::{Failure, Run, TaskKind, Tools};
 
 pub use changes::PackageChange;
 pub(super) use changes::changes;
@@ -106,12 +106,14 @@ pub(super) fn images(
     // A package that was read before is needed again only when a layer is made of it.
     fetch(&needed, run)?;
     let packages = Packages::new(needed.iter().copied(), run.tools);
-    packages::learn(&packages, &needed, run.tools)?;
+    packages::learn(&packages, &needed, run)?;
     let certificates = certificates(open, base)?;
     let mut images = Vec::new();
     for platform in platforms {
         let locked = locked.packages(platform).ok_or_else(|| Failure::wrong(format!("the lock has no packages for `{platform}`")))?;
+        let task = run.observer.begin(TaskKind::Assemble, &format!("the base for {platform}"), None);
         let assembled = assembled(open, base, platform, &locked.packages, &certificates, &packages)?;
+        task.finish("");
         scripts::tell(&assembled.scripts, &assembled.written, run);
         for left_out in &assembled.left_out {
             let FilterUse { name, reason, files, bytes } = left_out;
@@ -162,6 +164,7 @@ pub(super) fn scripts(
     let packages = Packages::new(all.into_values(), run.tools);
     let certificates = certificates(open, base)?;
     let of_platform = |(platform, locked): (&Platform, &LockedPackages)| {
+        let _task = run.observer.begin(TaskKind::Assemble, &format!("the base for {platform}"), None);
         Ok((platform.to_string(), assembled(open, base, platform, &locked.packages, &certificates, &packages)?.scripts))
     };
     locked.platforms.iter().map(of_platform).collect::<Result<_, Failure>>().map(Some)

@@ -3,7 +3,7 @@ use std::sync::OnceLock;
 use crate::debian::{Index, LibraryPackage};
 use crate::linkage::FindPackage;
 use crate::oci::Digest;
-use crate::ops::Tools;
+use crate::ops::Run;
 
 use super::PackagesProof;
 use super::choose::indexes_of;
@@ -14,13 +14,13 @@ pub(in crate::ops) struct DebianNames<'a> {
     packages: Option<&'a PackagesProof>,
     /// The suite's lists, once they were needed.
     indexes: OnceLock<Vec<Index>>,
-    tools: &'a Tools,
+    run: Run<'a>,
 }
 
 impl<'a> DebianNames<'a> {
     /// Returns the names for the packages of a platform; `None` for a base that has no packages.
-    pub(in crate::ops) fn new(packages: Option<&'a PackagesProof>, tools: &'a Tools) -> Self {
-        Self { packages, indexes: OnceLock::new(), tools }
+    pub(in crate::ops) fn new(packages: Option<&'a PackagesProof>, run: Run<'a>) -> Self {
+        Self { packages, indexes: OnceLock::new(), run }
     }
 
     /// Looks a library up in the lists of the suite, which are fetched when they are first needed. What they say is remembered for as long
@@ -30,15 +30,15 @@ impl<'a> DebianNames<'a> {
         let suite = packages.suite.as_ref()?;
         let key =
             Digest::of(format!("package of a library 1\0{}\0{}\0{}\0{name}", suite.name, suite.architecture, packages.state).as_bytes());
-        if let Some(known) = self.tools.cache.proof(&key).and_then(|known| String::from_utf8(known).ok()) {
+        if let Some(known) = self.run.tools.cache.proof(&key).and_then(|known| String::from_utf8(known).ok()) {
             return Some(known).filter(|name| !name.is_empty());
         }
-        let indexes = self.indexes.get_or_init(|| indexes_of(&suite.name, suite.architecture, self.tools));
+        let indexes = self.indexes.get_or_init(|| indexes_of(&suite.name, suite.architecture, self.run));
         let records = indexes.iter().flat_map(Index::records);
         let mut names: Vec<&str> = records.map(|record| record.name()).filter(|package| library.is_named(package)).collect();
         names.sort_by_key(|name| (name.len(), *name));
         if !indexes.is_empty() {
-            self.tools.cache.write_proof(&key, names.first().copied().unwrap_or_default().as_bytes());
+            self.run.tools.cache.write_proof(&key, names.first().copied().unwrap_or_default().as_bytes());
         }
         names.first().map(|name| (*name).to_owned())
     }

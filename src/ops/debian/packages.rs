@@ -15,7 +15,8 @@ use crate::layer::Limits;
 use crate::layer::deb::{control_stanza, read_deb};
 use crate::lock::LockedPackage;
 use crate::oci::{Descriptor, Digest, MediaType, Store};
-use crate::ops::{Failure, Run, TaskKind, Tools};
+use crate::ops::layer_facts::Counted;
+use crate::ops::{Failure, Run, Task, TaskKind, Tools};
 use crate::rootfs::{ContentFault, ImagePath, OpenContent, Stat, TreeId};
 
 use super::mirrors::mirrors_of;
@@ -164,24 +165,43 @@ impl OpenContent for Contents<'_> {
 pub(in crate::ops) fn fetch(packages: &[&LockedPackage], run: Run<'_>) -> Result<(), Failure> {
     let missing: Vec<&LockedPackage> = packages.iter().copied().filter(|package| !run.tools.cache.has(&descriptor(package))).collect();
     let vendored = if missing.is_empty() { None } else { super::vendored(run.tools)? };
-    in_parallel(&missing, AT_ONCE, |package| fetch_one(package, vendored.as_deref(), run))
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let task = run.observer.begin(TaskKind::Fetch, &amount_of(&missing), Some(sizes(&missing)));
+    in_parallel(&missing, AT_ONCE, |package| {
+        let part = task.part(&format!("{} {}", package.name, package.version), Some(package.size));
+        fetch_one(package, vendored.as_deref(), &*part, run.tools)?;
+        part.finish("");
+        Ok(())
+    })?;
+    task.finish("");
+    Ok(())
 }
 
-fn fetch_one(package: &LockedPackage, vendored: Option<&dyn Store>, run: Run<'_>) -> Result<(), Failure> {
+/// Says how many packages there are, or which is the only one.
+fn amount_of(packages: &[&LockedPackage]) -> String {
+    if let [package] = packages { format!("the package {}", package.name) } else { format!("{} packages", packages.len()) }
+}
+
+fn sizes(packages: &[&LockedPackage]) -> u64 {
+    packages.iter().fold(0, |size, package| size.saturating_add(package.size))
+}
+
+fn fetch_one(package: &LockedPackage, vendored: Option<&dyn Store>, task: &dyn Task, tools: &Tools) -> Result<(), Failure> {
     let wanted = descriptor(package);
-    let task = run.observer.begin(TaskKind::Fetch, &format!("{} {}", package.name, package.version), Some(package.size));
     let mut from_vendored = None;
     if let Some(store) = vendored {
-        match copy(store, &wanted, run.tools) {
-            Ok(()) => {
-                task.finish("");
-                return Ok(());
+        match copy(store, &wanted, task, tools) {
+            Ok(()) => return Ok(()),
+            Err(error) => {
+                task.restart();
+                from_vendored = Some(error);
             }
-            Err(error) => from_vendored = Some(error),
         }
     }
-    let mirrors: Vec<Mirror> = mirrors_of(&package.archive, &package.snapshot, run.tools);
-    let fetched = run.tools.feed.fetch(&mirrors, &[&package.path], &wanted, &*task);
+    let mirrors: Vec<Mirror> = mirrors_of(&package.archive, &package.snapshot, tools);
+    let fetched = tools.feed.fetch(&mirrors, &[&package.path], &wanted, task);
     fetched.map_err(|FetchError { fault, mut error }| {
         error.message = format!("could not fetch the package `{}` {} (`{}`)", package.name, package.version, package.path);
         if let Some(vendored) = from_vendored {
@@ -197,13 +217,12 @@ fn fetch_one(package: &LockedPackage, vendored: Option<&dyn Store>, run: Run<'_>
         }
         error
     })?;
-    task.finish("");
     Ok(())
 }
 
 /// Copies a blob into the cache.
-fn copy(store: &dyn Store, wanted: &Descriptor, tools: &Tools) -> Result<(), ExternalError> {
-    let mut blob = store.open_blob(wanted)?;
+fn copy(store: &dyn Store, wanted: &Descriptor, task: &dyn Task, tools: &Tools) -> Result<(), ExternalError> {
+    let mut blob = Counted { inner: store.open_blob(wanted)?, progress: task };
     let failed =
         |error: io::Error| ExternalError::new(format!("could not copy {} from `{}`", wanted.digest, store.name())).caused_by(error);
     tools.cache.copy_from(&mut blob, wanted).map_err(failed)
@@ -232,9 +251,20 @@ pub(super) fn in_parallel<T: Sync>(all: &[T], at_once: usize, work: impl Fn(&T) 
 }
 
 /// Reads all packages of which nothing is known yet, on several threads.
-pub(super) fn learn(packages: &Packages, all: &[&LockedPackage], tools: &Tools) -> Result<(), Failure> {
-    let unknown: Vec<&LockedPackage> = all.iter().copied().filter(|package| !tools.cache.has_package(&facts_key(package))).collect();
-    in_parallel(&unknown, tools.threads.get(), |package| packages.facts(package).map(drop))
+pub(super) fn learn(packages: &Packages, all: &[&LockedPackage], run: Run<'_>) -> Result<(), Failure> {
+    let unknown: Vec<&LockedPackage> = all.iter().copied().filter(|package| !run.tools.cache.has_package(&facts_key(package))).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let task = run.observer.begin(TaskKind::Read, &amount_of(&unknown), Some(sizes(&unknown)));
+    in_parallel(&unknown, run.tools.threads.get(), |package| {
+        let part = task.part(&package.name, Some(package.size));
+        packages.facts(package)?;
+        part.finish("");
+        Ok(())
+    })?;
+    task.finish("");
+    Ok(())
 }
 
 #[cfg(test)]

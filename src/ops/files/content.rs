@@ -19,7 +19,7 @@ pub fn copy_content(request: &FilesRequest, out: &mut dyn Write, run: Run<'_>) -
     let mut content = repaired(run, |run| content(request, run))?;
     match io::copy(&mut content, out).and_then(|_| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(ExternalError::new("could not write the file's content").caused_by(error).into())
+            Err(ExternalError::new("could not write to standard output").caused_by(error).into())
         }
         _ => Ok(()),
     }
@@ -28,8 +28,8 @@ pub fn copy_content(request: &FilesRequest, out: &mut dyn Write, run: Run<'_>) -
 /// Returns the content, in a file without a name.
 fn content(request: &FilesRequest, run: Run<'_>) -> Result<io::Take<File>, Failure> {
     let (path, location) = (&request.path, &request.location);
-    let opened = opened::open(location, run.tools)?;
-    let images = opened.images(request.platform.as_ref(), run.tools)?;
+    let opened = opened::open(location, run)?;
+    let images = opened.images(request.platform.as_ref(), run)?;
     let image = match images.images() {
         [PlatformImage { image, .. }] => image,
         several => {

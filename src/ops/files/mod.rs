@@ -63,8 +63,8 @@ pub fn list(request: &FilesRequest, run: Run<'_>) -> Result<ImageFiles, Failure>
 }
 
 fn list_once(request: &FilesRequest, run: Run<'_>) -> Result<ImageFiles, Failure> {
-    let opened = opened::open(&request.location, run.tools)?;
-    let images = opened.images(request.platform.as_ref(), run.tools)?;
+    let opened = opened::open(&request.location, run)?;
+    let images = opened.images(request.platform.as_ref(), run)?;
     let mut listed = Vec::new();
     for PlatformImage { image, platform } in images.images() {
         let rootfs = opened.files(image, &COLLECTORS, run)?;

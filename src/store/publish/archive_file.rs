@@ -1,8 +1,8 @@
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::host::{Unfinished, write_unfinished};
-use crate::oci::{Descriptor, ImageReference, Manifest, RawManifest, Selector, Store, StoreError, StoreFault, Tag};
+use crate::oci::{Descriptor, ImageReference, Manifest, Progress, RawManifest, Selector, Store, StoreError, StoreFault, Tag};
 use crate::store::archive::{self, Archive};
 use crate::store::docker_archive::{self, DockerArchive};
 use crate::store::layout_index::FullNames;
@@ -12,6 +12,24 @@ use crate::store::publication::Publication;
 pub(super) struct ArchiveFile {
     pub(super) path: PathBuf,
     pub(super) form: Form,
+}
+
+/// Counts what is written.
+pub(super) struct Counted<'a, 'b> {
+    pub(super) out: &'a mut dyn Write,
+    pub(super) progress: &'b dyn Progress,
+}
+
+impl Write for Counted<'_, '_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let count = self.out.write(buffer)?;
+        self.progress.advance(count as u64);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// What an archive looks like, and the names in it.
@@ -27,16 +45,25 @@ impl ArchiveFile {
         format!("{kind}:{}", self.path.display())
     }
 
+    /// Returns about how many bytes the archive has; `None` where its layers are unpacked.
+    pub(super) fn size(&self, publication: &Publication) -> Option<u64> {
+        let blobs = publication.blobs.values();
+        matches!(self.form, Form::Oci(..)).then(|| blobs.fold(0, |size: u64, (descriptor, _)| size.saturating_add(descriptor.size)))
+    }
+
     /// Writes the archive into an unfinished file beside its final name, and flushes it to the disk.
-    pub(super) fn write(&self, publication: &Publication) -> Result<Unfinished, StoreError> {
+    pub(super) fn write(&self, publication: &Publication, progress: &dyn Progress) -> Result<Unfinished, StoreError> {
         let write = || {
             if self.path.is_dir() {
                 // The rename would find this out, after other names have changed.
                 return Err(io::ErrorKind::IsADirectory.into());
             }
-            let file = write_unfinished(&self.path, |out| match &self.form {
-                Form::Oci(tags, names) => archive::write(publication, tags, names, out),
-                Form::Docker(names) => docker_archive::write_image(publication, names, out),
+            let file = write_unfinished(&self.path, |out| {
+                let out = &mut Counted { out, progress };
+                match &self.form {
+                    Form::Oci(tags, names) => archive::write(publication, tags, names, out),
+                    Form::Docker(names) => docker_archive::write_image(publication, names, out),
+                }
             })?;
             file.as_file().sync_all()?;
             Ok(file)

@@ -1,7 +1,7 @@
-use super::archive_file::ArchiveFile;
-use super::destination::{Engine, Kind, NamedStore};
+use super::archive_file::{ArchiveFile, Counted};
+use super::destination::{Destination, Engine, Kind, NamedStore};
 use super::staged::Staged;
-use super::{PublishFault, Sent};
+use super::{PublishFault, Sent, Work, Working};
 use crate::host::Unfinished;
 use crate::oci::{Digest, RawManifest, Selector, StoreError, StoreFault, Tag};
 use crate::store::docker_archive;
@@ -16,18 +16,18 @@ pub struct Committed {
 
 /// One change that others can see.
 enum Step<'a> {
-    Load(&'a Engine),
+    Load(&'a Engine, &'a Destination),
     Rename(&'a ArchiveFile, Unfinished),
-    Move(&'a NamedStore, &'a Tag),
+    Move(&'a NamedStore, &'a Tag, &'a Destination),
 }
 
 impl Step<'_> {
     /// Returns the name that the step gives to the image.
     fn name(&self) -> String {
         match self {
-            Self::Load(engine) => engine.api.name(),
+            Self::Load(engine, _) => engine.api.name(),
             Self::Rename(file, _) => format!("`{}`", file.name()),
-            Self::Move(named, tag) => format!("`{}:{tag}`", named.store.name()),
+            Self::Move(named, tag, _) => format!("`{}:{tag}`", named.store.name()),
         }
     }
 }
@@ -56,7 +56,7 @@ pub(super) fn run(staged: Staged<'_>) -> Result<Committed, PublishFault> {
     let mut steps = Vec::new();
     for destination in open() {
         if let Kind::Engine(engine) = &destination.0 {
-            steps.push(Step::Load(engine));
+            steps.push(Step::Load(engine, destination));
         }
     }
     for (number, unfinished) in archives {
@@ -64,21 +64,26 @@ pub(super) fn run(staged: Staged<'_>) -> Result<Committed, PublishFault> {
             steps.push(Step::Rename(file, unfinished));
         }
     }
-    for named in open().filter_map(|destination| destination.store()) {
-        steps.extend(named.tags.iter().map(|tag| Step::Move(named, tag)));
+    for destination in open() {
+        let Some(named) = destination.store() else { continue };
+        steps.extend(named.tags.iter().map(|tag| Step::Move(named, tag, destination)));
     }
     let names: Vec<String> = steps.iter().map(Step::name).collect();
     for (number, step) in steps.into_iter().enumerate() {
         let (taken, effect) = match step {
-            Step::Load(engine) => (load(engine, publication, transaction.watch.write("docker-daemon:")), Effect::None),
+            Step::Load(engine, destination) => {
+                (load(engine, publication, &*transaction.watch.work(Work::Write, destination, None)), Effect::None)
+            }
             Step::Rename(file, unfinished) => {
                 let taken = file.rename(unfinished);
                 let effect = Effect::of(taken.is_err() && file.verify(&file.path, publication).is_ok());
                 (taken, effect)
             }
-            Step::Move(to, tag) => {
+            Step::Move(to, tag, destination) => {
+                let work = transaction.watch.work(Work::Tag, destination, None);
                 let taken = to.store.write_manifest(&publication.root, Some(tag));
                 let effect = Effect::of(taken.is_err() && is_tagged(to, tag, &publication.root));
+                work.done("");
                 (taken, effect)
             }
         };
@@ -96,10 +101,13 @@ fn is_tagged(named: &NamedStore, tag: &Tag, root: &RawManifest) -> bool {
     if named.image.is_some() { named.store.is_named(root, std::slice::from_ref(tag)) } else { reads() }
 }
 
-fn load(engine: &Engine, publication: &Publication, done: Box<dyn FnOnce(&str)>) -> Result<(), StoreError> {
+fn load(engine: &Engine, publication: &Publication, work: &dyn Working) -> Result<(), StoreError> {
     let failed = |error| StoreError { fault: StoreFault::Unreachable, error };
-    let answer = engine.api.load(|out| docker_archive::write_image(publication, &engine.names, out)).map_err(failed)?;
-    done(answer.trim());
+    let answer = engine
+        .api
+        .load(|out| docker_archive::write_image(publication, &engine.names, &mut Counted { out, progress: work }))
+        .map_err(failed)?;
+    work.done(answer.trim());
     Ok(())
 }
 

@@ -35,18 +35,41 @@ use crate::oci::{Descriptor, Digest, Progress, Written};
 
 /// Is told of the progress of a publication.
 pub trait Watch: Sync {
-    /// A blob is on its way to a destination.
-    fn begin(&self, destination: &str, descriptor: &Descriptor) -> Box<dyn Transfer>;
+    /// A blob will be sent to a destination, once those before it are.
+    fn expect(&self, destination: &Destination, descriptor: &Descriptor);
 
-    /// An archive or an engine is being given the image. The function that is returned is called once it has it, with what there is
-    /// to say about that.
-    fn write(&self, destination: &str) -> Box<dyn FnOnce(&str)>;
+    /// A blob is on its way to a destination.
+    fn begin(&self, destination: &Destination, descriptor: &Descriptor) -> Box<dyn Transfer>;
+
+    /// Something else is done at a destination; `size` is its bytes, where they are known.
+    fn work(&self, work: Work, destination: &Destination, size: Option<u64>) -> Box<dyn Working>;
 
     /// A destination has the whole publication already.
     fn complete(&self, destination: &str);
 
     /// All tags of a destination name this digest.
     fn committed(&self, destination: &str, digest: &Digest);
+}
+
+/// What is done at a destination, besides sending blobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// It is asked whether it has the image.
+    LookUp,
+    /// An archive is written, or an engine given the image.
+    Write,
+    /// It is sent the manifests and indexes.
+    SendManifests,
+    /// What it has is read back.
+    Verify,
+    /// The image gets its tags.
+    Tag,
+}
+
+/// Is told of the progress of something that is done at a destination.
+pub trait Working: Progress {
+    /// It is done, with what there is to say about that.
+    fn done(&self, said: &str);
 }
 
 /// Is told of the progress of one transfer.

@@ -4,7 +4,7 @@ use std::thread;
 use super::destination::NamedStore;
 use super::lanes::each;
 use super::staging::Staging;
-use super::{PublishFault, Verified};
+use super::{PublishFault, Transaction, Verified, Work};
 use crate::host::Unfinished;
 use crate::oci::{RawManifest, StoreError};
 use crate::store::publication::Publication;
@@ -24,7 +24,9 @@ impl<'a> Staged<'a> {
         archives: Vec<(usize, Unfinished)>,
         publication: &'a Publication,
     ) -> Result<Self, PublishFault> {
-        at_all_stores(&staging, |_, named| {
+        let Transaction { destinations, watch, .. } = staging.transaction;
+        at_all_stores(&staging, |number, named| {
+            let work = watch.work(Work::SendManifests, &destinations[number], None);
             let write = |manifest: &RawManifest| named.store.write_manifest(manifest, None);
             // A registry takes an index only once it has what the index names. Indexes inside of others are few, and come in this order.
             let (indexes, manifests): (Vec<&RawManifest>, Vec<&RawManifest>) =
@@ -32,7 +34,11 @@ impl<'a> Staged<'a> {
             each(&manifests, |manifest| write(manifest))?;
             indexes.into_iter().chain([&publication.root]).try_for_each(write)?;
             // All at once: a registry without the referrers API lists them with one request.
-            if publication.referrers.is_empty() { Ok(()) } else { named.store.attach(&publication.referrers) }
+            if !publication.referrers.is_empty() {
+                named.store.attach(&publication.referrers)?;
+            }
+            work.done("");
+            Ok(())
         })?;
         Ok(Self { staging, publication, archives })
     }

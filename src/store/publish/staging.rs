@@ -7,7 +7,7 @@ use std::thread;
 
 use super::destination::{Kind, NamedStore};
 use super::lanes::{LANES, lock};
-use super::{PublishFault, Staged, Transaction};
+use super::{Destination, PublishFault, Staged, Transaction, Work};
 use crate::host::Unfinished;
 use crate::oci::{BlobSource, Descriptor, Digest, ImageName, Written};
 use crate::store::publication::Publication;
@@ -61,6 +61,12 @@ impl Queue<'_> {
             self.run.fail(refusal.into());
             return;
         }
+        let run = self.run;
+        for (number, destination) in run.transaction.destinations.iter().enumerate().filter(|(_, open)| open.store().is_some()) {
+            if !run.complete[number].load(Ordering::Relaxed) {
+                run.transaction.watch.expect(destination, descriptor);
+            }
+        }
         for sender in &self.senders {
             // A destination whose workers have all ended has failed, and `stage_blobs` says how.
             let _ = sender.send((descriptor.clone(), Arc::clone(source)));
@@ -69,14 +75,21 @@ impl Queue<'_> {
 
     /// Asks all destinations at once whether they have the whole publication. Those that have it get nothing from here on.
     pub fn skip_complete(&self, publication: &Publication) {
-        let destinations = self.run.transaction.destinations;
+        let Transaction { destinations, watch, .. } = self.run.transaction;
+        let holds = |destination: &Destination| {
+            let work = watch.work(Work::LookUp, destination, None);
+            let holds = destination.holds(publication);
+            work.done("");
+            holds
+        };
+        let holds = &holds;
         let complete: Vec<bool> = thread::scope(|scope| {
-            let asked: Vec<_> = destinations.iter().map(|destination| scope.spawn(|| destination.holds(publication))).collect();
+            let asked: Vec<_> = destinations.iter().map(|destination| scope.spawn(move || holds(destination))).collect();
             asked.into_iter().map(|asked| asked.join().unwrap_or(false)).collect()
         });
         for (number, destination) in destinations.iter().enumerate().filter(|(number, _)| complete[*number]) {
             self.run.complete[number].store(true, Ordering::Relaxed);
-            self.run.transaction.watch.complete(&destination.name());
+            watch.complete(&destination.name());
         }
     }
 
@@ -155,7 +168,7 @@ impl Run<'_> {
         let written = if self.complete[number].load(Ordering::Relaxed) {
             Ok(Written::Present)
         } else {
-            let transfer = self.transaction.watch.begin(&named.store.name(), &descriptor);
+            let transfer = self.transaction.watch.begin(&self.transaction.destinations[number], &descriptor);
             named.store.write_blob(&descriptor, &*source, &*transfer).inspect(|written| transfer.arrived(*written))
         };
         match written {
@@ -209,9 +222,9 @@ impl<'a> Staging<'a> {
         let mut written = Vec::new();
         for (number, destination) in self.transaction.destinations.iter().enumerate() {
             if let Kind::Archive(file) = &destination.0 {
-                let done = self.transaction.watch.write(&file.name());
-                written.push((number, file.write(publication)?));
-                done("");
+                let work = self.transaction.watch.work(Work::Write, destination, file.size(publication));
+                written.push((number, file.write(publication, &*work)?));
+                work.done("");
             }
         }
         Ok(written)
@@ -227,16 +240,17 @@ mod tests {
     use crate::store::FullNames;
     use crate::store::layout::Layout;
     use crate::store::publish::gate::{AcceptAll, Gates, Refusal};
-    use crate::store::publish::{Destination, Transfer, Watch};
+    use crate::store::publish::{Transfer, Watch, Working};
 
     struct Unwatched;
 
     impl Watch for Unwatched {
-        fn begin(&self, _: &str, _: &Descriptor) -> Box<dyn Transfer> {
+        fn expect(&self, _: &Destination, _: &Descriptor) {}
+        fn begin(&self, _: &Destination, _: &Descriptor) -> Box<dyn Transfer> {
             Box::new(Silent)
         }
-        fn write(&self, _: &str) -> Box<dyn FnOnce(&str)> {
-            Box::new(|_| ())
+        fn work(&self, _: Work, _: &Destination, _: Option<u64>) -> Box<dyn Working> {
+            Box::new(Silent)
         }
         fn complete(&self, _: &str) {}
         fn committed(&self, _: &str, _: &Digest) {}
@@ -244,6 +258,10 @@ mod tests {
 
     impl Transfer for Silent {
         fn arrived(&self, _: Written) {}
+    }
+
+    impl Working for Silent {
+        fn done(&self, _: &str) {}
     }
 
     /// Refuses one of the questions.

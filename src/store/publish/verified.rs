@@ -1,7 +1,7 @@
 use super::destination::{Kind, NamedStore};
 use super::lanes::each;
 use super::staged::{Staged, at_all_stores};
-use super::{Committed, PublishFault, Sent, commit};
+use super::{Committed, PublishFault, Sent, Transaction, Work, commit};
 use crate::oci::{Descriptor, RawManifest, Selector, StoreError, StoreFault, Written};
 
 /// All destinations were verified to hold the whole publication.
@@ -18,15 +18,21 @@ enum Question<'a> {
 impl<'a> Verified<'a> {
     pub(super) fn of(staged: Staged<'a>) -> Result<Self, PublishFault> {
         let (staging, publication) = (&staged.staging, staged.publication);
+        let Transaction { destinations, watch, .. } = staging.transaction;
         at_all_stores(staging, |number, named| {
+            let work = watch.work(Work::Verify, &destinations[number], None);
             let arrived = |sent: &&Sent| sent.destination == number && sent.written != Written::Present;
             let blobs = staging.sent.iter().filter(arrived).map(|sent| Question::Blob(&sent.descriptor));
             let questions: Vec<_> = publication.manifests().map(Question::Manifest).chain(blobs).collect();
-            each(&questions, |question| ask(named, question))
+            each(&questions, |question| ask(named, question))?;
+            work.done("");
+            Ok(())
         })?;
         for (number, file) in &staged.archives {
-            if let Kind::Archive(archive) = &staging.transaction.destinations[*number].0 {
+            if let Kind::Archive(archive) = &destinations[*number].0 {
+                let work = watch.work(Work::Verify, &destinations[*number], None);
                 archive.verify(file.path(), publication)?;
+                work.done("");
             }
         }
         Ok(Self { staged })
