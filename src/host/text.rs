@@ -1,8 +1,43 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
+use rustix::fs::{Mode, OFlags};
+
 use super::unfinished::{UNFINISHED, Unfinished, sweep};
+
+/// Opens a regular file to read it. Nothing else is waited for: a FIFO that nobody writes to, or a terminal, would never end.
+///
+/// # Errors
+/// When it cannot be opened; with [`io::ErrorKind::InvalidInput`] when it is a FIFO, a device, a socket or a folder.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    open_regular_with(path, OFlags::empty())
+}
+
+/// Opens a regular file, as [`open_regular`] does; a symbolic link counts as another kind of file.
+pub(super) fn open_regular_itself(path: &Path) -> io::Result<File> {
+    open_regular_with(path, OFlags::NOFOLLOW)
+}
+
+fn open_regular_with(path: &Path, more: OFlags) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | more;
+    let other = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, not a regular file"));
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(rustix::io::Errno::LOOP) if more.contains(OFlags::NOFOLLOW) => return Err(other("a symbolic link")),
+        // What Linux says of a socket (open(2)).
+        Err(rustix::io::Errno::NXIO) => return Err(other("a socket or a device")),
+        Err(error) => return Err(error.into()),
+    };
+    let kind = file.metadata()?.file_type();
+    match () {
+        () if kind.is_file() => Ok(file),
+        () if kind.is_fifo() => Err(other("a FIFO")),
+        () if kind.is_dir() => Err(other("a folder")),
+        () => Err(other("a device")),
+    }
+}
 
 /// Reads a text file of at most `limit` bytes.
 ///
@@ -26,12 +61,12 @@ pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
 /// When it cannot be read, or is larger.
 pub fn read_bytes(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let mut file = File::open(path)?;
+    let mut file = open_regular(path)?;
     (&mut file).take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         let size = match file.metadata()?.len() {
             size if size > limit => size.to_string(),
-            // What is no regular file has no size.
+            // The files of /proc name no size.
             _ => format!("more than {limit}"),
         };
         return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it has {size} bytes, and at most {limit} are read")));
@@ -86,6 +121,24 @@ mod tests {
             std::fs::write(&path, bytes).unwrap();
             assert_eq!(read_text(&path, 10).unwrap_err().to_string(), expected);
         }
-        assert_eq!(read_text(Path::new("/dev/zero"), 10).unwrap_err().to_string(), "it has more than 10 bytes, and at most 10 are read");
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_at_once() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let fifo = folder.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
+        let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket"))?;
+        std::os::unix::fs::symlink("fifo", folder.path().join("link"))?;
+        for (name, what) in [("fifo", "a FIFO"), ("socket", "a socket"), ("link", "a FIFO"), ("", "a folder")] {
+            let error = read_text(&folder.path().join(name), 10).unwrap_err();
+            assert!(error.kind() == io::ErrorKind::InvalidInput && error.to_string().contains(what), "{name}: {error}");
+        }
+        assert!(read_bytes(Path::new("/dev/zero"), 10).unwrap_err().to_string().contains("a device"));
+        std::fs::write(folder.path().join("file"), "text")?;
+        std::os::unix::fs::symlink("file", folder.path().join("other"))?;
+        assert_eq!(read_text(&folder.path().join("other"), 10)?, "text");
+        assert!(open_regular_itself(&folder.path().join("other")).unwrap_err().to_string().contains("a symbolic link"));
+        Ok(())
     }
 }

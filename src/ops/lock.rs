@@ -14,6 +14,7 @@ use crate::recipe::Base;
 use super::base::{self, Before, ChosenBase};
 use super::debian::{self, PackageChange};
 use super::recipe::{self, OpenRecipe};
+use super::repair::repaired;
 use super::{Failure, RecipeRequest, Run};
 
 /// How the lock is treated.
@@ -49,6 +50,10 @@ pub struct Locked {
 /// # Errors
 /// When the recipe is wrong or the base cannot be found.
 pub fn lock(request: &RecipeRequest, how: LockUse, only: &[String], run: Run<'_>) -> Result<Locked, Failure> {
+    repaired(run, |run| lock_once(request, how, only, run))
+}
+
+fn lock_once(request: &RecipeRequest, how: LockUse, only: &[String], run: Run<'_>) -> Result<Locked, Failure> {
     let open = recipe::open(request, &run.tools.environment, run.observer)?;
     if let Some(name) = only.first().filter(|_| !matches!(open.recipe.base.value, Base::Debian(_))) {
         let message = format!("the package `{}` cannot be updated: the base is not made of Debian packages", name.escape_debug());

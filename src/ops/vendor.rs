@@ -17,6 +17,7 @@ use super::debian::{PACKAGE_TYPE, descriptor, fetch};
 use super::layers::CachedSource;
 use super::lock::{self, LockUse};
 use super::recipe::{self, OpenRecipe};
+use super::repair::repaired;
 use super::{Failure, RecipeRequest, Run, base, carry, push};
 
 /// The type of the artifact.
@@ -43,6 +44,10 @@ pub struct Vendored {
 /// # Errors
 /// When something cannot be had, or the destination refuses it.
 pub fn vendor(to: &Location, request: &RecipeRequest, run: Run<'_>) -> Result<Vendored, Failure> {
+    repaired(run, |run| vendor_once(to, request, run))
+}
+
+fn vendor_once(to: &Location, request: &RecipeRequest, run: Run<'_>) -> Result<Vendored, Failure> {
     let open = recipe::open(request, &run.tools.environment, run.observer)?;
     let how = if lock_path(&request.file).exists() { LockUse::Require } else { LockUse::Keep };
     let found = lock::settle(&open, &request.file, how, &[], run)?;

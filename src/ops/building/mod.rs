@@ -26,6 +26,7 @@ use super::gather::{self, Gathered};
 use super::layers::{CachedLayer, LayerFailure, Remembered};
 use super::lock::{self, LockUse, UnwrittenLock};
 use super::recipe::{self, OpenRecipe};
+use super::repair::repaired;
 use super::watched::Watched;
 use super::{Failure, RecipeRequest, Run, Tools};
 
@@ -65,6 +66,10 @@ pub struct BuildRequest {
 /// When the recipe is wrong, the image could not start, or something outside of the program fails. Every tag, archive and layout is then
 /// as it was, and no engine has the image, unless the error names those that have it.
 pub fn build(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
+    repaired(run, |run| build_once(request, run))
+}
+
+fn build_once(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
     let begun = Instant::now();
     let files: Vec<&Path> =
         request.outputs.iter().filter_map(Location::path).chain(request.result_files.iter().map(PathBuf::as_path)).collect();
@@ -81,14 +86,7 @@ pub fn build(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
         }
         Ok::<_, Failure>(work)
     };
-    let (work, staging) = match transaction.stage_blobs(fill) {
-        Err(failure) if failure.damaged_blob().is_some() => {
-            run.observer.note("a file of the cache was damaged; all of it is checked, and what is missing is made again");
-            run.tools.cache.check().map_err(|error| ExternalError::new("could not check the cache").caused_by(error))?;
-            transaction.stage_blobs(fill)?
-        }
-        outcome => outcome?,
-    };
+    let (work, staging) = transaction.stage_blobs(fill)?;
     let layers_done = begun.elapsed();
     let publication = job.publication(&work, run.tools)?;
     let verified = staging.stage(&publication)?.verify()?;
@@ -111,9 +109,11 @@ pub fn build(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
 /// # Errors
 /// As [`build`].
 pub fn explain(request: &RecipeRequest, how: LockUse, run: Run<'_>) -> Result<Vec<Explained>, Failure> {
-    let job = Job::open(request, how, &[], run)?;
-    let explained = |number: usize| Ok(Explained::new(&job.plan(number, run)?));
-    (0..job.open.recipe.parts().len()).map(explained).collect()
+    repaired(run, |run| {
+        let job = Job::open(request, how, &[], run)?;
+        let explained = |number: usize| Ok(Explained::new(&job.plan(number, run)?));
+        (0..job.open.recipe.parts().len()).map(explained).collect()
+    })
 }
 
 /// A recipe, its lock, its base, and its files.
@@ -184,7 +184,7 @@ impl Job {
         let lock::Settled { base, lock, .. } = lock::settle(&open, &request.file, how, &[], run)?;
         let base = base.assembled(&open, run)?;
         let vendored = run.tools.vendored.as_ref().and_then(Location::path);
-        let outputs = Outputs::new(files.iter().copied().chain([run.tools.cache.folder(), &lock.path]).chain(vendored));
+        let outputs = Outputs::new(files.iter().copied().chain([run.tools.cache.named_folder(), &lock.path]).chain(vendored));
         let project = Project::open(&open.root).map_err(|fault| unopened(&open, &fault))?.without(outputs);
         Ok(Self { open, lock, base, project, created, usage: Usage::default() })
     }
