@@ -17,6 +17,12 @@ pub fn exact(text: &str) -> String {
     string(&braces_doubled(text))
 }
 
+/// Returns what stands between the quotes of a basic string that the recipe reads as `text`: a part of a longer one.
+pub fn part(text: &str) -> String {
+    let quoted = basic_string(&braces_doubled(text)).replace('`', "\\u0060");
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
 /// Returns a string of TOML that the recipe reads as this path.
 pub fn path(path: &str) -> String {
     let text = exact(path);
@@ -111,7 +117,7 @@ mod tests {
                 let read: toml::Table = toml::from_str(&format!("key = {written}")).unwrap();
                 assert_eq!(read["key"].as_str(), Some(text), "{written}");
             }
-            for written in [string(text), path(text), exact(text)] {
+            for written in [string(text), path(text), exact(text), part(text)] {
                 assert!(!written.contains(['`', '\n']) && !written.contains(is_hostile), "{written}");
             }
             let read: toml::Table = toml::from_str(&format!("{} = 1", key(text))).unwrap();
@@ -121,6 +127,7 @@ mod tests {
             assert_eq!(read["key"][text].as_str(), Some(text), "{inline}");
         }
         assert_eq!(exact("a{b}"), "\"a{{b}}\"");
+        assert_eq!(part("a{b}\"\\`"), "a{{b}}\\\"\\\\\\u0060");
         assert_eq!(path("a:b@c"), "\"a:b\\u0040c\"");
         assert_eq!(string("q\"t"), "'q\"t'");
     }

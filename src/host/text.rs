@@ -48,7 +48,7 @@ pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
         let offset = error.utf8_error().valid_up_to();
         let (before, byte) = (&error.as_bytes()[..offset], error.as_bytes()[offset]);
         let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = before.split(|byte| *byte == b'\n').count();
         let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
         let message = format!("it is not UTF-8: the byte 0x{byte:02X} in line {line}, column {column}, at offset {offset}");
         io::Error::new(io::ErrorKind::InvalidData, message)

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::LintRequest;
 use super::finding::{Level, Report};
-use crate::diagnostic::Span;
+use crate::diagnostic::{Span, snippet};
 use crate::linkage::behind_launchers;
 use crate::recipe::Spanned;
 
@@ -89,7 +89,7 @@ impl Found<'_> {
 
     fn hint(&self, key: &str, name: &str) -> String {
         match self.own.get(name) {
-            Some(value) if key.strip_prefix("process.env.") != Some(name) => format!("write its value: `{}`", value.escape_debug()),
+            Some(value) if key.strip_prefix("process.env.") != Some(name) => format!("write its value: `{}`", snippet::part(value)),
             None if !self.names_of_image.contains(name) => format!("write the value of `{name}` itself; the image does not set it"),
             _ => format!("write `{{image.env.{name}}}`, which is the value that the base has"),
         }

@@ -95,7 +95,7 @@ impl Lock {
         match &self.base {
             LockedChoice::Static { data } => writeln!(text, "kind = \"static\"\ndata = {}", basic_string(data))?,
             LockedChoice::Image { reference, .. } => {
-                writeln!(text, "kind = \"image\"\nreference = {}", basic_string(&reference.to_string()))?
+                writeln!(text, "kind = \"image\"\nreference = {}", basic_string(&reference.to_string()))?;
             }
             LockedChoice::Layout { path, .. } => writeln!(text, "kind = \"layout\"\npath = {}", basic_string(path))?,
             LockedChoice::Debian(locked) => locked.write(text)?,

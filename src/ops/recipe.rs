@@ -55,7 +55,9 @@ pub(super) fn open(request: &RecipeRequest, environment: &Environment, observer:
     let placeholders = ProjectPlaceholders::new(&folder, environment.clone());
     let (recipe, warnings) = crate::recipe::read(text, &placeholders).map_err(Failure::Wrong)?;
     let Selection { diagnostics, more } = Selection::of(&warnings);
-    diagnostics.into_iter().for_each(|warning| observer.warn(warning));
+    for warning in diagnostics {
+        observer.warn(warning);
+    }
     if more > 0 {
         observer.note(&format!("and {more} more warnings about the recipe, which are not shown"));
     }

@@ -17,7 +17,9 @@ pub(super) fn resolve(below: &Rootfs<'_>, sources: Vec<Source>, faults: &mut Vec
         whiteouts(&source, faults);
         let rivals = owners.rivals(&resolved, &source);
         let mut told = BTreeSet::new();
-        rivals.iter().for_each(|number| settle(&mut resolved[*number], &mut source, &mut told, faults));
+        for number in &rivals {
+            settle(&mut resolved[*number], &mut source, &mut told, faults);
+        }
         owners.moved(&resolved, &rivals, &source);
         resolved.push(source);
     }
@@ -32,7 +34,9 @@ pub(super) fn add_generated(below: &Rootfs<'_>, resolved: &mut Vec<Source>, gene
     let rivals = Owners::default().rivals(resolved, &generated);
     generated.entries.retain(|(path, _)| rivals.iter().all(|number| find(&resolved[*number], path).is_none()));
     let mut told = BTreeSet::new();
-    rivals.iter().for_each(|number| settle(&mut resolved[*number], &mut generated, &mut told, faults));
+    for number in &rivals {
+        settle(&mut resolved[*number], &mut generated, &mut told, faults);
+    }
     if !generated.entries.is_empty() {
         resolved.insert(0, generated);
     }

@@ -42,7 +42,7 @@ impl SyntaxFault {
         // The parser takes any word with this letter for the beginning of `nan` or `inf`.
         let is_word = fault.word(text).is_some_and(|(_, word)| word.starts_with(|letter: char| letter.is_alphabetic()));
         if fault.problem == "invalid float" && is_word {
-            fault.problem = "string values must be quoted".to_owned();
+            "string values must be quoted".clone_into(&mut fault.problem);
         }
         fault
     }
@@ -82,8 +82,12 @@ impl SyntaxFault {
         let of_number =
             ["invalid float", "unexpected leading zero", "`_` may only", "invalid hexadecimal", "invalid octal", "invalid binary"];
         match self.problem.as_str() {
-            "string values must be quoted" | "invalid boolean" => self.span.clone(),
-            "invalid date" | "invalid time" | "invalid datetime" | "invalid offset" => self.span.clone(),
+            "string values must be quoted"
+            | "invalid boolean"
+            | "invalid date"
+            | "invalid time"
+            | "invalid datetime"
+            | "invalid offset" => self.span.clone(),
             problem if of_number.iter().any(|begin| problem.starts_with(begin)) => self.word(text).map(|(range, _)| range),
             _ => None,
         }

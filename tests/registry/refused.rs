@@ -30,7 +30,9 @@ fn left_nothing(sandbox: &Sandbox, lock: Option<&str>, what: &str) {
 fn leaves_nothing(what: &str, recipe: &str, arguments: &[&str], code: i32) {
     for lock in [None, Some("format = 1\n[base]\nkind = \"static\"\ndata = \"2001.01\"\n")] {
         let sandbox = Sandbox::of(recipe);
-        lock.iter().for_each(|text| sandbox.write(LOCK, text.as_bytes()));
+        if let Some(text) = lock {
+            sandbox.write(LOCK, text.as_bytes());
+        }
         sandbox.write("t/.env", b"A=b");
         sandbox.write("foreign/file", b"x");
         let _socket = UnixListener::bind(sandbox.path("t/socket")).unwrap();

@@ -34,8 +34,8 @@ pub(super) fn of(span: &Span) -> Excerpt<1> {
     let marked = marked.start.max(part.start)..marked.end.min(part.end);
     let column = is_cut.then(|| span.line_and_column().1);
     let (before, after) = if is_cut { ("…", "…") } else { ("", "") };
-    let (text, [range]) =
-        rendered(&hidden[part.start - whole.start..part.end - whole.start], [marked.start - part.start..marked.end - part.start]);
+    let within_part = marked.start - part.start..marked.end - part.start;
+    let (text, [range]) = rendered(&hidden[part.start - whole.start..part.end - whole.start], [within_part]);
     let range = range.start + before.len()..range.end + before.len();
     Excerpt { text: format!("{before}{text}{after}"), name: escaped(&span.source.name), line, column, ranges: [range] }
 }

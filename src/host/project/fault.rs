@@ -144,9 +144,11 @@ pub struct EntryLists {
 }
 
 impl EntryLists {
-    fn with_exclude(&self, own: Option<String>) -> String {
-        let added = if self.left_out.is_empty() { own.into_iter().collect() } else { self.left_out.clone() };
-        format!("`exclude = {}`", snippet::list(self.exclude.iter().cloned().chain(added)))
+    /// Returns what leaves out what is wrong: `leave it out: write …`.
+    fn with_exclude(&self, own: String) -> String {
+        let added = if self.left_out.is_empty() { vec![own] } else { self.left_out.clone() };
+        let what = if added.len() > 1 { "leave all of these out" } else { "leave it out" };
+        format!("{what}: write `exclude = {}`", snippet::list(self.exclude.iter().cloned().chain(added)))
     }
 
     fn with_rule(&self, rule: &str) -> String {
@@ -179,7 +181,7 @@ impl FileFault {
 
     /// Returns what to do about it, in an entry with these lists.
     pub fn hints_in(&self, lists: &EntryLists) -> Vec<String> {
-        let exclude = self.exclude_element().map(|element| lists.with_exclude(Some(element)));
+        let exclude = self.exclude_element().map(|element| lists.with_exclude(element));
         match self {
             Self::Outside { .. } => vec!["to take files from the folder above, write `root = \"..\"` in the recipe".to_owned()],
             Self::Missing { nearest: Some(nearest), .. } => vec![format!("there is `{nearest}`")],
@@ -198,17 +200,13 @@ impl FileFault {
             Self::Output { .. } => vec!["name another `from`, or write the output to another folder".to_owned()],
             Self::Denied { rule, .. } => vec![format!("if it must be in the image, write {}", lists.with_rule(rule))],
             Self::Link { path, target, fault } => link_hints::hints(path, target, *fault, exclude.as_deref()),
-            Self::Special { .. } => vec![match exclude {
-                Some(exclude) => format!("leave it out: write {exclude}"),
-                None => "name a file, a folder or a glob in `from`, or take the entry out".to_owned(),
-            }],
-            Self::Unreadable { .. } => vec![match exclude {
-                Some(exclude) => format!("change its permissions, or leave it out: write {exclude}"),
-                None => "change its permissions, or take the entry out".to_owned(),
-            }],
-            Self::Name { .. } | Self::TooMany { .. } => {
-                exclude.map(|exclude| format!("leave it out: write {exclude}")).into_iter().collect()
+            Self::Special { .. } => {
+                vec![exclude.unwrap_or_else(|| "name a file, a folder or a glob in `from`, or take the entry out".to_owned())]
             }
+            Self::Unreadable { .. } => {
+                vec![format!("change its permissions, or {}", exclude.as_deref().unwrap_or("take the entry out"))]
+            }
+            Self::Name { .. } | Self::TooMany { .. } => exclude.into_iter().collect(),
             _ => Vec::new(),
         }
     }

@@ -20,7 +20,7 @@ impl Project {
     /// # Errors
     /// All that is wrong, at most [`FileFault::LISTED`] faults and the number of the others.
     pub fn find(&self, request: &Request) -> Result<Found, Vec<FileFault>> {
-        let located = locate(self, &request.from, request.symlinks).map_err(one)?;
+        let located = locate(self, &request.from, request.symlinks).map_err(|fault| one(self.told_as_output(fault)))?;
         let (host, written) = match &located {
             Located::File(file) => (&file.host, &file.written),
             Located::Folder(folder) => (&folder.host, &folder.written),
@@ -31,6 +31,16 @@ impl Project {
         match located {
             Located::File(file) => find_file(request, &file, &Choice::new(request, None)?).map_err(one),
             Located::Folder(folder) => self.find_folder(request, &folder),
+        }
+    }
+
+    /// Returns what is said of an output that is not there yet: whether it is must not matter.
+    fn told_as_output(&self, fault: FileFault) -> FileFault {
+        let root = self.root().as_os_str().as_bytes();
+        let is_output = |from: &HostPath| self.outputs().hold(&joined(root.strip_prefix(b"/").unwrap_or(root), from.as_bytes()));
+        match fault {
+            FileFault::Missing { from, .. } if is_output(&from) => FileFault::Output { from },
+            other => other,
         }
     }
 

@@ -18,7 +18,7 @@ pub(super) fn may_be_left_out(path: &HostPath, target: &HostPath, fault: LinkFau
         }
 }
 
-/// Returns what to do about a link that cannot be kept or followed. `exclude` is the line that leaves it out, where that is possible.
+/// Returns what to do about a link that cannot be kept or followed. `exclude` says how it is left out, where that is possible.
 pub(super) fn hints(path: &HostPath, target: &HostPath, fault: LinkFault, exclude: Option<&str>) -> Vec<String> {
     if is_environment(path.as_bytes()) && fault != LinkFault::Loop {
         return vec![
@@ -31,7 +31,7 @@ pub(super) fn hints(path: &HostPath, target: &HostPath, fault: LinkFault, exclud
     let hint = match fault {
         LinkFault::LeavesImage if of_node => return packing(path, target),
         LinkFault::LeavesImage => {
-            let leave_out = exclude.map_or_else(|| "exclude it".to_owned(), |exclude| format!("leave it out: write {exclude}"));
+            let leave_out = exclude.unwrap_or("exclude it");
             format!("{leave_out}, or write `symlinks = \"follow\"` to take what it points to")
         }
         LinkFault::LeavesRoot if of_node => {
@@ -40,10 +40,9 @@ pub(super) fn hints(path: &HostPath, target: &HostPath, fault: LinkFault, exclud
                 .to_owned()
         }
         LinkFault::LeavesRoot => "write `symlinks = \"follow\"` if the files outside are meant, or `root = \"..\"` at the top of the recipe, and each `from` relative to it".to_owned(),
-        LinkFault::Dangling | LinkFault::Loop => match exclude {
-            Some(exclude) => format!("leave it out: write {exclude}"),
-            None => "make the link lead to a file or folder, or take the entry out".to_owned(),
-        },
+        LinkFault::Dangling | LinkFault::Loop => {
+            exclude.unwrap_or("make the link lead to a file or folder, or take the entry out").to_owned()
+        }
     };
     vec![hint]
 }

@@ -215,12 +215,11 @@ impl Check<'_> {
         }
         // All begin alike, so what comes behind it says which one is meant.
         let (own, known) = (name.strip_prefix("SIG").unwrap_or(&name), SIGNALS.iter().filter_map(|name| name.strip_prefix("SIG")));
-        let hint = match nearest(own, known) {
-            Some(near) => format!("write `stop-signal = \"SIG{near}\"`"),
-            None => {
-                let names = SIGNALS.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-                format!("the signals are {names}, `SIGRTMIN+N`, `SIGRTMAX-N` with N up to 30, and numbers from 1 to 64")
-            }
+        let hint = if let Some(near) = nearest(own, known) {
+            format!("write `stop-signal = \"SIG{near}\"`")
+        } else {
+            let names = SIGNALS.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            format!("the signals are {names}, `SIGRTMIN+N`, `SIGRTMAX-N` with N up to 30, and numbers from 1 to 64")
         };
         self.fault(at.span(), format!("`{}` is not a signal", text.escape_debug()), "not a signal", hint);
         None
