@@ -5,6 +5,7 @@
 mod amounts;
 mod diagnostics;
 mod errors;
+mod excerpt;
 mod output;
 mod passwords;
 mod progress;

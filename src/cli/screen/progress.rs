@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Screen;
 use super::amounts::rounded;
-use super::diagnostics::escaped;
+use super::excerpt::escaped;
 use super::output::Counters;
 use super::step::{LONG, words};
 use crate::diagnostic::Diagnostic;
