@@ -11,6 +11,7 @@ mod chance;
 mod client;
 mod downloads;
 mod files;
+mod limits;
 mod machine;
 #[path = "../support/made.rs"]
 mod made;

@@ -135,7 +135,7 @@ impl Answer {
         let credentials = self.credentials.map(|sent| format!(" ({sent})")).unwrap_or_default();
         let given_up = self.given_up.map(|why| format!("; {why}")).unwrap_or_default();
         let cause = format!("`{}` answered {}{credentials}{words}{given_up}", self.host, self.status);
-        hint.into_iter().chain(self.given_up.and_then(GivenUp::hint)).fold(StoreError::new(fault, step).caused_by(cause), StoreError::hint)
+        self.given_up.and_then(GivenUp::hint).or(hint).into_iter().fold(StoreError::new(fault, step).caused_by(cause), StoreError::hint)
     }
 }
 
