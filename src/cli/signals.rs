@@ -3,6 +3,7 @@ use std::thread;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::screen::display_input;
 use crate::host::abandon;
 
 /// Ends the program within a moment of SIGINT, SIGTERM or SIGHUP, with the code that shells expect: 128 and the signal's number.
@@ -13,6 +14,7 @@ pub(super) fn watch() {
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
             abandon();
+            display_input();
             #[expect(
                 clippy::exit,
                 clippy::disallowed_methods,

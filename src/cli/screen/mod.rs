@@ -6,6 +6,7 @@ mod diagnostics;
 mod errors;
 mod passwords;
 mod progress;
+mod prompt;
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -18,6 +19,7 @@ pub use diagnostics::{Colors, render};
 
 pub(super) use errors::exit_code;
 pub(super) use progress::Bars;
+pub(super) use prompt::display_input;
 
 /// The output: how verbose it is, and whether it has colours.
 #[derive(Debug, Clone, Copy)]
