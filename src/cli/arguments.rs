@@ -86,7 +86,7 @@ pub(super) struct Global {
         help_heading = "Network"
     )]
     pub(super) stall_timeout: u64,
-    /// How long a step may wait for a server, in all its tries and pauses together; a transfer of 1 KiB a second or more is not waiting
+    /// How long a step may wait for a server, in all its tries, pauses, redirects and token requests together. The time of a transfer of at least 1 KiB a second does not count. 0 is one try, of at most 10 seconds
     #[arg(
         long,
         global = true,

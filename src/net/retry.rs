@@ -42,7 +42,7 @@ impl Default for RetryPolicy {
 /// How long the only try of a step may wait that is not to be tried again.
 const ONLY_TRY: Duration = Duration::from_secs(10);
 /// The longest pause that a server can ask for at all: a hundred years.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 86400);
+const FOREVER: Duration = Duration::from_hours(100 * 365 * 24);
 
 impl RetryPolicy {
     /// Returns how long a step may wait.

@@ -137,7 +137,7 @@ impl Step {
             self.state().unsaid = Duration::ZERO;
             let most_in_all = self.rest().map_or(most, |rest| rest.min(most)).saturating_add(before);
             self.tell(&Wait::Server { host: server.0.to_owned(), what: server.1, most: most_in_all });
-            timeout(most - silence, answer).await.ok()
+            timeout(most.saturating_sub(silence), answer).await.ok()
         });
         let waited = begun.elapsed();
         self.spend(waited);
@@ -185,7 +185,7 @@ mod tests {
         let step = Step::new(None, Some(WaitListener::new(move |wait| told.lock().unwrap().push(wait.to_string()))));
         step.pause(Duration::from_millis(1), "the next try", String::new);
         assert!(said.lock().unwrap().is_empty());
-        step.tell(&Wait::Pause { length: Duration::from_secs(60), before: "the next try".to_owned(), why: "it answered 503".to_owned() });
+        step.tell(&Wait::Pause { length: Duration::from_mins(1), before: "the next try".to_owned(), why: "it answered 503".to_owned() });
         step.tell(&Wait::Server { host: "a.example".to_owned(), what: "has not answered", most: Duration::from_secs(8) });
         assert_eq!(
             *said.lock().unwrap(),
