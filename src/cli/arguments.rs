@@ -86,7 +86,7 @@ pub(super) struct Global {
         help_heading = "Network"
     )]
     pub(super) stall_timeout: u64,
-    /// How long a step may wait for a server, in all its tries and pauses together; a transfer of 1 KiB a second or more is not waiting
+    /// How long a step may wait for a server, in all its tries, pauses, redirects and token requests together. The time of a transfer of at least 1 KiB a second does not count. 0 is one try, of at most 10 seconds
     #[arg(
         long,
         global = true,
@@ -127,6 +127,7 @@ pub(super) enum Verb {
     Ls(Ls),
     Cat(Cat),
     Login(Login),
+    Logout(Logout),
     Cache(Cache),
     Schema(Schema),
     Completions(Completions),
@@ -342,17 +343,28 @@ pub(super) struct Cat {
 
 /// Checks credentials with a registry, and keeps them where docker and podman do
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  echo \"$TOKEN\" | hardened login registry.example.no --username ci --password-stdin")]
+#[command(
+    after_help = "Examples:\n  hardened login registry.example.no\n  echo \"$TOKEN\" | hardened login registry.example.no --username ci --password-stdin"
+)]
 pub(super) struct Login {
     /// The registry's host
     #[arg(value_name = "HOST")]
     pub(super) host: String,
-    /// The user
+    /// The user [default: asked for at the terminal]
     #[arg(short, long)]
-    pub(super) username: String,
-    /// Reads the password from standard input, the only way: an argument would be seen by every process
-    #[arg(long, required = true)]
+    pub(super) username: Option<String>,
+    /// Reads the password from standard input; without it, the password is asked for at the terminal. An argument would be seen by every process
+    #[arg(long, requires = "username")]
     pub(super) password_stdin: bool,
+}
+
+/// Removes the credentials for a registry from where `login` keeps them
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  hardened logout registry.example.no")]
+pub(super) struct Logout {
+    /// The registry's host
+    #[arg(value_name = "HOST")]
+    pub(super) host: String,
 }
 
 /// Shows, checks or empties the cache

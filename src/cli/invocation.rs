@@ -10,7 +10,7 @@ use crate::diagnostic::{ExternalError, is_hostile};
 use crate::feed::{Feed, Mirror};
 use crate::host::Environment;
 use crate::host::cache::Cache;
-use crate::net::credentials::Credentials;
+use crate::net::credentials::{CredentialFault, Credentials};
 use crate::net::{Http, Network, RetryPolicy, Settings, Timeouts, WaitListener};
 use crate::ops::{Failure, Observer, Run, Tools};
 use crate::store::Location;
@@ -85,7 +85,12 @@ impl Invocation {
     pub(super) fn tools(&self, threads: Option<NonZeroUsize>) -> Result<Tools, Failure> {
         let file = SettingsFile::read(&self.environment)?;
         let http = self.http_by(&file)?;
-        let registry = Registry::new(http.clone(), Credentials::new(self.environment.clone()));
+        let credentials = Credentials::new(self.environment.clone());
+        credentials.check_variables().map_err(|fault| match fault {
+            CredentialFault::Incomplete { .. } => Failure::wrong(fault.to_string()).hint("set all three of them, or none"),
+            other => Failure::wrong(other.to_string()),
+        })?;
+        let registry = Registry::new(http.clone(), credentials);
         let threads = threads.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
         let cache = self.cache()?;
         let feed = Feed::new(http, cache.clone());

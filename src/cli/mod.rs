@@ -86,6 +86,7 @@ fn answer(arguments: Arguments, environment: Environment, screen: Screen) -> Res
         Verb::Ls(arguments) => verbs::files::ls(&arguments, &invocation),
         Verb::Cat(arguments) => verbs::files::cat(&arguments, &invocation),
         Verb::Login(arguments) => verbs::login::run(&arguments, &invocation),
+        Verb::Logout(arguments) => verbs::login::logout(&arguments, &invocation),
         Verb::Cache(arguments) => verbs::cache::run(&arguments, &invocation),
         Verb::Schema(schema) if schema.markdown => Ok(crate::recipe::reference()),
         Verb::Schema(_) => Ok(crate::recipe::json_schema_text()),

@@ -3,7 +3,7 @@ use std::thread;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::screen::Screen;
+use super::screen::{Screen, display_input};
 use crate::host::{abandon, read_text};
 
 /// The largest status of a process that is read, in bytes.
@@ -27,6 +27,7 @@ pub(super) fn watch(screen: &Screen) {
                 _ => "hung up",
             });
             abandon();
+            display_input();
             #[expect(
                 clippy::exit,
                 clippy::disallowed_methods,

@@ -62,7 +62,8 @@ impl ProjectPlaceholders {
 
     fn git(&self, arguments: &[&str]) -> Option<String> {
         // Without git, or outside of a repository, the other ways are tried.
-        let output = Program::new("git", arguments).folder(&self.folder).timeout(Duration::from_secs(10)).run(&[]).ok()?;
+        let output =
+            Program::new("git", arguments, &self.environment).folder(&self.folder).timeout(Duration::from_secs(10)).run(&[]).ok()?;
         let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
         Some(text.trim().to_owned()).filter(|text| !text.is_empty())
     }

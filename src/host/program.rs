@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -5,13 +6,16 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use super::Environment;
+
 /// How much output of a program is read.
 const OUTPUT_LIMIT: u64 = 1 << 20;
 
 /// A program that we start: `git`, or a credential helper that the user configured.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Program {
     name: String,
+    environment: Vec<(OsString, OsString)>,
     arguments: Vec<String>,
     folder: Option<PathBuf>,
     timeout: Duration,
@@ -46,10 +50,11 @@ pub enum ProgramFault {
 }
 
 impl Program {
-    /// Names a program and its arguments. No shell is involved.
-    pub fn new(name: &str, arguments: &[&str]) -> Self {
+    /// Names a program and its arguments; it gets the variables of [`Environment::for_programs`]. No shell is involved.
+    pub fn new(name: &str, arguments: &[&str], environment: &Environment) -> Self {
+        let environment = environment.for_programs().map(|(name, value)| (name.clone(), value.clone())).collect();
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        Self { name: name.to_owned(), arguments, folder: None, timeout: Duration::from_secs(30) }
+        Self { name: name.to_owned(), environment, arguments, folder: None, timeout: Duration::from_secs(30) }
     }
 
     /// Runs it in a folder.
@@ -73,6 +78,7 @@ impl Program {
     pub fn run(&self, input: &[u8]) -> Result<ProgramOutput, ProgramFault> {
         #[expect(clippy::disallowed_methods, reason = "nothing else starts programs")]
         let mut command = Command::new(&self.name);
+        command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         if let Some(folder) = &self.folder {
             command.current_dir(folder);

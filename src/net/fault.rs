@@ -199,7 +199,7 @@ impl HttpFault {
             Self::Connect { host, .. } | Self::Unanswered { host, .. } => {
                 vec![format!("check that {server} runs at `{host}`, and that nothing in between closes the way to it{other}")]
             }
-            Self::GivenUp { fault, why } => fault.hints(peer).into_iter().chain(why.hint()).collect(),
+            Self::GivenUp { fault, why } => why.hint().map_or_else(|| fault.hints(peer), |hint| vec![hint]),
             Self::Pause { .. } | Self::OutOfTime { .. } => vec![GivenUp::LONGER.to_owned()],
             Self::Silent { .. } | Self::Broken { .. } => vec!["run it again: what arrived stays".to_owned()],
             Self::Tls { host, problem: TlsProblem::NoTls } if peer == Peer::Registry => {

@@ -63,10 +63,10 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// Leaves half of its step's time for what comes after it, when it may be in vain.
+    /// Leaves a quarter of its step's time for what comes after it, when it may be in vain.
     #[must_use]
     pub fn as_trial(mut self) -> Self {
-        self.patience = self.step.as_ref().and_then(Step::rest).map(|rest| rest / 2);
+        self.patience = self.step.as_ref().and_then(Step::rest).map(|rest| rest * 3 / 4);
         self
     }
 

@@ -42,7 +42,7 @@ impl Default for RetryPolicy {
 /// How long the only try of a step may wait that is not to be tried again.
 const ONLY_TRY: Duration = Duration::from_secs(10);
 /// The longest pause that a server can ask for at all: a hundred years.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 86400);
+const FOREVER: Duration = Duration::from_hours(100 * 365 * 24);
 
 impl RetryPolicy {
     /// Returns how long a step may wait.
@@ -117,7 +117,7 @@ impl GivenUp {
     /// What to do when a step may take no longer.
     pub(crate) const LONGER: &str = "run it again later, or let each step take longer: `--retry-for SECONDS`";
 
-    /// Returns what to do about it, if anything.
+    /// Returns what to do where more time may help, in place of what else there is to do.
     pub fn hint(self) -> Option<String> {
         (!matches!(self, Self::Tries { .. })).then(|| Self::LONGER.to_owned())
     }
@@ -133,7 +133,10 @@ impl std::fmt::Display for GivenUp {
                 asked.as_secs(),
                 seconds(*limit)
             ),
-            Self::Tries { count, took } => write!(formatter, "given up after {count} tries in {} seconds", seconds(*took)),
+            Self::Tries { count, took } => {
+                let tries = if *count == 1 { "try" } else { "tries" };
+                write!(formatter, "given up after {count} {tries} in {} seconds", seconds(*took))
+            }
         }
     }
 }
@@ -210,27 +213,30 @@ impl Tries {
         if self.policy.deadline == Some(Duration::ZERO) {
             return Err(error);
         }
-        if let Some(why) = self.over(wait) {
-            return Err(error.given_up(why));
-        }
+        let wait = match self.room_for(wait) {
+            Ok(wait) => wait,
+            Err(why) => return Err(error.given_up(why)),
+        };
         if self.without_progress >= limit || self.all >= TRIES_IN_ALL || unreached {
             let why = GivenUp::Tries { count: self.all, took: self.started.elapsed() };
-            return Err(if self.all > 1 { error.given_up(why) } else { error });
+            let is_worth_it = self.all > 1 || self.started.elapsed() > Duration::from_secs(1);
+            return Err(if is_worth_it { error.given_up(why) } else { error });
         }
         self.step.pause(wait, "the next try", || error.reason());
         self.began = Instant::now();
         Ok(())
     }
 
-    /// Returns why the step may not go on after this wait, if it may not.
-    fn over(&self, wait: Duration) -> Option<GivenUp> {
-        let (rest, limit) = (self.step.rest()?, self.step.limit()?);
+    /// Returns how much of a wait leaves the step time for another try, or why it has none.
+    fn room_for(&self, wait: Duration) -> Result<Duration, GivenUp> {
+        let (Some(rest), Some(limit)) = (self.step.rest(), self.step.limit()) else { return Ok(wait) };
         if let Some(asked) = self.step.pause_beyond_limit() {
-            return Some(GivenUp::Pause { asked, limit });
+            return Err(GivenUp::Pause { asked, limit });
         }
         // A try that has next to no time would only hide the failure that is known.
         let least = (limit / 4).min(Duration::from_secs(1));
-        (rest < wait + least).then_some(GivenUp::Limit(limit))
+        let room = rest.checked_sub(least).filter(|room| !room.is_zero());
+        room.map(|room| wait.min(room)).ok_or(GivenUp::Limit(limit))
     }
 
     /// Says whether a host that was not reached just `now` is given up, because a further try would end after the budget for that.

@@ -34,6 +34,8 @@ struct State {
     spent: Duration,
     /// How far the transfer has come, in bytes.
     reached: u64,
+    /// The time that was waited in vain and without a word.
+    unsaid: Duration,
     /// Until when a server asked to be left alone, and how long that was.
     pause: Option<(Instant, Duration)>,
 }
@@ -104,6 +106,8 @@ impl Step {
         }
         thread::sleep(length);
         self.spend(length);
+        let mut state = self.state();
+        state.unsaid = if length > UNSAID { Duration::ZERO } else { state.unsaid.saturating_add(length) };
     }
 
     /// Waits for a server, at most so long and no longer than the step may; says so when it takes long.
@@ -118,20 +122,29 @@ impl Step {
         answer: impl Future<Output = T>,
     ) -> Result<T, Duration> {
         let most = self.rest().map_or(most, |rest| rest.min(most));
+        // Several short waits, one after the other, are a long one to who sits before it.
+        let before = self.state().unsaid;
+        let silence = UNSAID.saturating_sub(before);
         let begun = Instant::now();
         let done = runtime.block_on(async {
             let mut answer = pin!(answer);
-            if let Ok(done) = timeout(most.min(UNSAID), &mut answer).await {
+            if let Ok(done) = timeout(most.min(silence), &mut answer).await {
                 return Some(done);
             }
-            if most <= UNSAID {
+            if most <= silence {
                 return None;
             }
-            self.tell(&Wait::Server { host: server.0.to_owned(), what: server.1, most });
-            timeout(most - UNSAID, answer).await.ok()
+            self.state().unsaid = Duration::ZERO;
+            let most_in_all = self.rest().map_or(most, |rest| rest.min(most)).saturating_add(before);
+            self.tell(&Wait::Server { host: server.0.to_owned(), what: server.1, most: most_in_all });
+            timeout(most.saturating_sub(silence), answer).await.ok()
         });
         let waited = begun.elapsed();
         self.spend(waited);
+        let mut state = self.state();
+        let is_said = waited > silence;
+        state.unsaid = if done.is_some() || is_said { Duration::ZERO } else { before + waited };
+        drop(state);
         done.ok_or(waited)
     }
 }
@@ -172,7 +185,7 @@ mod tests {
         let step = Step::new(None, Some(WaitListener::new(move |wait| told.lock().unwrap().push(wait.to_string()))));
         step.pause(Duration::from_millis(1), "the next try", String::new);
         assert!(said.lock().unwrap().is_empty());
-        step.tell(&Wait::Pause { length: Duration::from_secs(60), before: "the next try".to_owned(), why: "it answered 503".to_owned() });
+        step.tell(&Wait::Pause { length: Duration::from_mins(1), before: "the next try".to_owned(), why: "it answered 503".to_owned() });
         step.tell(&Wait::Server { host: "a.example".to_owned(), what: "has not answered", most: Duration::from_secs(8) });
         assert_eq!(
             *said.lock().unwrap(),

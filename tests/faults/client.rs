@@ -67,7 +67,7 @@ pub(crate) fn told(error: &StoreError) -> String {
     error.error.hints.iter().fold(causes(error), |text, hint| text + "\nhint: " + hint)
 }
 
-fn causes(error: &dyn Error) -> String {
+pub(crate) fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(one) = cause {

@@ -12,6 +12,7 @@ mod client;
 mod damage;
 mod downloads;
 mod files;
+mod limits;
 mod machine;
 #[path = "../support/made.rs"]
 mod made;

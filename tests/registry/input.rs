@@ -172,7 +172,8 @@ fn pages_are_printed() {
     ] {
         assert!(sandbox.run(arguments).succeeds().out.contains(text), "{arguments:?}");
     }
-    let verbs = ["init", "lock", "build", "push", "inspect", "login", "cache", "schema", "completions", "man"].map(|verb| vec![verb]);
+    let verbs =
+        ["init", "lock", "build", "push", "inspect", "login", "logout", "cache", "schema", "completions", "man"].map(|verb| vec![verb]);
     let of_cache = ["show", "check", "export", "import", "prune"].map(|verb| vec!["cache", verb]);
     for verb in verbs.into_iter().chain(of_cache) {
         let help = sandbox.run(&[&verb[..], &["--help"]].concat()).succeeds().out;

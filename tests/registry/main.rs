@@ -14,6 +14,7 @@ mod forms;
 mod images;
 mod input;
 mod locking;
+mod login;
 mod opened;
 mod outputs;
 #[path = "../support/project.rs"]

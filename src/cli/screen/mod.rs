@@ -9,6 +9,7 @@ mod excerpt;
 mod output;
 mod passwords;
 mod progress;
+mod prompt;
 mod step;
 
 use std::borrow::Cow;
@@ -27,6 +28,7 @@ pub use diagnostics::{Colors, render};
 pub(super) use amounts::bytes;
 pub(super) use errors::exit_code;
 pub(super) use progress::Reporter;
+pub(super) use prompt::display_input;
 
 /// The narrowest and widest terminal that faults are rendered for, in columns, and what is taken where there is none.
 const FAULT_WIDTHS: (usize, usize, usize) = (40, 400, 110);

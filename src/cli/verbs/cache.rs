@@ -1,4 +1,4 @@
-use std::io::{self, BufRead, IsTerminal};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -83,9 +83,6 @@ fn told(what: &str, carried: &Carried) -> String {
     format!("{what} {} layers and {} of bases, {}{left_out}", carried.layers, carried.foreign, bytes(carried.bytes))
 }
 
-/// The longest answer that is read, in bytes.
-const ANSWER_LIMIT: u64 = 64;
-
 /// Says what a prune without a rule removes, and asks at the terminal whether it is to go.
 ///
 /// # Errors
@@ -98,19 +95,18 @@ fn is_confirmed(cache: &host::cache::Cache, invocation: &Invocation) -> Result<b
     let folder = cache.folder().display().to_string();
     let folder = folder.escape_debug();
     let all = format!("all {} files, {}, of the cache `{folder}`", found.files, bytes(found.bytes));
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !invocation.screen.can_ask() {
         return Err(Failure::wrong(format!("this removes {all}, and there is no terminal to ask at"))
             .hint("`hardened cache prune --yes` removes everything; `--older-than 14d` or `--keep 5GB` only a part"));
     }
-    invocation.screen.alarm(&format!("this removes {all}; a build makes or fetches them again\nremove them? [y/N]"));
-    answer(io::stdin().lock()).map_err(failed)
+    invocation.screen.alarm(&format!("this removes {all}; a build makes or fetches them again"));
+    let answer = invocation.screen.ask("remove them? [y/N]").map_err(failed)?;
+    Ok(is_yes(&answer))
 }
 
-/// Reads an answer; anything but a yes is a no.
-fn answer(from: impl BufRead) -> io::Result<bool> {
-    let mut line = String::new();
-    from.take(ANSWER_LIMIT).read_line(&mut line)?;
-    Ok(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+/// Tells whether an answer is a yes; anything else is a no.
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
 fn unread(flag: &str, text: &str, example: &str) -> Failure {
@@ -185,7 +181,7 @@ mod tests {
         for (text, expected) in
             [("y\n", true), ("Yes\n", true), (" y \n", true), ("\n", false), ("", false), ("n\n", false), ("yesterday\n", false)]
         {
-            assert_eq!(answer(text.as_bytes()).unwrap(), expected, "{text:?}");
+            assert_eq!(is_yes(text), expected, "{text:?}");
         }
     }
 }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
 use super::{Credential, canonical, helper};
-use crate::host::open_regular;
+use crate::host::{Environment, open_regular};
 use crate::net::Secret;
 use crate::oci::{JsonFault, strict_json};
 
@@ -21,6 +21,14 @@ const LIMIT: u64 = 4 << 20;
 /// Tools write the padding, people forget it.
 pub(super) const BASE64: GeneralPurpose =
     GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
+
+/// What is needed to ask a file for a credential.
+pub(super) struct Asking<'a> {
+    /// The environment of helpers.
+    pub(super) environment: &'a Environment,
+    /// What was wrong with the sources that were asked.
+    pub(super) notes: &'a mut Vec<String>,
+}
 
 /// An auth file of docker or podman (containers-auth.json(5)).
 pub(super) struct AuthFile {
@@ -63,17 +71,17 @@ impl AuthFile {
     }
 
     /// Finds the credential for a repository, and says where it is from.
-    pub(super) fn find(&self, registry: &str, repository: &str, notes: &mut Vec<String>) -> Option<(Credential, String)> {
+    pub(super) fn find(&self, registry: &str, repository: &str, asking: &mut Asking<'_>) -> Option<(Credential, String)> {
         if let Some(name) = self.helper_of(registry)
-            && let Some(found) = self.ask(name, registry, notes)
+            && let Some(found) = self.ask(name, registry, asking)
         {
             return Some(found);
         }
-        if let Some(credential) = self.entry(registry, repository, notes) {
+        if let Some(credential) = self.entry(registry, repository, asking.notes) {
             return Some((credential, format!("`{}`", self.path.display())));
         }
         let store = self.object.get("credsStore")?.as_str().filter(|name| !name.is_empty())?;
-        self.ask(store, registry, notes)
+        self.ask(store, registry, asking)
     }
 
     /// Returns the helper for exactly this registry.
@@ -88,13 +96,21 @@ impl AuthFile {
         entries.keys().find(|key| canonical(key) == canonical(registry)).map(String::as_str)
     }
 
-    fn ask(&self, name: &str, registry: &str, notes: &mut Vec<String>) -> Option<(Credential, String)> {
-        match helper::find(name, registry) {
+    /// Removes all entries for exactly this registry. Says whether one of them held a credential; `None` when there was no entry.
+    pub(super) fn remove_entries(&mut self, registry: &str) -> Option<bool> {
+        let entries = self.object.get_mut("auths")?.as_object_mut()?;
+        let keys: Vec<String> = entries.keys().filter(|key| canonical(key) == canonical(registry)).cloned().collect();
+        let removed: Vec<Value> = keys.iter().filter_map(|key| entries.remove(key)).collect();
+        (!removed.is_empty()).then(|| removed.iter().any(|entry| !matches!(credential(entry), Ok(None))))
+    }
+
+    fn ask(&self, name: &str, registry: &str, asking: &mut Asking<'_>) -> Option<(Credential, String)> {
+        match helper::find(name, registry, asking.environment) {
             Ok(found) => {
                 found.map(|credential| (credential, format!("the helper `docker-credential-{name}` of `{}`", self.path.display())))
             }
             Err(note) => {
-                notes.push(note);
+                asking.notes.push(note);
                 None
             }
         }
@@ -146,7 +162,11 @@ mod tests {
     fn user(text: &str, registry: &str, repository: &str) -> (Option<String>, usize) {
         let Ok(Value::Object(object)) = strict_json(text.as_bytes()) else { panic!("{text}") };
         let mut notes = Vec::new();
-        let found = AuthFile { path: "auth.json".into(), object }.find(registry, repository, &mut notes);
+        let found = AuthFile { path: "auth.json".into(), object }.find(
+            registry,
+            repository,
+            &mut Asking { environment: &Environment::of_process(), notes: &mut notes },
+        );
         let user = found.map(|(credential, _)| match credential {
             Credential::Password { user, .. } => user,
             Credential::Identity(_) => "identity".to_owned(),

@@ -1,13 +1,15 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use base64::Engine;
 use serde_json::{Map, Value};
 
 use super::file::{AuthFile, BASE64};
-use super::{Credentials, docker_config, helper, paths, stored_name};
+use super::{Credentials, canonical, docker_config, helper, paths, stored_name};
 use crate::net::Secret;
 
 /// Where a credential was kept.
@@ -58,7 +60,7 @@ impl Credentials {
         let file = file.unwrap_or_else(|| AuthFile { path: path.clone(), object: Map::new() });
         let store = file.object.get("credsStore").and_then(Value::as_str).filter(|name| !name.is_empty());
         if let Some(name) = file.helper_of(registry).or(store) {
-            helper::keep(name, registry, user, password).map_err(KeepFault::Helper)?;
+            helper::keep(name, registry, user, password, &self.environment).map_err(KeepFault::Helper)?;
             return Ok(Kept::Helper(format!("docker-credential-{name}")));
         }
         let key = file.exact_key(registry).map_or_else(|| stored_name(registry), str::to_owned);
@@ -68,8 +70,52 @@ impl Credentials {
         let auths = auths.as_object_mut().ok_or_else(|| KeepFault::Unreadable(format!("`auths` in `{}` is no object", path.display())))?;
         auths.insert(key, entry);
         replace(&path, &Value::Object(object)).map_err(|source| KeepFault::Write { path: path.clone(), source })?;
-        self.found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(Kept::File(path))
+    }
+}
+
+/// Where credentials were removed, and where others are left that this program does not remove.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Where they were removed.
+    pub removed: Vec<Kept>,
+    /// What still gives credentials for the registry.
+    pub left: Vec<String>,
+}
+
+impl Credentials {
+    /// Removes what [`Credentials::keep`] kept for a registry: the entry of exactly this registry in each auth file, and what the helpers that the files
+    /// name for it have. Entries for single repositories stay.
+    ///
+    /// # Errors
+    /// When a file cannot be understood or written, or a helper fails. What was removed before stays removed.
+    pub fn forget(&self, registry: &str) -> Result<Forgotten, KeepFault> {
+        let mut forgotten = Forgotten::default();
+        for path in paths(&self.environment) {
+            let Some(mut file) = AuthFile::read(&path).map_err(KeepFault::Unreadable)? else { continue };
+            let store = file.object.get("credsStore").and_then(Value::as_str).filter(|name| !name.is_empty());
+            let helpers: BTreeSet<String> = file.helper_of(registry).into_iter().chain(store).map(str::to_owned).collect();
+            for name in helpers {
+                if helper::erase(&name, registry, &self.environment).map_err(KeepFault::Helper)? {
+                    forgotten.removed.push(Kept::Helper(format!("docker-credential-{name}")));
+                }
+            }
+            let had_entry = file.remove_entries(registry);
+            if let Some(is_credential) = had_entry {
+                replace(&path, &Value::Object(file.object)).map_err(|source| KeepFault::Write { path: path.clone(), source })?;
+                if is_credential {
+                    forgotten.removed.push(Kept::File(path));
+                }
+            }
+        }
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        if let Ok(Some((host, _))) = self.variables()
+            && host == canonical(registry)
+        {
+            forgotten.left.push("the variables `HARDENED_REGISTRY_USER` and `HARDENED_REGISTRY_PASSWORD`".to_owned());
+        }
+        Ok(forgotten)
     }
 }
 
@@ -111,6 +157,25 @@ mod tests {
         assert!(fs::read_to_string(&path).unwrap().contains("https://index.docker.io/v1/"));
         fs::write(&path, "{broken").unwrap();
         assert!(matches!(credentials.keep("a.example", "u", &Secret::new("p")), Err(KeepFault::Unreadable(_))));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{broken");
+    }
+    #[test]
+    fn a_credential_that_is_forgotten_is_gone_and_the_rest_of_the_file_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        let text = r#"{"HttpHeaders":{"A":"b"},"auths":{"other.example":{"auth":"dTpw"},"https://index.docker.io/v1/":{"auth":"dTpw"},"docker.io":{"auth":"dTpw"},"a.example/team":{"auth":"dTpw"},"empty.example":{}}}"#;
+        fs::write(&path, text).unwrap();
+        let credentials = Credentials::new([("DOCKER_CONFIG", folder.path())].into_iter().collect());
+        assert!(credentials.find("docker.io", "x").unwrap().credential.is_some());
+        assert_eq!(credentials.forget("docker.io").unwrap().removed, [Kept::File(path.clone())]);
+        assert!(credentials.find("docker.io", "x").unwrap().credential.is_none());
+        for registry in ["docker.io", "unknown.example", "a.example", "empty.example"] {
+            assert_eq!(credentials.forget(registry).unwrap(), Forgotten::default(), "{registry}");
+        }
+        let kept = fs::read_to_string(&path).unwrap();
+        assert!(kept.contains("HttpHeaders") && kept.contains("other.example") && kept.contains("a.example/team"), "{kept}");
+        fs::write(&path, "{broken").unwrap();
+        assert!(matches!(credentials.forget("other.example"), Err(KeepFault::Unreadable(_))));
         assert_eq!(fs::read_to_string(&path).unwrap(), "{broken");
     }
 }

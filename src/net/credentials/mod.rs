@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-pub use keep::{KeepFault, Kept};
+pub use keep::{Forgotten, KeepFault, Kept};
 
-use self::file::AuthFile;
-use super::Secret;
+use self::file::{Asking, AuthFile};
+use super::{Secret, redact};
 use crate::host::Environment;
 
 /// What authenticates us at a registry or its token service.
@@ -57,6 +57,12 @@ pub enum CredentialFault {
         /// The variable that is missing.
         absent: &'static str,
     },
+    /// A variable holds what is no text.
+    #[error("`{0}` holds bytes that are not UTF-8")]
+    NotText(&'static str),
+    /// The variable of the host holds something else.
+    #[error("`HARDENED_REGISTRY_HOST` holds `{0}`, which is no host of a registry: write the host alone, with its port if it has one")]
+    NotHost(String),
 }
 
 /// The credentials that this user has. Answers are kept for the life of the process.
@@ -76,7 +82,7 @@ impl Credentials {
         Self { environment, given: None, found: Mutex::default() }
     }
 
-    /// Returns one credential for one registry, as it was typed.
+    /// Returns one credential for one registry, that of a login.
     pub fn given(registry: &str, credential: Credential) -> Self {
         Self { environment: Environment::default(), given: Some((canonical(registry), credential)), found: Mutex::default() }
     }
@@ -92,9 +98,9 @@ impl Credentials {
     pub fn find(&self, registry: &str, repository: &str) -> Result<Found, CredentialFault> {
         if let Some((host, credential)) = &self.given {
             let same = *host == canonical(registry);
-            return Ok(Found { credential: same.then(|| (credential.clone(), "what was typed".to_owned())), notes: Vec::new() });
+            return Ok(Found { credential: same.then(|| (credential.clone(), "this login".to_owned())), notes: Vec::new() });
         }
-        if let Some(credential) = self.variables(registry)? {
+        if let Some(credential) = self.variables()?.filter(|(host, _)| *host == canonical(registry)).map(|(_, credential)| credential) {
             return Ok(Found { credential: Some((credential, format!("`{USER}` and `{PASSWORD}`"))), notes: Vec::new() });
         }
         // The lock is held while a helper runs: two threads must not ask the user twice.
@@ -103,19 +109,40 @@ impl Credentials {
         Ok(found.clone())
     }
 
-    fn variables(&self, registry: &str) -> Result<Option<Credential>, CredentialFault> {
-        let text = |name| self.environment.text(name);
+    /// Checks the three `HARDENED_REGISTRY_…` variables: all of them are set and make sense, or none is set.
+    ///
+    /// # Errors
+    /// When they are incomplete, or the host is none.
+    pub fn check_variables(&self) -> Result<(), CredentialFault> {
+        self.variables().map(drop)
+    }
+
+    /// Returns the credential of the variables, and the registry that it is for.
+    fn variables(&self) -> Result<Option<(String, Credential)>, CredentialFault> {
+        let mut values = Vec::new();
         let names = [HOST, USER, PASSWORD];
-        let (Some(host), Some(user), Some(password)) = (text(HOST), text(USER), text(PASSWORD)) else {
-            let present = [USER, PASSWORD].into_iter().find(|name| text(name).is_some());
-            let absent = names.into_iter().find(|name| text(name).is_none());
+        for name in names {
+            match self.environment.os(name).map(|value| value.to_str()) {
+                Some(Some(value)) => values.push(value),
+                Some(None) => return Err(CredentialFault::NotText(name)),
+                None => {}
+            }
+        }
+        let is_set = |name: &&str| self.environment.os(name).is_some();
+        let [host, user, password] = values[..] else {
+            let (present, absent) = (names.into_iter().find(is_set), names.into_iter().find(|name| !is_set(name)));
             return match (present, absent) {
                 (Some(present), Some(absent)) => Err(CredentialFault::Incomplete { present, absent }),
                 _ => Ok(None),
             };
         };
-        let credential = Credential::Password { user: user.to_owned(), password: Secret::new(password) };
-        Ok((canonical(host) == canonical(registry)).then_some(credential))
+        let host = canonical(host);
+        if host.is_empty()
+            || host.contains(|character: char| character.is_whitespace() || character.is_control() || "/@?#".contains(character))
+        {
+            return Err(CredentialFault::NotHost(redact::escaped(&redact::without_secrets(&host))));
+        }
+        Ok(Some((host, Credential::Password { user: user.to_owned(), password: Secret::new(password) })))
     }
 
     fn files(&self, registry: &str, repository: &str) -> Found {
@@ -129,7 +156,8 @@ impl Credentials {
                     continue;
                 }
             };
-            found.credential = file.find(registry, repository, &mut found.notes);
+            let mut asking = Asking { environment: &self.environment, notes: &mut found.notes };
+            found.credential = file.find(registry, repository, &mut asking);
             if found.credential.is_some() {
                 break;
             }
@@ -209,5 +237,25 @@ mod tests {
         assert!(all.find("b.example", "x").unwrap().credential.is_none());
         assert!(with(&[(USER, "u"), (PASSWORD, "p")]).find("a.example", "x").is_err());
         assert!(with(&[]).find("a.example", "x").unwrap().credential.is_none());
+    }
+    #[test]
+    fn variables_are_complete_or_wrong() {
+        let check = |pairs: &[(&str, &str)]| Credentials::new(pairs.iter().copied().collect()).check_variables();
+        assert!(check(&[]).is_ok() && check(&[(HOST, ""), (USER, ""), (PASSWORD, "")]).is_ok());
+        assert!(check(&[(HOST, "https://A.example:5000/v2/"), (USER, "u"), (PASSWORD, "p")]).is_ok());
+        for (pairs, present, absent) in [
+            (&[(USER, "u")][..], USER, HOST),
+            (&[(PASSWORD, "p")], PASSWORD, HOST),
+            (&[(HOST, "a.example")], HOST, USER),
+            (&[(HOST, "a.example"), (USER, "u")], HOST, PASSWORD),
+            (&[(HOST, "a.example"), (USER, "u"), (PASSWORD, "")], HOST, PASSWORD),
+            (&[(HOST, "a.example"), (PASSWORD, "p")], HOST, USER),
+            (&[(USER, "u"), (PASSWORD, "p")], USER, HOST),
+        ] {
+            assert_eq!(check(pairs), Err(CredentialFault::Incomplete { present, absent }), "{pairs:?}");
+        }
+        for host in ["a.example/team", "user@a.example", "a example", "https://"] {
+            assert!(matches!(check(&[(HOST, host), (USER, "u"), (PASSWORD, "p")]), Err(CredentialFault::NotHost(_))), "{host}");
+        }
     }
 }

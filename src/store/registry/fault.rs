@@ -9,7 +9,7 @@ pub(super) enum Fault {
     /// There was no usable answer.
     Http(HttpFault),
     /// The registry answered with an error status.
-    Status(Answer),
+    Status(Box<Answer>),
     /// This program refuses to go on, or the registry keeps refusing.
     Refused { fault: StoreFault, message: String, hints: Vec<String> },
 }
@@ -55,7 +55,10 @@ impl Retry for Fault {
     fn given_up(self, why: GivenUp) -> Self {
         match self {
             Self::Http(fault) => Self::Http(fault.given_up(why)),
-            Self::Status(answer) => Self::Status(Answer { given_up: answer.given_up.or(Some(why)), ..answer }),
+            Self::Status(mut answer) => {
+                answer.given_up = answer.given_up.or(Some(why));
+                Self::Status(answer)
+            }
             refused @ Self::Refused { .. } => refused,
         }
     }
@@ -71,7 +74,7 @@ impl Fault {
         let http = response.http().clone();
         let (codes, words) = read(&response.explanation());
         let words = http.hide(&words);
-        Self::Status(Answer { host, status, codes, words, credentials: None, given_up: None })
+        Self::Status(Box::new(Answer { host, status, codes, words, credentials: None, given_up: None }))
     }
 
     /// Returns a fault about content that is not what it should be.
@@ -113,7 +116,7 @@ impl Fault {
             Self::Refused { fault, message, hints } => {
                 hints.into_iter().fold(StoreError::new(fault, step).caused_by(message), StoreError::hint)
             }
-            Self::Status(answer) => answer.at(registry, step),
+            Self::Status(answer) => (*answer).at(registry, step),
         }
     }
 }
@@ -135,7 +138,7 @@ impl Answer {
         let credentials = self.credentials.map(|sent| format!(" ({sent})")).unwrap_or_default();
         let given_up = self.given_up.map(|why| format!("; {why}")).unwrap_or_default();
         let cause = format!("`{}` answered {}{credentials}{words}{given_up}", self.host, self.status);
-        hint.into_iter().chain(self.given_up.and_then(GivenUp::hint)).fold(StoreError::new(fault, step).caused_by(cause), StoreError::hint)
+        self.given_up.and_then(GivenUp::hint).or(hint).into_iter().fold(StoreError::new(fault, step).caused_by(cause), StoreError::hint)
     }
 }
 

@@ -142,6 +142,7 @@ impl Registry {
 }
 
 /// What the first answer of a registry of this machine says about its scheme.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 enum Checked {
     /// It is the answer, or the reason why there is none.
     Answer(Result<Response, HttpFault>),

@@ -160,7 +160,7 @@ pub(super) fn belongs(api: &Url, other: &Url) -> bool {
 }
 
 fn same(left: Option<String>, right: Option<String>) -> bool {
-    left.is_some() && left == right
+    matches!((left, right), (Some(left), Some(right)) if left == right)
 }
 
 /// Returns the registered domain of a host by the public suffix list, or `None` when it has none.
