@@ -92,13 +92,15 @@ fn f26_damage_that_a_decoder_meets_first_is_made_good_at_once() {
     damage_a_layer_that_is_read(&Sandbox::new(&format!("image = \"{}/base:1\"", test.host())), &Digest::of(&base.layer));
 }
 
+/// What takes the name of a file, and what makes it.
+type Replacement = (&'static str, fn(&Path));
+
 #[test]
 fn f26_what_is_no_file_or_cannot_be_read_gives_way() {
     let (test, base) = (TestRegistry::start(), Image::new());
     base.tag(&test, "base", "1");
     let sandbox = Sandbox::new(&format!("image = \"{}/base:1\"", test.host()));
     let expected = sandbox.run(&["build", "-o", "oci:out"]).succeeds().digest();
-    type Replacement = (&'static str, fn(&Path));
     let replacements: [Replacement; 5] = [
         ("a FIFO", fifo),
         ("a folder", |path| fs::create_dir_all(path.join("in/it")).unwrap()),
@@ -106,7 +108,7 @@ fn f26_what_is_no_file_or_cannot_be_read_gives_way() {
         ("a link to nothing", |path| std::os::unix::fs::symlink("nothing", path).unwrap()),
         ("a file without permissions", |path| {
             fs::write(path, b"closed").unwrap();
-            fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
         }),
     ];
     for file in files(&sandbox.path("cache")) {
@@ -166,7 +168,9 @@ fn f26_a_damaged_layer_is_made_again_for_an_archive() {
     sandbox.write("tree/large", &crate::made::Numbers(263).bytes(300_000));
     let expected = sandbox.run(&["build", "-o", "oci-archive:out.tar"]).succeeds().digest();
     for (name, how) in &DAMAGES {
-        files(&sandbox.path("cache/blobs")).iter().for_each(|file| damage(file, *how));
+        for file in files(&sandbox.path("cache/blobs")) {
+            damage(&file, *how);
+        }
         let ran = sandbox.run(&["build", "-o", "oci-archive:out.tar", "-o", "docker-archive:docker.tar"]).succeeds();
         assert_eq!(ran.digest(), expected, "{name}: {}", ran.err);
         assert_eq!(ran.err.matches("a file of the cache was damaged").count(), 1, "{name}: {}", ran.err);
@@ -182,7 +186,9 @@ fn f26_an_import_takes_again_what_is_damaged_here() {
     sandbox.run(&["build", "-o", "oci:out"]).succeeds();
     sandbox.run(&["cache", "export", "carried.tar"]).succeeds();
     for (name, how) in &DAMAGES {
-        files(&sandbox.path("cache/blobs")).iter().for_each(|file| damage(file, *how));
+        for file in files(&sandbox.path("cache/blobs")) {
+            damage(&file, *how);
+        }
         for kind in ["facts-3", "found-1", "layers-2"] {
             fs::remove_dir_all(sandbox.path("cache").join(kind)).unwrap();
         }

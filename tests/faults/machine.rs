@@ -290,7 +290,7 @@ fn f28_a_folder_that_others_may_write_to_holds_one_for_each_user() {
         let ran = sandbox.run_with(&shared, &["build", "-o", "oci:out"]).succeeds();
         assert_eq!((ran.digest(), ran.err.contains("this run only")), (expected.clone(), false), "{bits:o}: {}", ran.err);
         let inside: Vec<_> = fs::read_dir(&shared).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert_eq!(inside, [own.clone()], "{bits:o}");
+        assert!(inside.len() == 1 && inside[0] == own, "{bits:o}: {inside:?}");
         assert!(cached(&own).len() > 2 && mode(&own) == 0o700, "{bits:o}");
         // The next run finds it, closed again if it was opened.
         fs::set_permissions(&own, fs::Permissions::from_mode(0o777)).unwrap();
@@ -374,7 +374,9 @@ fn f28_older_folders_are_closed_to_others() {
     // The cache's own folder may be read by others, as one that a person made.
     fs::set_permissions(&folders[0], fs::Permissions::from_mode(0o755)).unwrap();
     let inner = &folders[1..];
-    inner.iter().for_each(|folder| fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap());
+    for folder in inner {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
+    }
     fs::remove_dir_all(sandbox.path("out")).unwrap();
     let ran = sandbox.run(&["build", "-v", "-o", "oci:out"]).succeeds();
     assert!(ran.digest() == expected && ran.err.contains("unchanged:"), "{}", ran.err);

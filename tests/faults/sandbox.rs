@@ -10,7 +10,6 @@ use crate::made::program;
 use crate::registry::TestRegistry;
 
 #[path = "../support/sandbox.rs"]
-#[expect(dead_code, reason = "shared by suites of which each needs a part")]
 mod shared;
 
 pub(crate) use shared::{Ran, Sandbox};

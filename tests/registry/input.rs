@@ -222,7 +222,7 @@ fn a_fifo_or_device_in_place_of_a_file_is_refused_without_waiting() {
     };
     let device = |name: &str| {
         fs::remove_file(sandbox.path(name)).unwrap();
-        std::os::unix::fs::symlink("/dev/zero", sandbox.path(name)).unwrap();
+        symlink("/dev/zero", sandbox.path(name)).unwrap();
     };
     let lock = sandbox.read("hardened.lock");
     for (make, what) in [(&fifo as &dyn Fn(&str), "it is a FIFO"), (&device, "it is a device")] {
