@@ -322,7 +322,9 @@ impl Job {
     fn assemble(decided: &Decided, layers: &[Layer], queue: &Queue<'_>, work: &mut Work, tools: &Tools) -> Result<(), Failure> {
         let Decided { plan, findings, .. } = decided;
         let own = layers.iter().zip(&plan.layers).map(|(layer, planned)| {
-            let created_by = format!("hardened: {}", planned.name);
+            // A name of a file of the project may hold anything.
+            let shown = |letter: char| if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() };
+            let created_by = format!("hardened: {}", planned.name.chars().map(shown).collect::<String>());
             (ImageLayer { descriptor: layer.descriptor.clone(), diff_id: layer.diff_id }, History { created_by })
         });
         let image = assemble(&plan.config, &plan.base.layers, &own.collect::<Vec<_>>(), plan.annotations.clone());
