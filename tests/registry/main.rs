@@ -10,6 +10,7 @@ mod building;
 #[path = "../../src/rootfs/elf/writer.rs"]
 mod elf;
 mod findings;
+mod folders;
 mod forms;
 mod images;
 mod input;

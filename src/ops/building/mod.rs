@@ -38,6 +38,7 @@ pub use outcome::{Built, BuiltLayer, BuiltPlatform, BuiltSkip, BuiltUpload, OUTP
 
 mod explained;
 mod findings;
+mod folders;
 mod outcome;
 mod proof;
 
@@ -260,6 +261,8 @@ impl Job {
                 waivers: part.unproved.iter().cloned().chain(packaged.into_iter().flat_map(|packaged| packaged.waivers.clone())).collect(),
                 memory: Some(&memory),
                 preload_span: part.process.env.get("LD_PRELOAD").and_then(|value| value.span.clone()),
+                folders: folders::needed(&part),
+                links: folders::links(&part),
             },
             entrypoint_span: part.process.entrypoint.as_ref().or(part.process.command.as_ref()).and_then(|words| words.span.clone()),
         };
