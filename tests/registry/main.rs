@@ -13,6 +13,7 @@ mod findings;
 mod folders;
 mod forms;
 mod images;
+mod init;
 mod input;
 mod locking;
 mod opened;
