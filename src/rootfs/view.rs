@@ -289,7 +289,7 @@ fn weight(fact: &Fact) -> u64 {
 mod tests {
     use super::*;
     use crate::oci::Digest;
-    use crate::rootfs::{LayerFact, Owner, PathFault};
+    use crate::rootfs::{Head, LayerFact, Owner, PathFault};
 
     fn layer(entries: &[(&str, &str)]) -> Result<LayerFacts, PathFault> {
         let fact = |kind| LayerEntry::Add(Fact::new(kind, 0o755, Owner::default()));
