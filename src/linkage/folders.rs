@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Span, snippet};
 use crate::rootfs::{Fact, FactKind, Followed, ImagePath, Resolved};
 
 use super::{Fault, ProofRequest};
@@ -90,7 +90,10 @@ pub(super) fn check(request: &ProofRequest<'_>) -> Vec<Fault> {
         }
         let mut diagnostic = Diagnostic::error(format!("{} {reason}", usage.subject(&path))).at(span.as_ref(), "cannot be a folder");
         if let (Resolved::Missing(real), None, None) = (&followed.resolved, &followed.blocked_by, &followed.leads_out) {
-            diagnostic = diagnostic.hint(format!("name `{real}` itself, or add it: a `[[directories]]` entry with `path = \"{real}\"`"));
+            diagnostic = diagnostic.hint(format!(
+                "name `{real}` itself, or add it: a `[[directories]]` entry with `path = {}`",
+                snippet::path(&real.to_string())
+            ));
         }
         faults.push(Fault::Start(diagnostic.hint(usage.hint(span.is_some()))));
     }

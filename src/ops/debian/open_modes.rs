@@ -1,5 +1,5 @@
 use crate::base::debian::{OpenMode, OpenRight};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, snippet};
 use crate::recipe::{PlatformRecipe, Recipe};
 use crate::rootfs::ImagePath;
 
@@ -22,12 +22,12 @@ pub(super) fn warning(found: &[OpenMode], recipe: &Recipe) -> Option<Diagnostic>
     let more = if left.len() > NAMED { format!(" and {} more", left.len() - NAMED) } else { String::new() };
     let count = if left.len() == 1 { "1 file of a package gives".to_owned() } else { format!("{} files of packages give", left.len()) };
     let message = format!("{count} away rights: {}{more}", named.collect::<Vec<_>>().join(", "));
-    let hint = format!("leave out a package that is not needed: `exclude = [\"{}\"]` in `base.debian`", first.package);
+    let hint = format!("leave out a package that is not needed: `exclude = [{}]` in `base.debian`", snippet::string(&first.package));
     let mut warning = Diagnostic::warning(message).at(recipe.base.span.as_ref(), "in these packages").hint(hint);
     if let Some(open) = left.iter().find(|mode| mode.right == OpenRight::Write) {
         warning = warning.hint(format!(
-            "to take the right away, put a file or folder of yours there: `to = \"{0}\"` in `[[files]]`, or `path = \"{0}\"` in `[[directories]]`",
-            open.path
+            "to take the right away, put a file or folder of yours there: `to = {0}` in `[[files]]`, or `path = {0}` in `[[directories]]`",
+            snippet::path(&open.path.to_string())
         ));
     }
     if left.iter().any(|mode| mode.right == OpenRight::SetId) {

@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use super::folder::Folder;
+use crate::diagnostic::snippet;
 
 /// A recipe that is written for what is in a folder.
 pub(super) struct Draft {
@@ -100,18 +101,23 @@ impl Draft {
         let name = format!("registry.example.no/team/{}", name.unwrap_or_else(|| "app".to_owned()));
         let tag = self.package.version.as_deref().and_then(tag).unwrap_or_else(|| "latest".to_owned());
         let platform = format!("linux/{}", self.architecture);
-        let _ = writeln!(text, "\n[image]\nname = {}   # registry and repository, without a tag", quoted(&name));
-        let _ = writeln!(text, "tags = [{}]   # or \"{{git.short}}\", the commit\nplatforms = [{}]", quoted(&tag), quoted(&platform));
+        let _ = writeln!(text, "\n[image]\nname = {}   # registry and repository, without a tag", snippet::exact(&name));
+        let _ = writeln!(
+            text,
+            "tags = [{}]   # or \"{{git.short}}\", the commit\nplatforms = [{}]",
+            snippet::exact(&tag),
+            snippet::exact(&platform)
+        );
         let _ = writeln!(text, "\n[base]\n{}   # {}", self.base.0, self.base.1);
         text.push_str("\n[user]   # never root; this is also the default\nname = \"nonroot\"\nuid = 65532\n");
         self.files.iter().for_each(|files| text.push_str(&files.text()));
-        let words: Vec<String> = self.entrypoint.iter().map(|word| quoted(word)).collect();
+        let words: Vec<String> = self.entrypoint.iter().map(|word| snippet::exact(word)).collect();
         let _ = writeln!(text, "\n[process]\nentrypoint = [{}]", words.join(", "));
         if let Some(workdir) = self.workdir {
-            let _ = writeln!(text, "workdir = {}", quoted(workdir));
+            let _ = writeln!(text, "workdir = {}", snippet::exact(workdir));
         }
         if !self.env.is_empty() {
-            let pairs: Vec<String> = self.env.iter().map(|(name, value)| format!("{name} = {}", quoted(value))).collect();
+            let pairs: Vec<String> = self.env.iter().map(|(name, value)| format!("{name} = {}", snippet::exact(value))).collect();
             let _ = writeln!(text, "env = {{ {} }}", pairs.join(", "));
         }
         let ports: Vec<String> = self.ports.iter().map(ToString::to_string).collect();
@@ -132,7 +138,7 @@ impl Draft {
         for (key, value) in pairs {
             if let Some(value) = value.as_deref().map(one_line).filter(|value| !value.is_empty()) {
                 is_empty = false;
-                let _ = writeln!(text, "{key} = {}", quoted(&value));
+                let _ = writeln!(text, "{key} = {}", snippet::exact(&value));
             }
         }
         if is_empty {
@@ -147,36 +153,19 @@ impl DraftFiles {
         let mut text = String::from("\n[[files]]\n");
         let comment = if self.comment.is_empty() { String::new() } else { format!("   # {}", self.comment) };
         let _ = match &self.from {
-            FilesFrom::Path(path) => writeln!(text, "from = {}{comment}", quoted(path)),
+            FilesFrom::Path(path) => writeln!(text, "from = {}{comment}", snippet::exact(path)),
             FilesFrom::Text(content) => writeln!(text, "text = '''\n{content}'''"),
         };
-        let _ = writeln!(text, "to = {}", quoted(&self.to));
+        let _ = writeln!(text, "to = {}", snippet::exact(&self.to));
         if self.is_program {
             text.push_str("mode = \"0755\"\n");
         }
         if !self.exclude.is_empty() {
-            let patterns: Vec<String> = self.exclude.iter().map(|pattern| quoted(pattern)).collect();
+            let patterns: Vec<String> = self.exclude.iter().map(|pattern| snippet::exact(pattern)).collect();
             let _ = writeln!(text, "exclude = [{}]", patterns.join(", "));
         }
         text
     }
-}
-
-/// Returns a text as TOML has it, with the braces of placeholders doubled.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => quoted.extend(['\\', letter]),
-            '{' | '}' => quoted.extend([letter, letter]),
-            letter if letter.is_control() => {
-                let _ = write!(quoted, "\\u{:04X}", u32::from(letter));
-            }
-            letter => quoted.push(letter),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 /// Returns a text on one line, since labels hold no ends of lines.
@@ -216,7 +205,6 @@ mod tests {
         for (version, expected) in [("1.2.3", Some("1.2.3")), ("1.0.0+build 7", Some("1.0.0-build-7")), ("-1", Some("1")), ("", None)] {
             assert_eq!(tag(version).as_deref(), expected, "{version}");
         }
-        assert_eq!(quoted("a\"\\{x}\u{7f}"), "\"a\\\"\\\\{{x}}\\u007F\"");
         assert_eq!(one_line(" two\n\tlines\u{1b}[2J "), "two lines[2J");
     }
 }
