@@ -110,8 +110,8 @@ fn against_base(below: &Rootfs<'_>, source: &Source, home: &ImagePath, faults: &
         let (ours, theirs) = (entry.kind == EntryKind::Directory, fact.kind == FactKind::Directory);
         if ours != theirs {
             let (one, other) = if ours { ("a folder", "a file") } else { ("a file", "a folder") };
-            let hint = if path == home && !ours {
-                "it is the home folder of the user: write another `home` in `[user]`, or choose another path for this entry"
+            let hint = if home.starts_with(path) && !ours {
+                "the home folder of the user is there: write another `home` in `[user]`, or choose another path for this entry"
             } else {
                 OTHER_PATH
             };

@@ -20,7 +20,7 @@ pub(in crate::cli) fn run(arguments: &Init, invocation: &Invocation) -> Result<S
     }
     written.notes.iter().for_each(|note| say(format!("note: {note}")));
     written.next.iter().for_each(|(command, about)| say(format!("next: {command}  ({about})")));
-    say("then: write the name of your registry into `name` of `[image]`, and `hardened build --push` publishes the image".to_owned());
+    written.then.iter().for_each(|then| say(format!("then: {then}")));
     let next: Vec<&str> = written.next.iter().map(|(command, _)| command.as_str()).collect();
     let outcome = serde_json::json!({
         "path": written.path, "schema": written.schema, "template": written.template.name, "notes": written.notes, "next": next

@@ -20,7 +20,7 @@ pub(super) fn draft(folder: &Folder<'_>) -> Option<Draft> {
     let triple = triple("gnu");
     let mut draft = of_path(&format!("target/{triple}/release/{name}"), package, STATIC);
     draft.about = format!("the program `{name}` of a Cargo project");
-    draft.architecture = architecture.to_owned();
+    architecture.clone_into(&mut draft.architecture);
     let only = if member.is_some() { format!(" --bin {name}") } else { String::new() };
     let command = format!("RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --target {triple}{only}");
     draft.files[0].comment = format!("made by `{command}`");

@@ -7,7 +7,7 @@ use crate::diagnostic::snippet;
 pub(super) struct Draft {
     /// The template of the same kind.
     pub(super) template: &'static str,
-    /// What it is for: `the jar `target/app.jar``.
+    /// What it is for, `target/app.jar` for one.
     pub(super) about: String,
     /// What the project says of itself.
     pub(super) package: Package,
@@ -96,7 +96,10 @@ impl Draft {
     pub(super) fn text(&self, folder: &Folder<'_>) -> String {
         let mut text = String::from("#:schema ./hardened.schema.json\n");
         let about = self.about.replace('\n', " ");
-        let _ = writeln!(text, "# Made by `hardened init` for {about}. Editors complete and explain every key by the schema beside it.");
+        let _ = writeln!(
+            text,
+            "# Made by `hardened init` for {about}, with the schema beside it, by which your editor can complete and explain every key."
+        );
         let name = self.package.name.as_deref().and_then(repository).or_else(|| repository(&folder.name()?));
         let name = format!("registry.example.no/team/{}", name.unwrap_or_else(|| "app".to_owned()));
         let tag = self.package.version.as_deref().and_then(tag).unwrap_or_else(|| "latest".to_owned());

@@ -61,6 +61,11 @@ impl Folder<'_> {
     }
 }
 
+/// Says whether a name ends with a dot and this extension.
+pub(super) fn has_extension(name: &str, extension: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found == extension)
+}
+
 struct HostFile(File);
 
 impl ReadAt for HostFile {

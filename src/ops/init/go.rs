@@ -1,5 +1,5 @@
 use super::draft::{Draft, Package};
-use super::folder::Folder;
+use super::folder::{Folder, has_extension};
 use super::program::{STATIC, built_here, of_path, of_program};
 
 /// Returns the recipe for a Go module: its program, built or not.
@@ -16,8 +16,8 @@ pub(super) fn draft(folder: &Folder<'_>) -> Option<Draft> {
         (name.clone(), format!("./cmd/{name}"))
     };
     let package = Package { name: Some(name.clone()), ..Package::default() };
-    let places = ["", "bin/", "build/", "dist/"];
-    if let Some(found) = places.iter().find_map(|below| folder.program(&format!("{below}{name}"))) {
+    let folders = ["", "bin/", "build/", "dist/"];
+    if let Some(found) = folders.iter().find_map(|below| folder.program(&format!("{below}{name}"))) {
         return Some(of_program(&found, package));
     }
     let path = format!("bin/{name}");
@@ -41,7 +41,7 @@ fn name_of(module: &str) -> String {
 }
 
 fn has_main(folder: &Folder<'_>, below: &str) -> bool {
-    let sources = folder.names(below).into_iter().filter(|name| name.ends_with(".go") && !name.ends_with("_test.go"));
+    let sources = folder.names(below).into_iter().filter(|name| has_extension(name, "go") && !name.ends_with("_test.go"));
     let path = |name: String| if below.is_empty() { name } else { format!("{below}/{name}") };
     let is_main = |text: String| text.lines().any(|line| line.split("//").next().unwrap_or_default().trim() == "package main");
     sources.map(path).filter_map(|path| folder.text(&path)).any(is_main)

@@ -1,5 +1,5 @@
 use super::draft::{Draft, DraftFiles, Package};
-use super::folder::Folder;
+use super::folder::{Folder, has_extension};
 
 const JAVA: (&str, &str) = ("debian = { flavour = \"java\" }", "OpenJDK 21, from signed Debian packages");
 /// Jars that are made beside the one that is started.
@@ -37,7 +37,7 @@ fn of_jar(folder: &Folder<'_>, path: &str, package: Package) -> Draft {
 /// Returns the jar of a folder: of several the largest, since one with its libraries is larger than one without.
 fn jar(folder: &Folder<'_>, below: &str) -> Option<String> {
     let is_started = |name: &String| {
-        name.ends_with(".jar")
+        has_extension(name, "jar")
             && !name.starts_with("original-")
             && !BESIDE.iter().any(|end| name.ends_with(end))
             && !name.ends_with("-wrapper.jar")

@@ -102,8 +102,10 @@ pub struct Initialized {
     pub about: String,
     /// What else there is to say.
     pub notes: Vec<String>,
-    /// The commands that come next, each with a word on it.
+    /// The commands that come next and work as they are, each with a word on it.
     pub next: Vec<(String, &'static str)>,
+    /// What to do afterwards.
+    pub then: Vec<String>,
 }
 
 /// Why no recipe was written.
@@ -157,10 +159,18 @@ pub fn init(folder: &Path, template: Option<&str>) -> Result<Initialized, InitEr
     let is_here = folder.as_os_str().is_empty() || folder == Path::new(".");
     let shown = shell_word(&folder.display().to_string());
     let inside = |(command, about): (String, &'static str)| (if is_here { command } else { format!("(cd {shown} && {command})") }, about);
+    // What the first commands make is not there yet.
+    let missing = if recipe.first.is_empty() { missing(&Folder(folder), &recipe.text) } else { None };
     let mut next: Vec<(String, &'static str)> = recipe.first.into_iter().map(inside).collect();
     let build = if is_here { "hardened build -o oci:image".to_owned() } else { format!("hardened build {shown} -o oci:image") };
-    next.push((build, "builds the image into the folder `image`"));
-    Ok(Initialized { path, schema, template: recipe.template, about: recipe.about, notes: recipe.notes, next })
+    let mut then = Vec::new();
+    match &missing {
+        None => next.push((build, "builds the image into the folder `image`")),
+        Some(_) => then.push(format!("`{build}` builds the image into the folder `image`, once all of it is there")),
+    }
+    then.push("write the name of your registry into `name` of `[image]`, and `hardened build --push` publishes the image".to_owned());
+    let notes = recipe.notes.into_iter().chain(missing).collect();
+    Ok(Initialized { path, schema, template: recipe.template, about: recipe.about, notes, next, then })
 }
 
 /// Writes a file that is not there, and says whether it was not.
@@ -203,17 +213,18 @@ fn fitting(folder: &Folder<'_>) -> FirstRecipe {
     let fits = |template: &&Template| template.marks.iter().any(|mark| folder.has(mark));
     let of_image = dockerfile.as_ref().and_then(|dockerfile| named(dockerfile.template?));
     let template = TEMPLATES.iter().find(fits).or(of_image).unwrap_or(&TEMPLATES[TEMPLATES.len() - 1]);
-    let missing: Vec<String> = taken(template.text).filter(|from| !folder.has(from)).map(|from| format!("`{from}`")).collect();
-    let is_missing = format!(
-        "{} {} not here: put what is meant there, or change `from`",
-        missing.join(" and "),
-        if missing.len() == 1 { "is" } else { "are" }
-    );
-    let notes = note.chain(Some(is_missing).filter(|_| !missing.is_empty())).collect();
-    FirstRecipe { template, about: template.about.to_owned(), text: template.text.to_owned(), notes, first: Vec::new() }
+    FirstRecipe { template, about: template.about.to_owned(), text: template.text.to_owned(), notes: note.collect(), first: Vec::new() }
 }
 
-/// Returns what the entries of a template take from the project.
+/// Says what a recipe takes from the project that is not there.
+fn missing(folder: &Folder<'_>, text: &str) -> Option<String> {
+    let missing: Vec<String> = taken(text).filter(|from| !folder.has(from)).map(|from| format!("`{from}`")).collect();
+    let are = if missing.len() == 1 { "is" } else { "are" };
+    let note = format!("{} {are} not here: put what is meant there, or change `from`", missing.join(" and "));
+    Some(note).filter(|_| !missing.is_empty())
+}
+
+/// Returns what the entries of a recipe take from the project.
 fn taken(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| line.strip_prefix("from = \"")?.split('"').next())
 }

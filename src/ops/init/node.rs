@@ -25,7 +25,7 @@ pub(super) fn draft(folder: &Folder<'_>) -> Option<Draft> {
     if needs_modules {
         let mut modules = DraftFiles::new("node_modules", "/app/node_modules");
         modules.exclude = vec!["**/*.map", "**/*.md", ".cache/"];
-        modules.comment = "what changes least comes first: its layer is then reused".to_owned();
+        "what changes least comes first: its layer is then reused".clone_into(&mut modules.comment);
         draft.files.push(modules);
     }
     let mut own = DraftFiles::new(".", "/app");

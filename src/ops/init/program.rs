@@ -1,7 +1,7 @@
 //! Programs that Linux runs without an interpreter.
 
 use super::draft::{Draft, DraftFiles, Package};
-use super::folder::{Folder, FoundProgram};
+use super::folder::{Folder, FoundProgram, has_extension};
 use crate::oci::Platform;
 use crate::rootfs::Head;
 
@@ -16,7 +16,7 @@ const FOLDERS: [&str; 6] = ["", "bin", "build", "dist", "out", "target/release"]
 /// Returns the recipe for a program that is in the folder, of no project that is known.
 pub(super) fn draft(folder: &Folder<'_>) -> Option<Draft> {
     let paths = FOLDERS.iter().flat_map(|below| {
-        let names = folder.names(below).into_iter().filter(|name| !name.contains(".so") && !name.ends_with(".o"));
+        let names = folder.names(below).into_iter().filter(|name| !name.contains(".so") && !has_extension(name, "o"));
         names.map(|name| if below.is_empty() { name } else { format!("{below}/{name}") }).collect::<Vec<_>>()
     });
     let found = paths.into_iter().find_map(|path| folder.program(&path))?;

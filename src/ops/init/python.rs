@@ -26,7 +26,7 @@ pub(super) fn draft(folder: &Folder<'_>) -> Option<Draft> {
     if wanted.is_some() || has_modules {
         let mut modules = DraftFiles::new("site-packages", "/app/site-packages");
         modules.exclude = vec!["**/__pycache__/", "bin/"];
-        modules.comment = "what changes least comes first: its layer is then reused".to_owned();
+        "what changes least comes first: its layer is then reused".clone_into(&mut modules.comment);
         draft.files.push(modules);
     }
     draft.first.extend(wanted.filter(|_| !has_modules).map(|wanted| (format!("{INSTALL} {wanted}"), "fetches what the program needs")));
@@ -56,8 +56,9 @@ fn started(folder: &Folder<'_>, project: Option<&Value>, name: Option<&str>) -> 
     }
     let roots = [(".", ""), ("src", "src/")];
     let module = |names: Vec<String>| {
-        let places = roots.iter().flat_map(|(from, below)| names.iter().map(move |name| (*from, format!("{below}{name}"), name.clone())));
-        places.into_iter().find(|(_, path, _)| folder.has_file(&format!("{path}/__main__.py")))
+        let mut paths =
+            roots.iter().flat_map(|(from, below)| names.iter().map(move |name| (*from, format!("{below}{name}"), name.clone())));
+        paths.find(|(_, path, _)| folder.has_file(&format!("{path}/__main__.py")))
     };
     let own = name.map(|name| name.replace('-', "_")).into_iter().collect();
     let all = || module(folder.names("")).or_else(|| module(folder.names("src")));
