@@ -465,7 +465,12 @@ fn control_characters_are_refused_in_all_that_reaches_the_config() {
         let found = faults(RecipeText::parse("r", &text));
         assert!(found.contains(expected) && found.contains("control character"), "{line}: {found}");
     };
-    for (written, word) in [("\\u0000", "a NUL byte"), ("\\u001b[2J", "U+001B"), ("\\u009b", "U+009B"), ("\\u007f", "U+007F")] {
+    for (written, word) in [
+        ("\\u0000", "a NUL byte"),
+        ("\\u001b[2J", "the control character U+001B"),
+        ("\\u009b", "the control character U+009B"),
+        ("\\u007f", "the control character U+007F"),
+    ] {
         refused(&format!("env = {{ A = \"x{written}\" }}"), &format!("the value of `A` holds {word}"));
         refused(&format!("command = [\"x\", \"y{written}\"]"), &format!("`command` holds {word}"));
         refused(&format!("[process.healthcheck]\ncommand = [\"/app\", \"y{written}\"]"), &format!("`healthcheck.command` holds {word}"));
