@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::time::SystemTime;
 
+use hardened::oci::Digest;
 use tempfile::TempDir;
 
 #[path = "support/project.rs"]
@@ -137,4 +138,81 @@ fn a_carried_cache_changes_no_byte_and_saves_the_work() {
     assert_eq!(warm["digest"], cold["digest"]);
     assert_ne!(warm["digest"], expected["digest"]);
     assert_eq!(project.run(there.path(), &["cache", "check"]).matches("removed\": []").count(), 1);
+}
+
+/// Returns the only files of a folder of a cache that are not in another cache's.
+fn only_in(one: &std::path::Path, other: &std::path::Path, kind: &str) -> Vec<std::path::PathBuf> {
+    let list = |cache: &std::path::Path| -> Vec<std::path::PathBuf> {
+        let folders = fs::read_dir(cache.join(kind)).unwrap().map(|folder| folder.unwrap().path());
+        folders.flat_map(|folder| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path())).collect()
+    };
+    let contents: Vec<Vec<u8>> = list(other).iter().map(|path| fs::read(path).unwrap()).collect();
+    list(one).into_iter().filter(|path| !contents.contains(&fs::read(path).unwrap())).collect()
+}
+
+#[test]
+fn a_record_that_another_user_may_have_written_puts_nothing_into_an_image() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    let (victim, attacker) = (Project::new(""), Project::new(""));
+    victim.write("file", b"good");
+    attacker.write("file", b"evil");
+    settle();
+    let (own, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let good = victim.build(own.path(), &[])["digest"].clone();
+    let evil = attacker.build(other.path(), &[])["digest"].clone();
+    assert_ne!(good, evil);
+    // The layer of the attacker, under the key and with the fingerprints of the victim's files. A record is a checksum, a head that ends with the
+    // number of blocks, and for each block a fingerprint, two digests, two numbers and the state of a hash.
+    let (head, block) = (32 + 128, 96 + 16 + hardened::oci::MIDSTATE);
+    let differ = |path: &std::path::PathBuf| fs::read(path).unwrap()[32 + 40..32 + 72].to_vec();
+    let planted = |from: &[std::path::PathBuf], to: &std::path::PathBuf, mode: u32| {
+        let mut record = fs::read(&from[0]).unwrap();
+        let theirs = fs::read(to).unwrap();
+        assert_eq!(record[head - 8..head], theirs[head - 8..head], "as many blocks");
+        for number in 0..usize::from(record[head - 8]) {
+            let fingerprint = head + block * number..head + block * number + 32;
+            record[fingerprint.clone()].copy_from_slice(&theirs[fingerprint]);
+        }
+        let sum = Digest::of(&record[32..]);
+        record[..32].copy_from_slice(sum.as_bytes());
+        fs::remove_file(to).unwrap();
+        fs::write(to, record).unwrap();
+        fs::set_permissions(to, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let theirs = only_in(other.path(), own.path(), "layers-2");
+    let mine = only_in(own.path(), other.path(), "layers-2");
+    let digests: Vec<_> = theirs.iter().map(&differ).collect();
+    let is_of_tree = |path: &&std::path::PathBuf| !digests.contains(&differ(path));
+    let target = mine.iter().find(is_of_tree).unwrap().clone();
+    let digests: Vec<_> = mine.iter().map(&differ).collect();
+    let source: Vec<_> = theirs.into_iter().filter(|path| !digests.contains(&differ(path))).collect();
+    let before = fs::read(&target).unwrap();
+    let restore = || {
+        fs::remove_file(&target).unwrap();
+        fs::write(&target, &before).unwrap();
+        for blob in only_in(other.path(), own.path(), "blobs/sha256") {
+            let to = own.path().join(blob.strip_prefix(other.path()).unwrap());
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::copy(blob, to).unwrap();
+        }
+    };
+    // Where this user wrote it, it is believed: that is what makes builds quick, and what the rest of this test is about.
+    restore();
+    planted(&source, &target, 0o644);
+    assert_ne!(victim.build(own.path(), &[])["digest"], good);
+    // All may write to it.
+    restore();
+    planted(&source, &target, 0o666);
+    assert_eq!(victim.build(own.path(), &[])["digest"], good);
+    if rustix::process::geteuid().is_root() {
+        // Only root can give a file away.
+        restore();
+        planted(&source, &target, 0o644);
+        chown(&target, Some(12_345), None).unwrap();
+        assert_eq!(victim.build(own.path(), &[])["digest"], good);
+        // A record that says the truth is of use: what it says of blocks was compared with the layer.
+        chown(&target, Some(12_345), None).unwrap();
+        assert_eq!(victim.build(own.path(), &[])["digest"], good);
+    }
+    assert_eq!(victim.build(own.path(), &[])["digest"], good);
 }

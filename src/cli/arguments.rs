@@ -381,7 +381,7 @@ pub(super) enum CacheVerb {
         #[arg(value_name = "DESTINATION")]
         destination: String,
     },
-    /// Takes what was exported, from a source that you trust as much as a base image
+    /// Takes what was exported; everything that it says of layers is compared with their bytes
     #[command(after_help = "Examples:\n  hardened cache import cache.tar\n  hardened cache import registry.example.no/shop/api:cache")]
     Import {
         /// FILE.tar, oci:DIR or a registry reference
@@ -390,7 +390,7 @@ pub(super) enum CacheVerb {
     },
     /// Removes everything, or only what was not used lately
     #[command(
-        after_help = "Without options, everything is removed.\n\nExamples:\n  hardened cache prune --older-than 14d\n  hardened cache prune --keep 5GB"
+        after_help = "Without a rule everything is removed, once that was confirmed at the terminal or by `--yes`.\n\nExamples:\n  hardened cache prune --older-than 14d\n  hardened cache prune --keep 5GB\n  hardened cache prune --yes"
     )]
     Prune {
         /// Only what was not used for so long: 12h, 14d
@@ -399,6 +399,9 @@ pub(super) enum CacheVerb {
         /// The oldest, until the cache is no larger: 500MB, 5GB
         #[arg(long, value_name = "SIZE")]
         keep: Option<String>,
+        /// Does not ask before everything is removed
+        #[arg(short, long)]
+        yes: bool,
     },
 }
 

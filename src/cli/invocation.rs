@@ -9,7 +9,7 @@ use super::settings_file::SettingsFile;
 use crate::diagnostic::{ExternalError, is_hostile};
 use crate::feed::{Feed, Mirror};
 use crate::host::Environment;
-use crate::host::cache::{Cache, CacheFault};
+use crate::host::cache::Cache;
 use crate::net::credentials::Credentials;
 use crate::net::{Http, Network, RetryPolicy, Settings, Timeouts, WaitListener};
 use crate::ops::{Failure, Observer, Run, Tools};
@@ -74,11 +74,7 @@ impl Invocation {
     pub(super) fn cache(&self) -> Result<Cache, Failure> {
         let opened = Cache::open_for(&self.environment, self.global.cache_dir.as_deref());
         let (cache, note) = opened.map_err(|fault| {
-            let hint = match &fault {
-                CacheFault::Foreign(_) => "name a folder of your own: `--cache-dir DIR`",
-                CacheFault::Disk(_) => "name a folder that can be written: `--cache-dir DIR`",
-            };
-            ExternalError::new("could not open the cache").caused_by(fault).hint(hint)
+            ExternalError::new("could not open the cache").caused_by(fault).hint("name a folder that can be written: `--cache-dir DIR`")
         })?;
         if let Some(note) = note {
             self.observer().note(&note.0);

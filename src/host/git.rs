@@ -4,8 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
-
+use super::text::open_regular;
 use super::{Environment, Program};
 use crate::recipe::{PlaceholderFault, Placeholders};
 
@@ -167,9 +166,8 @@ fn origin_in_files(git: &Path) -> Option<String> {
 fn read(path: &Path) -> Option<String> {
     // What cannot be read counts as absent: these files are the last of three ways. A project may come from anywhere,
     // and a FIFO or a link to a device in place of one of them must not block.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = fs::File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
-    let size = file.metadata().ok().filter(fs::Metadata::is_file).map(|found| found.len())?;
+    let file = open_regular(path).ok()?;
+    let size = file.metadata().ok()?.len();
     let mut text = String::new();
     file.take(FILE_LIMIT).read_to_string(&mut text).ok().filter(|_| size <= FILE_LIMIT)?;
     Some(text)

@@ -17,5 +17,5 @@ pub use clock::{now, rfc3339, seconds_since};
 pub use environment::Environment;
 pub use git::ProjectPlaceholders;
 pub use program::{Program, ProgramFault, ProgramOutput};
-pub use text::{read_bytes, read_text, write_unfinished, write_whole, write_with};
+pub use text::{open_regular, read_bytes, read_text, write_unfinished, write_whole, write_with};
 pub use unfinished::{UNFINISHED, Unfinished, abandon, sweep};

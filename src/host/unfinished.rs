@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{Mode, OFlags};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 /// What the names of unfinished files beside finished ones begin with.
 pub const UNFINISHED: &str = ".hardened-new-";
@@ -97,9 +97,17 @@ impl Unfinished {
 pub(super) struct Live(PathBuf);
 
 impl Live {
-    pub(super) fn new(path: &Path) -> Self {
-        live().insert(path.to_owned());
-        Self(path.to_owned())
+    /// Makes a temporary folder, which only this user can read.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub(super) fn temporary_folder(prefix: &str) -> io::Result<(TempDir, Self)> {
+        // A signal that arrives before the folder is noted waits for this lock, and then finds the folder.
+        let mut all = live();
+        let folder = tempfile::Builder::new().prefix(prefix).tempdir()?;
+        all.insert(folder.path().to_owned());
+        let live = Self(folder.path().to_owned());
+        Ok((folder, live))
     }
 }
 
@@ -117,7 +125,15 @@ fn live() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 pub fn abandon() {
     let live = live();
     for path in live.iter() {
-        let _ = fs::remove_file(path).or_else(|_| fs::remove_dir_all(path));
+        if fs::remove_file(path).is_ok() {
+            continue;
+        }
+        // Other threads may still put files into a folder while it is removed.
+        for _ in 0..TRIES {
+            if fs::remove_dir_all(path).is_ok() || !path.exists() {
+                break;
+            }
+        }
     }
     // The lock is never released: a thread that would begin another file blocks until the process ends.
     std::mem::forget(live);
@@ -138,7 +154,7 @@ pub fn sweep(folder: &Path, prefix: &str) {
 }
 
 /// Says whether an open file is what a path names.
-fn is_at(file: &File, path: &Path) -> bool {
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
     let found = fs::symlink_metadata(path);
     file.metadata().is_ok_and(|own| found.is_ok_and(|found| (found.dev(), found.ino()) == (own.dev(), own.ino())))
 }

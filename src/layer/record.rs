@@ -90,6 +90,9 @@ pub trait Earlier: Sync {
     /// # Errors
     /// When it is not there any more. The block is compressed again then.
     fn read(&self, blob: &Digest, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+
+    /// Is told that a blob does not hold the block that it should. The block is compressed again.
+    fn differs(&self, blob: &Digest);
 }
 
 /// Nothing was compressed before.
@@ -103,6 +106,8 @@ impl Earlier for NoneEarlier {
     fn read(&self, _: &Digest, _: u64, _: &mut [u8]) -> io::Result<()> {
         Err(io::ErrorKind::NotFound.into())
     }
+
+    fn differs(&self, _: &Digest) {}
 }
 
 impl Compressor {

@@ -9,6 +9,7 @@ use reqwest::{Certificate, Client, ClientBuilder, Proxy};
 
 use super::proxy::Proxies;
 use super::{HttpFault, Nearness, Settings};
+use crate::host::read_bytes;
 
 /// The error for a name whose addresses are all closer to this machine than the request may go.
 #[derive(Debug, thiserror::Error)]
@@ -82,10 +83,14 @@ fn via(proxies: Proxies) -> Proxy {
     Proxy::custom(move |url| proxies.of(url).cloned())
 }
 
+/// The largest file with certificates in bytes.
+const CERTIFICATES_LIMIT: u64 = 64 << 20;
+
 fn certificates(files: &[PathBuf]) -> Result<Vec<Certificate>, HttpFault> {
     let mut all = Vec::new();
     for file in files {
-        let bytes = std::fs::read(file).map_err(|error| HttpFault::Setup(format!("could not read `{}`: {error}", file.display())))?;
+        let bytes = read_bytes(file, CERTIFICATES_LIMIT)
+            .map_err(|error| HttpFault::Setup(format!("could not read `{}`: {error}", file.display())))?;
         let some = Certificate::from_pem_bundle(&bytes).unwrap_or_default();
         if some.is_empty() {
             return Err(HttpFault::Setup(format!("`{}` holds no PEM certificate", file.display())));

@@ -11,18 +11,20 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::ExternalError;
+use crate::host::cache::CachedRecord;
 use crate::image::Artifact;
 use crate::layer::LayerRecord;
 use crate::layer::collect::STANDARD;
-use crate::oci::{BlobSource, Descriptor, Digest, Manifest, MediaType, RawManifest};
+use crate::oci::{Descriptor, Digest, Manifest, MediaType, RawManifest};
 use crate::store::publish::Transaction;
 use crate::store::publish::gate::AcceptAll;
 use crate::store::{Blobs, Location, Publication};
 
 use super::destinations::{self, Published};
 use super::layer_facts::{self, LayerReader};
-use super::layers::CachedSource;
+use super::layers::{self, CachedSource};
 use super::opened::{self, Opened};
+use super::repair::repaired;
 use super::watched::Watched;
 use super::{Failure, Run, TaskKind};
 
@@ -90,9 +92,15 @@ impl Copier<'_> {
 /// # Errors
 /// When the destination refuses it.
 pub fn export(to: &Location, run: Run<'_>) -> Result<Carried, Failure> {
+    repaired(run, |run| export_once(to, run))
+}
+
+fn export_once(to: &Location, run: Run<'_>) -> Result<Carried, Failure> {
     let (mut memory, mut carried) = (Memory::default(), Carried { layers: 0, foreign: 0, bytes: 0, left_out: 0 });
     let mut blobs = Blobs::new();
-    for (key, bytes) in run.tools.cache.records() {
+    for (key, record) in run.tools.cache.records() {
+        // The machine that imports it compares it with the layer, whoever wrote it here.
+        let bytes = record.into_bytes();
         let known = LayerRecord::read(&bytes).map(|record| record.layer().descriptor.clone());
         let found = known.and_then(|descriptor| CachedSource::find(&run.tools.cache, &descriptor).map(|source| (descriptor, source)));
         let Some((descriptor, source)) = found else {
@@ -145,6 +153,14 @@ pub(super) fn write(to: &Location, artifact: &Publication, run: Run<'_>) -> Resu
 /// # Errors
 /// When it cannot be read, or is no cache.
 pub fn import(from: &Location, run: Run<'_>) -> Result<Carried, Failure> {
+    repaired(run, |run| {
+        let carried = import_once(from, run)?;
+        // What is damaged here is left out, and removed: the artifact has it.
+        if carried.left_out > 0 && run.tools.cache.has_damage() { import_once(from, run) } else { Ok(carried) }
+    })
+}
+
+fn import_once(from: &Location, run: Run<'_>) -> Result<Carried, Failure> {
     let opened = opened::open(from, run.tools)?;
     let corrupt = |cause: Box<dyn std::error::Error + Send + Sync>| {
         Failure::from(ExternalError::new(format!("could not read a cache from `{from}`")).caused_by(cause))
@@ -188,11 +204,8 @@ pub fn import(from: &Location, run: Run<'_>) -> Result<Carried, Failure> {
         let descriptor = record.layer().descriptor.clone();
         carried.bytes += copier.copy(&descriptor)?;
         // A memory of this machine's own knows more.
-        let own = run.tools.cache.record(key).is_some();
-        let proved = CachedSource::find(&run.tools.cache, &descriptor)
-            .and_then(|source| source.open().ok())
-            .and_then(|mut blob| record.proved(&mut blob).ok());
-        match proved {
+        let own = matches!(run.tools.cache.record(key), Some(CachedRecord::Own(_)));
+        match layers::proved(&run.tools.cache, record) {
             Some(proved) if !own => run.tools.cache.write_record(key, &proved.to_bytes()),
             Some(_) => {}
             None => {

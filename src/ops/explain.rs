@@ -12,6 +12,7 @@ use crate::recipe::Base;
 use super::debian;
 use super::lock::{self, LockUse};
 use super::recipe;
+use super::repair::repaired;
 use super::{Failure, RecipeRequest, Run};
 
 /// Why a package is in an image, or is not.
@@ -80,6 +81,10 @@ pub enum Verdict {
 /// # Errors
 /// When the recipe is wrong, or its base is not made of Debian packages.
 pub fn package(name: &str, request: &RecipeRequest, run: Run<'_>) -> Result<PackageExplained, Failure> {
+    repaired(run, |run| package_once(name, request, run))
+}
+
+fn package_once(name: &str, request: &RecipeRequest, run: Run<'_>) -> Result<PackageExplained, Failure> {
     let open = recipe::open(request, &run.tools.environment, run.observer)?;
     let Base::Debian(base) = &open.recipe.base.value else {
         return Err(Failure::wrong("the recipe's base is not made of Debian packages")

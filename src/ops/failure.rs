@@ -1,6 +1,5 @@
 use crate::diagnostic::{Diagnostic, ExternalError};
 use crate::feed::FetchError;
-use crate::host::cache::DamagedBlob;
 use crate::oci::StoreError;
 use crate::store::publish::PublishFault;
 use crate::store::publish::gate::Refusal;
@@ -25,15 +24,6 @@ impl Failure {
     /// Returns a failure of something outside of the program, with its cause.
     pub(super) fn external(message: impl Into<String>, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         ExternalError::new(message).caused_by(cause).into()
-    }
-
-    /// Returns the damaged content of the cache that is the cause, if it is one. It is removed by now, so that building again makes
-    /// or fetches it anew.
-    pub fn damaged_blob(&self) -> Option<DamagedBlob> {
-        match self {
-            Self::External(error) => DamagedBlob::in_causes(&**error),
-            Self::Wrong(_) | Self::No(_) => None,
-        }
     }
 
     /// Adds a hint.

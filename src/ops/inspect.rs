@@ -12,6 +12,7 @@ use crate::oci::{Descriptor, ImageLayer, Platform};
 use crate::store::Location;
 
 use super::opened::{self, Opened};
+use super::repair::repaired;
 use super::{Failure, Observer, Run};
 
 /// An image, or several for different platforms.
@@ -84,6 +85,10 @@ pub struct InspectedLayer {
 /// # Errors
 /// When there is no such image, or it is broken.
 pub fn inspect(location: &Location, platform: Option<&Platform>, run: Run<'_>) -> Result<Inspected, Failure> {
+    repaired(run, |run| inspect_once(location, platform, run))
+}
+
+fn inspect_once(location: &Location, platform: Option<&Platform>, run: Run<'_>) -> Result<Inspected, Failure> {
     let opened = opened::open(location, run.tools)?;
     let images = opened.images(platform, run.tools)?;
     let shells = |image: &Image| if opened.origin.is_none() { shells_of(&opened, image, run) } else { None };

@@ -149,7 +149,8 @@ impl LayerReader<'_> {
 
     fn kept_entries(&self, layer: &Descriptor) -> Option<LayerFacts> {
         let bytes = self.run.tools.cache.facts(&entries_key(layer))?;
-        Some(serde_json::from_slice::<KeptEntries>(&bytes).ok()?.entries)
+        let kept = serde_json::from_slice::<KeptEntries>(&bytes).ok()?;
+        (kept.digest == layer.digest).then_some(kept.entries)
     }
 
     /// Adds what a collector found in an earlier run; false when nothing was kept.

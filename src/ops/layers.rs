@@ -1,5 +1,5 @@
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::diagnostic::ExternalError;
-use crate::host::cache::Cache;
+use crate::host::cache::{Cache, CachedRecord};
 use crate::layer::collect::STANDARD;
 use crate::layer::{Compressor, Earlier, FoundBlock, Layer, LayerFault, LayerRecord, LayerRequest, write_layer};
 use crate::oci::{BlobSource, Descriptor, Digest};
@@ -43,7 +43,7 @@ impl<'a> Remembered<'a> {
     pub(super) fn new(planned: &'a PlannedLayer, project: &str, tools: &Tools) -> Self {
         let compressor = planned.compressor;
         let key = Digest::of(&[project.as_bytes(), b"\0", planned.name.as_bytes(), b"\0", &compressor.identity()].concat());
-        let last = tools.cache.record(&key).and_then(|bytes| LayerRecord::from_bytes(&bytes, compressor));
+        let last = tools.cache.record(&key).and_then(|record| believed(&tools.cache, &key, record, compressor));
         Self { planned, key, last }
     }
 
@@ -85,9 +85,27 @@ impl<'a> Remembered<'a> {
         run.tools.cache.write_record(&key, &record.to_bytes());
         task.finish(&format!("{} bytes", layer.descriptor.size));
         let fresh = Some(run.tools.cache.blob_path(&layer.descriptor.digest));
-        let source = CachedSource { cache: run.tools.cache.clone(), file: Arc::new(file), digest: layer.descriptor.digest, fresh };
+        let source = CachedSource { cache: run.tools.cache.clone(), file: Arc::new(file), descriptor: layer.descriptor.clone(), fresh };
         Ok(CachedLayer { layer, source: Arc::new(source) })
     }
+}
+
+/// Returns a record as far as it can be believed. One that another user wrote, or may have written, is compared with the layer's own bytes first:
+/// then it says which blocks there are, and no longer which files they come from. It is kept as this user's from then on.
+fn believed(cache: &Cache, key: &Digest, record: CachedRecord, compressor: Compressor) -> Option<LayerRecord> {
+    let bytes = match record {
+        CachedRecord::Own(bytes) => return LayerRecord::from_bytes(&bytes, compressor),
+        CachedRecord::Foreign(bytes) => bytes,
+    };
+    let proved = proved(cache, LayerRecord::from_bytes(&bytes, compressor)?)?;
+    cache.write_record(key, &proved.to_bytes());
+    Some(proved)
+}
+
+/// Compares a record with the bytes of its layer in the cache.
+pub(super) fn proved(cache: &Cache, record: LayerRecord) -> Option<LayerRecord> {
+    let mut blob = cache.open(&record.layer().descriptor)?;
+    record.proved(&mut blob).ok()
 }
 
 /// How many layers are looked through for a block.
@@ -100,16 +118,18 @@ struct EarlierBlobs<'a> {
     /// Read only when a block is looked for: where nothing changed, none is.
     blocks: OnceLock<BTreeMap<[u8; 32], FoundBlock>>,
     files: Mutex<BTreeMap<Digest, Arc<File>>>,
+    /// Those that held another block than their record says.
+    examined: Mutex<BTreeSet<Digest>>,
 }
 
 impl<'a> EarlierBlobs<'a> {
     fn new(cache: &'a Cache, compressor: Compressor) -> Self {
-        Self { cache, compressor, blocks: OnceLock::new(), files: Mutex::default() }
+        Self { cache, compressor, blocks: OnceLock::new(), files: Mutex::default(), examined: Mutex::default() }
     }
 
     fn find_all(&self) -> BTreeMap<[u8; 32], FoundBlock> {
         let records = self.cache.newest_records(LOOKED_THROUGH);
-        let records = records.iter().filter_map(|bytes| LayerRecord::from_bytes(bytes, self.compressor));
+        let records = records.into_iter().filter_map(|(key, record)| believed(self.cache, &key, record, self.compressor));
         records.flat_map(|record| record.contents().collect::<Vec<_>>()).collect()
     }
 }
@@ -128,6 +148,13 @@ impl Earlier for EarlierBlobs<'_> {
             }
         };
         file.read_exact_at(buffer, offset)
+    }
+
+    fn differs(&self, blob: &Digest) {
+        let is_new = self.examined.lock().unwrap_or_else(PoisonError::into_inner).insert(*blob);
+        if is_new {
+            self.cache.examine(blob);
+        }
     }
 }
 
@@ -162,20 +189,20 @@ impl OpenContent for Counted<'_> {
 pub(super) struct CachedSource {
     cache: Cache,
     file: Arc<File>,
-    digest: Digest,
+    descriptor: Descriptor,
     /// Where it is, when this run wrote it.
     fresh: Option<PathBuf>,
 }
 
 impl CachedSource {
     pub(super) fn find(cache: &Cache, descriptor: &Descriptor) -> Option<Self> {
-        Some(Self { cache: cache.clone(), file: Arc::new(cache.open_whole(descriptor)?), digest: descriptor.digest, fresh: None })
+        Some(Self { cache: cache.clone(), file: Arc::new(cache.open_whole(descriptor)?), descriptor: descriptor.clone(), fresh: None })
     }
 }
 
 impl BlobSource for CachedSource {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(self.cache.read(&self.file, self.digest)))
+        Ok(Box::new(self.cache.read(&self.file, &self.descriptor)))
     }
 
     fn fresh_file(&self) -> Option<&Path> {

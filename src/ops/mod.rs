@@ -24,6 +24,7 @@ mod observer;
 mod opened;
 pub mod push;
 mod recipe;
+mod repair;
 mod tools;
 pub mod vendor;
 mod watched;

@@ -10,6 +10,7 @@ mod below;
 mod config;
 mod folders;
 mod layer_count;
+mod owners;
 mod parents;
 mod request;
 mod settings;

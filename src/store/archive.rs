@@ -13,6 +13,7 @@ use super::layout_index::{FullNames, layout_index};
 use super::listed::{Chosen, Listed, media_type_of};
 use super::publication::{Blobs, Publication};
 use super::referrers::{referrer, referrers_among};
+use crate::host::open_regular;
 use crate::layer::{MemberKind, StrictTar};
 use crate::oci::{
     BlobSource, Descriptor, Digest, DocumentFault, MANIFEST_LIMIT, MediaType, Progress, RawManifest, Selector, Store, StoreError,
@@ -116,7 +117,7 @@ pub(super) struct TarFiles {
 impl TarFiles {
     /// Reads the list of files of a plain tar.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let file = File::open(path).map_err(|error| {
+        let file = open_regular(path).map_err(|error| {
             let fault = if error.kind() == io::ErrorKind::NotFound { StoreFault::Missing } else { StoreFault::Disk };
             let missing = error.kind() == io::ErrorKind::NotFound;
             let error = StoreError::new(fault, format!("could not open the archive `{}`", path.display())).caused_by(error);
@@ -166,7 +167,7 @@ impl TarFiles {
             || StoreError::new(StoreFault::Missing, format!("the archive `{}` has no file `{}`", self.path.display(), name.escape_debug()));
         let (start, size) = self.files.get(target.as_ref().unwrap_or(&name)).copied().ok_or_else(missing)?;
         let open = || {
-            let mut file = File::open(&self.path)?;
+            let mut file = open_regular(&self.path)?;
             file.seek(SeekFrom::Start(start))?;
             Ok(file.take(size))
         };

@@ -1,5 +1,6 @@
 //! Archives and packages that are broken or hostile: one clear message, and nothing written.
 
+use super::damage::{damage, damages_of, files};
 use super::debs::{ARCHIVE_KEY, DATE, Deb, Mirror, STRANGER_KEY, deb, gzip, signed};
 use super::{Project, app};
 
@@ -149,12 +150,10 @@ fn a_damaged_package_in_the_cache_is_noticed() {
     for kind in ["packages-2", "layers-2"] {
         std::fs::remove_dir_all(project.path("cache").join(kind)).unwrap();
     }
-    // It is removed, and fetched again by the next command at the latest.
-    let first = project.run(&["build", "-q", "-o", "oci:again"]);
-    if !first.status.success() {
-        assert!(String::from_utf8_lossy(&first.stderr).contains("damaged"), "{}", String::from_utf8_lossy(&first.stderr));
-        project.good(&["build", "-q", "-o", "oci:again"]);
-    }
+    // It is removed, and fetched again at once.
+    let again = project.run(&["build", "-o", "oci:again"]);
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(again.status.success() && said.contains("a file of the cache was damaged"), "{said}");
     assert_eq!(super::layers_of(&project.path("out")), super::layers_of(&project.path("again")));
 }
 
@@ -323,5 +322,34 @@ fn all_packages_that_are_not_there_are_told_in_one_run() {
         assert_eq!(said.matches("there is no package").count(), if platforms == "linux/amd64" { 3 } else { 4 }, "{said}");
         assert!(said.contains("similar names: `app`") && said.contains("hardened.toml"), "{said}");
         assert!(!project.path("hardened.lock").exists());
+    }
+}
+
+#[test]
+fn damage_to_any_file_of_the_cache_is_made_good_by_the_next_command() {
+    let project = project(&[app("libone"), deb("libone", "1").file("usr/lib/one", b"one").file("usr/share/doc/libone/changelog.gz", b"")]);
+    project.good(&["build", "-q", "-o", "oci:out"]);
+    let (lock, expected) = (project.lock(), super::layers_of(&project.path("out")));
+    let all = files(&project.path("cache"));
+    assert!(all.len() > 8, "{all:?}");
+    for file in all {
+        for (name, how) in damages_of(&file) {
+            if file.exists() {
+                damage(&file, *how);
+            }
+            let _ = std::fs::remove_dir_all(project.path("again"));
+            // Without what is known of packages and layers, these are read again.
+            for kind in ["packages-2", "layers-2", "facts-3"].iter().filter(|kind| !file.starts_with(project.path("cache").join(kind))) {
+                std::fs::remove_dir_all(project.path("cache").join(kind)).unwrap();
+            }
+            let verbs: [&[&str]; 3] =
+                [&["lock", "-q", "--update"], &["vendor", "-q", "oci:vendored"], &["build", "-q", "--locked", "-o", "oci:again"]];
+            for verb in verbs {
+                let ran = project.run(verb);
+                assert!(ran.status.success(), "{name} of {}, {verb:?}: {}", file.display(), String::from_utf8_lossy(&ran.stderr));
+            }
+            assert_eq!((super::layers_of(&project.path("again")), project.lock()), (expected.clone(), lock.clone()), "{name}");
+            let _ = std::fs::remove_dir_all(project.path("vendored"));
+        }
     }
 }

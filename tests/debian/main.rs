@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "these tests start hardened; the product starts no program")]
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+#[path = "../support/damage.rs"]
+mod damage;
 #[path = "../support/debs.rs"]
 mod debs;
 #[path = "../../src/rootfs/elf/writer.rs"]

@@ -9,6 +9,7 @@
 mod answers;
 mod chance;
 mod client;
+mod damage;
 mod downloads;
 mod files;
 mod machine;

@@ -50,7 +50,7 @@ pub(crate) fn litter(sandbox: &Sandbox) -> Vec<PathBuf> {
 
 /// A base image.
 pub(crate) struct Image {
-    tar: Vec<u8>,
+    pub(crate) tar: Vec<u8>,
     pub(crate) layer: Vec<u8>,
 }
 

@@ -25,7 +25,7 @@ fn f24_two_dozen_builds_share_a_cache_that_is_pruned_meanwhile() {
         let pruner = scope.spawn(|| {
             let mut rounds = 0;
             while !ended.load(Ordering::Relaxed) {
-                let prune: &[&str] = if rounds % 2 == 0 { &["cache", "prune"] } else { &["cache", "prune", "--keep", "500KB"] };
+                let prune: &[&str] = if rounds % 2 == 0 { &["cache", "prune", "--yes"] } else { &["cache", "prune", "--keep", "500KB"] };
                 sandboxes[0].run_with(cache.path(), prune).succeeds();
                 sandboxes[0].run_with(cache.path(), &["cache", "check"]).succeeds();
                 rounds += 1;

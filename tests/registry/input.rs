@@ -188,3 +188,68 @@ fn pages_are_printed() {
     sandbox.run(&["init", "--template", "static"]).succeeds();
     sandbox.run(&["build", "-o", "oci:out"]).succeeds();
 }
+
+#[test]
+fn a_prune_of_everything_asks_and_a_size_has_a_unit() {
+    let sandbox = Sandbox::new("static = true");
+    sandbox.run(&["build", "-q"]).succeeds();
+    let blobs = || sandbox.run(&["cache", "show", "--format", "json"]).succeeds().json()["blobs"].as_u64().unwrap();
+    let before = blobs();
+    assert!(before > 0);
+    sandbox.run(&["cache", "prune"]).fails(2, &["error: this removes all ", "no terminal to ask at", "hint: `hardened cache prune --yes`"]);
+    sandbox.run(&["cache", "prune", "--keep", "5"]).fails(2, &["`--keep 5` has no unit", "hint: write for example `500MB` or `5GB`"]);
+    sandbox.run(&["cache", "prune", "--keep", "5", "--yes"]).fails(2, &["has no unit"]);
+    sandbox.run(&["cache", "prune", "--keep", "x"]).fails(2, &["`--keep x` cannot be read"]);
+    sandbox.run(&["cache", "prune", "--older-than", "5"]).fails(2, &["`--older-than 5` has no unit", "`14d`"]);
+    sandbox.run(&["cache", "prune", "--keep", "5GB"]).succeeds();
+    assert_eq!(blobs(), before);
+    let ran = sandbox.run(&["cache", "prune", "--yes"]).succeeds();
+    assert!(ran.out.starts_with("removed "), "{}", ran.out);
+    assert_eq!(blobs(), 0);
+}
+
+#[test]
+fn a_fifo_or_device_in_place_of_a_file_is_refused_without_waiting() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let sandbox = Sandbox::new("static = true");
+    sandbox.run(&["build", "-q"]).succeeds();
+    let fifo = |name: &str| {
+        let path = sandbox.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let _ = fs::remove_file(&path);
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    };
+    let device = |name: &str| {
+        fs::remove_file(sandbox.path(name)).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", sandbox.path(name)).unwrap();
+    };
+    let lock = sandbox.read("hardened.lock");
+    for (make, what) in [(&fifo as &dyn Fn(&str), "it is a FIFO"), (&device, "it is a device")] {
+        make("hardened.lock");
+        for verb in [&["build", "-q"][..], &["build", "-q", "--locked"], &["lock", "--update"]] {
+            sandbox.run(verb).fails(2, &["could not read the lock `hardened.lock`", what]);
+        }
+    }
+    fs::remove_file(sandbox.path("hardened.lock")).unwrap();
+    sandbox.write("hardened.lock", lock.as_bytes());
+    let recipe = sandbox.read("hardened.toml");
+    for (make, what) in [(&fifo as &dyn Fn(&str), "it is a FIFO"), (&device, "it is a device")] {
+        make("hardened.toml");
+        sandbox.run(&["build", "-q"]).fails(2, &["could not read the recipe `hardened.toml`", what]);
+    }
+    fs::remove_file(sandbox.path("hardened.toml")).unwrap();
+    sandbox.write("hardened.toml", recipe.as_bytes());
+    fifo("home/.config/hardened/settings.toml");
+    sandbox.run(&["build", "-q"]).fails(2, &["could not read the settings in", "it is a FIFO"]);
+    fs::remove_file(sandbox.path("home/.config/hardened/settings.toml")).unwrap();
+    fifo("certificates.pem");
+    let test = TestRegistry::start();
+    let name = format!("{}/shop/api:1", test.host());
+    sandbox.run(&["inspect", &name, "--ca-file", "certificates.pem"]).fails(3, &["certificates.pem", "it is a FIFO"]);
+    fifo("home/.docker/config.json");
+    let ran = sandbox.run(&["inspect", &name]);
+    assert!(ran.code == Some(3) && !ran.err.contains("panicked"), "{}", ran.err);
+    fifo("image.tar");
+    sandbox.run(&["inspect", "oci-archive:image.tar"]).fails(3, &["image.tar", "it is a FIFO"]);
+    sandbox.run(&["cache", "import", "image.tar"]).fails(3, &["image.tar", "it is a FIFO"]);
+}

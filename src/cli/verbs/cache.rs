@@ -1,4 +1,4 @@
-use std::io;
+use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use crate::cli::arguments::{Cache, CacheVerb};
 use crate::cli::invocation::Invocation;
 use crate::cli::location::location;
 use crate::diagnostic::{Diagnostic, ExternalError};
-use crate::host::cache::PruneRule;
+use crate::host;
+use crate::host::cache::{PruneRule, Pruned};
 use crate::ops::Failure;
 use crate::ops::carry::{self, Carried};
 use crate::store::Location;
@@ -53,11 +54,13 @@ pub(in crate::cli) fn run(arguments: &Cache, invocation: &Invocation) -> Result<
             let carried = carry::import(&at(source)?, invocation.run(&invocation.tools(None)?))?;
             invocation.render(&carried, || told("imported", &carried))
         }
-        CacheVerb::Prune { older_than, keep } => {
-            let older_than =
-                older_than.as_deref().map(|text| age(text).ok_or_else(|| unread("--older-than", text, "12h` or `14d"))).transpose()?;
-            let keep = keep.as_deref().map(|text| size(text).ok_or_else(|| unread("--keep", text, "500MB` or `5GB"))).transpose()?;
-            let pruned = cache.prune(PruneRule { older_than, keep }).map_err(failed)?;
+        CacheVerb::Prune { older_than, keep, yes } => {
+            let older_than = older_than.as_deref().map(age).transpose()?;
+            let rule = PruneRule { older_than, keep: keep.as_deref().map(size).transpose()? };
+            if rule == PruneRule::default() && !yes && !is_confirmed(&cache, invocation)? {
+                return invocation.render(&Pruned::default(), || "nothing was removed".to_owned());
+            }
+            let pruned = cache.prune(rule).map_err(failed)?;
             invocation.render(&pruned, || format!("removed {} files, {}", pruned.files, bytes(pruned.bytes)))
         }
     }
@@ -76,8 +79,43 @@ fn told(what: &str, carried: &Carried) -> String {
     format!("{what} {} layers and {} of bases, {}{left_out}", carried.layers, carried.foreign, bytes(carried.bytes))
 }
 
+/// The longest answer that is read, in bytes.
+const ANSWER_LIMIT: u64 = 64;
+
+/// Says what a prune without a rule removes, and asks at the terminal whether it is to go.
+///
+/// # Errors
+/// Where there is no terminal to ask at.
+fn is_confirmed(cache: &host::cache::Cache, invocation: &Invocation) -> Result<bool, Failure> {
+    let failed = |error: io::Error| {
+        Failure::from(ExternalError::new(format!("could not read the cache `{}`", cache.folder().display())).caused_by(error))
+    };
+    let found = cache.prunable(PruneRule::default()).map_err(failed)?;
+    let folder = cache.folder().display().to_string();
+    let folder = folder.escape_debug();
+    let all = format!("all {} files, {}, of the cache `{folder}`", found.files, bytes(found.bytes));
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Failure::wrong(format!("this removes {all}, and there is no terminal to ask at"))
+            .hint("`hardened cache prune --yes` removes everything; `--older-than 14d` or `--keep 5GB` only a part"));
+    }
+    invocation.screen.alarm(&format!("this removes {all}; a build makes or fetches them again\nremove them? [y/N]"));
+    answer(io::stdin().lock()).map_err(failed)
+}
+
+/// Reads an answer; anything but a yes is a no.
+fn answer(from: impl BufRead) -> io::Result<bool> {
+    let mut line = String::new();
+    from.take(ANSWER_LIMIT).read_line(&mut line)?;
+    Ok(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
 fn unread(flag: &str, text: &str, example: &str) -> Failure {
-    Failure::wrong(format!("`{flag} {}` cannot be read", text.escape_debug())).hint(format!("write for example `{example}`"))
+    let text = text.escape_debug().to_string();
+    let fault = match split(&text) {
+        Some((_, "")) => "has no unit",
+        _ => "cannot be read",
+    };
+    Failure::wrong(format!("`{flag} {text}` {fault}")).hint(format!("write for example {example}"))
 }
 
 fn split(text: &str) -> Option<(u64, &str)> {
@@ -85,7 +123,15 @@ fn split(text: &str) -> Option<(u64, &str)> {
     Some((text[..end].parse().ok()?, &text[end..]))
 }
 
-fn age(text: &str) -> Option<Duration> {
+fn age(text: &str) -> Result<Duration, Failure> {
+    read_age(text).ok_or_else(|| unread("--older-than", text, "`12h` or `14d`"))
+}
+
+fn size(text: &str) -> Result<u64, Failure> {
+    read_size(text).ok_or_else(|| unread("--keep", text, "`500MB` or `5GB`; a number of bytes is `5000000B`"))
+}
+
+fn read_age(text: &str) -> Option<Duration> {
     let (count, unit) = split(text)?;
     let seconds = match unit {
         "s" => 1,
@@ -98,10 +144,10 @@ fn age(text: &str) -> Option<Duration> {
     count.checked_mul(seconds).map(Duration::from_secs)
 }
 
-fn size(text: &str) -> Option<u64> {
+fn read_size(text: &str) -> Option<u64> {
     let (count, unit) = split(text)?;
     let factor = match unit.to_ascii_uppercase().as_str() {
-        "" | "B" => 1,
+        "B" => 1,
         "K" | "KB" => 1000,
         "M" | "MB" => 1000 * 1000,
         "G" | "GB" => 1000 * 1000 * 1000,
@@ -121,10 +167,21 @@ mod tests {
     fn ages_and_sizes() {
         for (text, expected) in [("12h", Some(43_200)), ("14d", Some(1_209_600)), ("5", None), ("d", None), ("99999999999999999999d", None)]
         {
-            assert_eq!(age(text).map(|age| age.as_secs()), expected, "{text}");
+            assert_eq!(read_age(text).map(|age| age.as_secs()), expected, "{text}");
         }
-        for (text, expected) in [("5GB", Some(5_000_000_000)), ("2MiB", Some(2 << 20)), ("7", Some(7)), ("x", None), ("5 GB", None)] {
-            assert_eq!(size(text), expected, "{text}");
+        for (text, expected) in
+            [("5GB", Some(5_000_000_000)), ("2MiB", Some(2 << 20)), ("7B", Some(7)), ("7", None), ("x", None), ("5 GB", None)]
+        {
+            assert_eq!(read_size(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_a_yes_is_one() {
+        for (text, expected) in
+            [("y\n", true), ("Yes\n", true), (" y \n", true), ("\n", false), ("", false), ("n\n", false), ("yesterday\n", false)]
+        {
+            assert_eq!(answer(text.as_bytes()).unwrap(), expected, "{text:?}");
         }
     }
 }

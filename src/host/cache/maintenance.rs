@@ -1,10 +1,11 @@
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{Cache, FACTS, KINDS, PACKAGES, RECORDS};
-use crate::oci::{Digest, Hasher};
+use super::open::open_lock;
+use super::{Cache, FACTS, KINDS, PACKAGES, RECORDS, digest_of, open_regular_itself, remove};
+use crate::oci::Digest;
 
 /// How old a file must be before it is pruned: a build that has just begun may rely on it.
 const GRACE: Duration = Duration::from_mins(1);
@@ -74,13 +75,33 @@ impl Cache {
     pub fn check(&self) -> io::Result<CacheCheck> {
         let mut found = CacheCheck::default();
         for blob in files(&self.folder().join("blobs/sha256"))? {
-            found.note(&blob.path, named(&blob.path).is_some_and(|expected| digest_of(&blob.path).is_ok_and(|actual| actual == expected)));
+            found.note(
+                &blob.path,
+                named(&blob.path).is_some_and(|expected| {
+                    open_regular_itself(&blob.path).and_then(|file| digest_of(&file)).is_ok_and(|actual| actual == expected)
+                }),
+            );
         }
         for kind in KINDS {
             for kept in files(&self.folder().join(kind))? {
-                let good = super::checked(&kept.path).is_some();
+                let good = self.checked(&kept.path).is_some();
                 found.note(&kept.path, good);
             }
+        }
+        // They are named in what is returned.
+        let _ = self.take_damaged();
+        Ok(found)
+    }
+
+    /// Says what [`Cache::prune`] would remove.
+    ///
+    /// # Errors
+    /// When the cache cannot be read.
+    pub fn prunable(&self, rule: PruneRule) -> io::Result<Pruned> {
+        let mut found = Pruned::default();
+        for file in self.chosen(rule)? {
+            found.files += 1;
+            found.bytes += file.size;
         }
         Ok(found)
     }
@@ -88,11 +109,22 @@ impl Cache {
     /// Removes what the rule names. It does not wait for running builds: files that they may rely on stay.
     ///
     /// # Errors
-    /// When the cache cannot be read, or a build is using it and everything was to go.
+    /// When the cache cannot be read.
     pub fn prune(&self, rule: PruneRule) -> io::Result<Pruned> {
-        let lock = OpenOptions::new().read(true).write(true).open(self.folder().join("prune"));
-        let lock = lock.or_else(|_| File::create(self.folder().join("prune")))?;
+        let lock = open_lock(&self.folder().join("prune"))?;
         lock.lock()?;
+        let mut pruned = Pruned::default();
+        for file in self.chosen(rule)? {
+            if fs::remove_file(&file.path).is_ok() {
+                pruned.files += 1;
+                pruned.bytes += file.size;
+            }
+        }
+        Ok(pruned)
+    }
+
+    /// Returns the files that a rule names, the oldest first.
+    fn chosen(&self, rule: PruneRule) -> io::Result<Vec<Kept>> {
         #[expect(clippy::disallowed_methods, reason = "the age of cached files; it reaches no digest")]
         let now = SystemTime::now();
         let mut kept = files(&self.folder().join("blobs/sha256"))?;
@@ -101,21 +133,16 @@ impl Cache {
         }
         kept.sort_by(|one, other| one.used.cmp(&other.used).then_with(|| one.path.cmp(&other.path)));
         let mut total: u64 = kept.iter().map(|file| file.size).sum();
-        let mut pruned = Pruned::default();
         let least = rule.older_than.unwrap_or_default().max(GRACE);
-        for file in kept {
+        let goes = |file: &&Kept| {
             let age = now.duration_since(file.used).unwrap_or_default();
             let enough = rule.keep.is_some_and(|keep| total <= keep);
-            if enough || (age < least && rule != PruneRule::default()) {
-                break;
-            }
-            if fs::remove_file(&file.path).is_ok() {
-                total -= file.size;
-                pruned.files += 1;
-                pruned.bytes += file.size;
-            }
-        }
-        Ok(pruned)
+            total -= file.size;
+            !enough && (age >= least || rule == PruneRule::default())
+        };
+        let count = kept.iter().take_while(goes).count();
+        kept.truncate(count);
+        Ok(kept)
     }
 }
 
@@ -123,7 +150,7 @@ impl CacheCheck {
     fn note(&mut self, path: &Path, good: bool) {
         self.checked += 1;
         if !good {
-            let _ = fs::remove_file(path);
+            remove(path);
             self.removed.push(path.to_owned());
         }
     }
@@ -137,7 +164,11 @@ pub(super) fn named(path: &Path) -> Option<Digest> {
 pub(super) fn files(folder: &Path) -> io::Result<Vec<Kept>> {
     let mut found = Vec::new();
     for inner in fs::read_dir(folder)? {
-        for entry in fs::read_dir(inner?.path())? {
+        let inner = inner?;
+        // What has another name was not made by the cache, or made way; a folder may be gone or closed by now.
+        let is_part = inner.file_name().len() == 2 && inner.file_type().is_ok_and(|kind| kind.is_dir());
+        let Some(entries) = fs::read_dir(inner.path()).ok().filter(|_| is_part) else { continue };
+        for entry in entries {
             let entry = entry?;
             // Another process may remove it at any time.
             let Ok(metadata) = entry.metadata() else { continue };
@@ -146,17 +177,4 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<Kept>> {
     }
     found.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(found)
-}
-
-fn digest_of(path: &Path) -> io::Result<Digest> {
-    let mut file = File::open(path)?;
-    let mut hasher = Hasher::default();
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        let count = file.read(&mut buffer)?;
-        if count == 0 {
-            return Ok(hasher.finish().0);
-        }
-        hasher.update(&buffer[..count]);
-    }
 }

@@ -1,25 +1,32 @@
 //! The cache: content by its digest, and facts about it. Everything in it can be made or fetched again.
 //!
 //! **Invariants.** A file under a digest's name was written whole: to a temporary file, flushed to the disk, renamed, and the folder flushed.
-//! Nothing is used unchecked: content is checked against its digest, and what fails the check is removed and
-//! counts as absent. Readers and writers take no lock; only pruning does, so that it takes nothing away that a build relies on.
+//! Nothing is used unchecked: content is checked against its digest, and what fails the check is removed, remembered as damaged, and counts as absent.
+//! Nothing that another user could have written is believed: the folders are closed to others, and what is known of content is only
+//! taken from files of this user. Readers and writers take no lock; two prunes at once do.
 
+mod blob;
 mod damage;
+mod folders;
+mod kept;
 mod maintenance;
 mod open;
 mod writer;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use self::damage::{digest_of, remove};
+use super::text::open_regular_itself;
 use super::unfinished::Live;
 use crate::oci::{Descriptor, Digest, Hasher};
 
+pub use blob::CachedBlob;
 pub use damage::DamagedBlob;
+pub use kept::CachedRecord;
 pub use maintenance::{CacheCheck, CacheStatistics, PruneRule, Pruned};
 pub use open::{CacheFault, CacheNote};
 pub use writer::CacheWriter;
@@ -50,16 +57,23 @@ pub struct Cache {
 #[derive(Debug)]
 struct Inner {
     folder: PathBuf,
-    /// Held as long as the run lasts, so that nothing is pruned meanwhile. A file system without locks does no harm to correctness.
-    _lock: Option<File>,
+    /// The folder that was named for it: the same, or the one around it.
+    named: PathBuf,
+    /// Files that were damaged, and are removed.
+    damaged: Mutex<Vec<PathBuf>>,
     /// A temporary folder, removed at the end of the run, where no lasting one can be written.
-    _temporary: Option<(Live, tempfile::TempDir)>,
+    _temporary: Option<(tempfile::TempDir, Live)>,
 }
 
 impl Cache {
     /// Returns the folder.
     pub fn folder(&self) -> &Path {
         &self.inner.folder
+    }
+
+    /// Returns the folder that was named for the cache: the same, or one that holds those of several users.
+    pub fn named_folder(&self) -> &Path {
+        &self.inner.named
     }
 
     /// Returns where content is, or would be.
@@ -73,28 +87,36 @@ impl Cache {
         self.inner.folder.join(kind).join(&hex[..2]).join(hex)
     }
 
-    /// Says whether content of this digest and size is there. It is not read.
+    /// Says whether content of this digest and size is there. It is not read, unless its size is another.
     pub fn has(&self, descriptor: &Descriptor) -> bool {
-        fs::metadata(self.blob_path(&descriptor.digest)).is_ok_and(|metadata| metadata.is_file() && metadata.len() == descriptor.size)
+        match fs::symlink_metadata(self.blob_path(&descriptor.digest)) {
+            Ok(found) => (found.is_file() && found.len() == descriptor.size) || self.open_whole(descriptor).is_some(),
+            Err(_) => false,
+        }
     }
 
     /// Opens content; `None` when it is not there.
     pub fn open(&self, descriptor: &Descriptor) -> Option<CachedBlob> {
-        Some(self.read(&Arc::new(self.open_whole(descriptor)?), descriptor.digest))
+        Some(self.read(&Arc::new(self.open_whole(descriptor)?), descriptor))
     }
 
     /// Reads content that is open, from its beginning.
-    pub fn read(&self, file: &Arc<File>, expected: Digest) -> CachedBlob {
-        CachedBlob { file: Arc::clone(file), offset: 0, cache: self.clone(), expected, hasher: Some(Hasher::default()) }
+    pub fn read(&self, file: &Arc<File>, expected: &Descriptor) -> CachedBlob {
+        let Descriptor { digest, size, .. } = expected;
+        let state = blob::State::Reading(Hasher::default());
+        CachedBlob { file: Arc::clone(file), cache: self.clone(), expected: *digest, size: *size, offset: 0, state }
     }
 
     /// Opens content of the right size; its digest is checked by the reader.
     pub fn open_whole(&self, descriptor: &Descriptor) -> Option<File> {
         let path = self.blob_path(&descriptor.digest);
-        let file = File::open(&path).ok()?;
+        let file = self.open_file(&path)?;
         let metadata = file.metadata().ok()?;
-        if !metadata.is_file() || metadata.len() != descriptor.size {
-            remove(&path);
+        if metadata.len() != descriptor.size {
+            // Whoever wrote the descriptor may be wrong instead.
+            if !digest_of(&file).is_ok_and(|actual| actual == descriptor.digest) {
+                self.discard_open(&file, &path);
+            }
             return None;
         }
         touch(&file, &metadata);
@@ -104,16 +126,17 @@ impl Cache {
     /// Reads content of at most `limit` bytes into memory; `None` when it is not there or not what it should be.
     pub fn read_small(&self, digest: &Digest, limit: u64) -> Option<Vec<u8>> {
         let path = self.blob_path(digest);
-        let file = File::open(&path).ok()?;
+        let file = self.open_file(&path)?;
         let metadata = file.metadata().ok()?;
         touch(&file, &metadata);
         let mut bytes = Vec::new();
-        file.take(limit + 1).read_to_end(&mut bytes).ok()?;
-        if Digest::of(&bytes) == *digest {
+        let read = (&file).take(limit + 1).read_to_end(&mut bytes);
+        if read.is_ok() && Digest::of(&bytes) == *digest {
             return Some(bytes);
         }
-        if bytes.len() as u64 <= limit {
-            remove(&path);
+        // One that is larger than the limit may be right.
+        if bytes.len() as u64 <= limit || !digest_of(&file).is_ok_and(|actual| actual == *digest) {
+            self.discard_open(&file, &path);
         }
         None
     }
@@ -157,79 +180,7 @@ impl Cache {
     /// # Errors
     /// When it is not there.
     pub fn open_unchecked(&self, digest: &Digest) -> io::Result<File> {
-        File::open(self.blob_path(digest))
-    }
-
-    /// Returns the facts about a layer of a base image; `None` when there are none, or they are damaged.
-    pub fn facts(&self, digest: &Digest) -> Option<Vec<u8>> {
-        self.kept(FACTS, digest)
-    }
-
-    /// Keeps the facts about a layer of a base image. Where that fails they are read again next time.
-    pub fn write_facts(&self, digest: &Digest, facts: &[u8]) {
-        self.keep(FACTS, digest, facts);
-    }
-
-    /// Returns what a collector found in the files of a layer of a base image; `None` when there is nothing, or it is damaged.
-    pub fn found(&self, key: &Digest) -> Option<Vec<u8>> {
-        self.kept(FOUND, key)
-    }
-
-    /// Keeps what a collector found in the files of a layer of a base image. Where that fails it is found again next time.
-    pub fn write_found(&self, key: &Digest, found: &[u8]) {
-        self.keep(FOUND, key, found);
-    }
-
-    /// Returns the facts about a package; `None` when there are none, or they are damaged.
-    pub fn package(&self, digest: &Digest) -> Option<Vec<u8>> {
-        self.kept(PACKAGES, digest)
-    }
-
-    /// Says whether there are facts about a package, without reading them.
-    pub fn has_package(&self, digest: &Digest) -> bool {
-        self.kept_path(PACKAGES, digest).is_file()
-    }
-
-    /// Keeps the facts about a package. Where that fails they are read again next time.
-    pub fn write_package(&self, digest: &Digest, facts: &[u8]) {
-        self.keep(PACKAGES, digest, facts);
-    }
-
-    /// Returns the record of a layer that a build made.
-    pub fn record(&self, key: &Digest) -> Option<Vec<u8>> {
-        self.kept(RECORDS, key)
-    }
-
-    /// Keeps the record of a layer that a build made.
-    pub fn write_record(&self, key: &Digest, record: &[u8]) {
-        self.keep(RECORDS, key, record);
-    }
-
-    /// Returns what proofs found about files that programs may load.
-    pub fn proof(&self, key: &Digest) -> Option<Vec<u8>> {
-        self.kept(PROOFS, key)
-    }
-
-    /// Keeps what proofs found about files that programs may load. Where that fails it is found again next time.
-    pub fn write_proof(&self, key: &Digest, proof: &[u8]) {
-        self.keep(PROOFS, key, proof);
-    }
-
-    /// Returns the newest records, at most `most` of them.
-    pub fn newest_records(&self, most: usize) -> Vec<Vec<u8>> {
-        let mut files = maintenance::files(&self.inner.folder.join(RECORDS)).unwrap_or_default();
-        files.sort_by_key(|file| std::cmp::Reverse(file.used));
-        files.iter().take(most).filter_map(|file| checked(&file.path)).collect()
-    }
-
-    /// Returns all records, by key.
-    pub fn records(&self) -> Vec<(Digest, Vec<u8>)> {
-        self.all(RECORDS)
-    }
-
-    /// Returns the facts about layers of base images, by key.
-    pub fn all_facts(&self) -> Vec<(Digest, Vec<u8>)> {
-        self.all(FACTS)
+        open_regular_itself(&self.blob_path(digest))
     }
 
     /// Returns the newest content of at most `largest` bytes, at most `most` of it.
@@ -240,39 +191,6 @@ impl Cache {
         let read = |file: &maintenance::Kept| self.read_small(&maintenance::named(&file.path)?, largest);
         files.iter().take(most).filter_map(read).collect()
     }
-
-    fn all(&self, kind: &str) -> Vec<(Digest, Vec<u8>)> {
-        let files = maintenance::files(&self.inner.folder.join(kind)).unwrap_or_default();
-        files.iter().filter_map(|file| Some((maintenance::named(&file.path)?, checked(&file.path)?))).collect()
-    }
-
-    fn kept(&self, kind: &str, key: &Digest) -> Option<Vec<u8>> {
-        checked(&self.kept_path(kind, key))
-    }
-
-    fn keep(&self, kind: &str, key: &Digest, content: &[u8]) {
-        let bytes = [Digest::of(content).as_bytes(), content].concat();
-        let _ = self
-            .writer()
-            .and_then(|mut writer| io::Write::write_all(&mut writer, &bytes).and_then(|()| writer.rename(&self.kept_path(kind, key))));
-    }
-}
-
-/// Reads a file that begins with the digest of its rest; `None` when it is not there or damaged.
-fn checked(path: &Path) -> Option<Vec<u8>> {
-    let mut bytes = fs::read(path).ok()?;
-    let good = bytes.len() >= 32 && Digest::of(&bytes[32..]).as_bytes() == &bytes[..32];
-    if !good {
-        remove(path);
-        return None;
-    }
-    bytes.drain(..32);
-    Some(bytes)
-}
-
-fn remove(path: &Path) {
-    // Another process may have removed it; where it cannot be removed, it fails the check again next time.
-    let _ = fs::remove_file(path);
 }
 
 /// Notes that a file was used, for pruning. A cache that is read-only stays as it is.
@@ -282,40 +200,6 @@ fn touch(file: &File, metadata: &fs::Metadata) {
     let old = metadata.modified().is_ok_and(|modified| now.duration_since(modified).is_ok_and(|age| age > TOUCH));
     if old {
         let _ = file.set_modified(now);
-    }
-}
-
-/// Content of the cache that is being read. It ends without an error only when the digest is right; else the file is removed, and
-/// the error holds a [`DamagedBlob`].
-#[derive(Debug)]
-pub struct CachedBlob {
-    file: Arc<File>,
-    offset: u64,
-    cache: Cache,
-    expected: Digest,
-    hasher: Option<Hasher>,
-}
-
-impl Read for CachedBlob {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(buffer, self.offset)?;
-        self.offset += count as u64;
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        if count > 0 {
-            if let Some(hasher) = &mut self.hasher {
-                hasher.update(&buffer[..count]);
-            }
-            return Ok(count);
-        }
-        let Some(hasher) = self.hasher.take() else { return Ok(0) };
-        let (actual, _) = hasher.finish();
-        if actual == self.expected {
-            return Ok(0);
-        }
-        remove(&self.cache.blob_path(&self.expected));
-        Err(io::Error::new(io::ErrorKind::InvalidData, DamagedBlob(self.expected)))
     }
 }
 

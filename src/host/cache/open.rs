@@ -1,23 +1,21 @@
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use rustix::fs::{Mode, OFlags};
+
+use super::folders::{FolderFault, is_own_file, is_private, open_named, open_own, user_folder};
 use super::{Cache, Inner, KINDS, NEW};
-use crate::host::unfinished::Live;
+use crate::host::unfinished::{Live, is_at};
 use crate::host::{Environment, sweep};
 
-/// Why the cache cannot be opened.
+/// Neither the cache nor a temporary one can be made.
 #[derive(Debug, thiserror::Error)]
-pub enum CacheFault {
-    /// Other users can write into it.
-    #[error("the cache `{}` belongs to another user, or others may write to it", .0.display())]
-    Foreign(PathBuf),
-    /// Neither it nor a temporary one can be made.
-    #[error("no folder for the cache can be made")]
-    Disk(#[source] io::Error),
-}
+#[error("no folder for the cache can be made")]
+pub struct CacheFault(#[source] FolderFault);
 
 /// Why the cache lasts for this run only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,40 +24,43 @@ pub struct CacheNote(pub String);
 impl Cache {
     /// Opens the cache at `folder`, or in the user's cache folder: `hardened` in `XDG_CACHE_HOME`, `~/.cache` or `~/Library/Caches`.
     ///
-    /// Where it cannot be written, a temporary one is used, and the note says why.
+    /// A folder that belongs to another user, or that its group or all may write to, is not used itself: `user-UID` in it is, which only this
+    /// user can read and write. Where that cannot be had either, a temporary cache is used, and the note says why.
     ///
     /// # Errors
-    /// When other users can write into the folder, or not even a temporary one can be made.
+    /// When not even a temporary one can be made.
     pub fn open_for(environment: &Environment, folder: Option<&Path>) -> Result<(Self, Option<CacheNote>), CacheFault> {
-        let Some(folder) = folder.map(Path::to_owned).or_else(|| usual_folder(environment)) else {
+        let Some(named) = folder.map(Path::to_owned).or_else(|| usual_folder(environment)) else {
             let note = "there is no HOME, so the cache lasts for this run only; `--cache-dir DIR` names another".to_owned();
             return Ok((Self::temporary()?, Some(CacheNote(note))));
         };
-        match prepare(&folder) {
-            Ok(lock) => Ok((Self { inner: Arc::new(Inner { folder, _lock: lock, _temporary: None }) }, None)),
-            Err(Trouble::Foreign) => Err(CacheFault::Foreign(folder)),
-            Err(Trouble::Disk(error)) => {
-                let note = format!("the cache `{}` cannot be used ({error}), so it lasts for this run only", folder.display());
+        match open_folder(&named) {
+            Ok(folder) => Ok((Self::new(folder, named, None), None)),
+            Err(fault) => {
+                let note = format!(
+                    "the cache `{}` cannot be used ({fault}), so it lasts for this run only; `--cache-dir DIR` names another",
+                    named.display()
+                );
                 Ok((Self::temporary()?, Some(CacheNote(note))))
             }
         }
     }
 
-    /// Makes a cache that is removed at the end of the run.
+    /// Makes a cache that is removed at the end of the run, also when a signal ends it.
     ///
     /// # Errors
     /// When there is no temporary folder.
     pub fn temporary() -> Result<Self, CacheFault> {
-        let folder = tempfile::Builder::new().prefix("hardened-").tempdir().map_err(CacheFault::Disk)?;
+        let failed = |error: io::Error| CacheFault(error.into());
+        let (folder, live) = Live::temporary_folder("hardened-").map_err(failed)?;
         let path = folder.path().to_owned();
-        match prepare(&path) {
-            Ok(lock) => {
-                let temporary = Some((Live::new(&path), folder));
-                Ok(Self { inner: Arc::new(Inner { folder: path, _lock: lock, _temporary: temporary }) })
-            }
-            Err(Trouble::Foreign) => Err(CacheFault::Foreign(path)),
-            Err(Trouble::Disk(error)) => Err(CacheFault::Disk(error)),
-        }
+        let handle = open_named(&path).map_err(failed)?;
+        prepare(&handle, &path).map_err(CacheFault)?;
+        Ok(Self::new(path.clone(), path, Some((folder, live))))
+    }
+
+    fn new(folder: PathBuf, named: PathBuf, temporary: Option<(tempfile::TempDir, Live)>) -> Self {
+        Self { inner: Arc::new(Inner { folder, named, damaged: Mutex::default(), _temporary: temporary }) }
     }
 }
 
@@ -71,33 +72,45 @@ fn usual_folder(environment: &Environment) -> Option<PathBuf> {
     Some(base.join("hardened"))
 }
 
-enum Trouble {
-    Foreign,
-    Disk(io::Error),
+/// Returns the folder that holds the cache: the named one, or this user's own in it.
+fn open_folder(named: &Path) -> Result<PathBuf, FolderFault> {
+    let handle = open_named(named)?;
+    if is_private(&handle)? {
+        match prepare(&handle, named) {
+            // Somebody else made a folder in it, while others could still write to it or by `sudo`.
+            Err(FolderFault::Foreign(_)) => {}
+            prepared => return prepared.map(|()| named.to_owned()),
+        }
+    }
+    let own = named.join(user_folder());
+    prepare(&open_own(&handle, &own)?, &own)?;
+    Ok(own)
 }
 
-impl From<io::Error> for Trouble {
-    fn from(error: io::Error) -> Self {
-        Self::Disk(error)
+/// Makes the folders of a cache, and removes unfinished files of dead processes.
+fn prepare(handle: &OwnedFd, folder: &Path) -> Result<(), FolderFault> {
+    let blobs = folder.join("blobs");
+    open_own(&open_own(handle, &blobs)?, &blobs.join("sha256"))?;
+    let tmp = folder.join("tmp");
+    for part in [tmp.clone()].into_iter().chain(KINDS.iter().map(|kind| folder.join(kind))) {
+        open_own(handle, &part)?;
     }
-}
-
-/// Makes the folder, checks whose it is, takes the lock that keeps it from being pruned, and removes unfinished files of dead processes.
-fn prepare(folder: &Path) -> Result<Option<File>, Trouble> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let metadata = fs::metadata(folder)?;
-    let own = rustix::process::geteuid().as_raw();
-    let foreign = (metadata.uid() != own && own != 0) || (metadata.uid() != own && metadata.mode() & 0o022 != 0);
-    if foreign || (metadata.mode() & 0o022 != 0 && metadata.uid() != own) {
-        return Err(Trouble::Foreign);
-    }
-    for part in ["tmp", "blobs/sha256"].iter().chain(&KINDS) {
-        fs::create_dir_all(folder.join(part))?;
-    }
-    let lock = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(folder.join("lock"))?;
-    let lock = lock.lock_shared().is_ok().then_some(lock);
     // This also finds out whether the folder can be written.
-    tempfile::tempfile_in(folder.join("tmp"))?;
-    sweep(&folder.join("tmp"), NEW);
-    Ok(lock)
+    tempfile::tempfile_in(&tmp)?;
+    sweep(&tmp, NEW);
+    Ok(())
+}
+
+/// Opens a file of the cache that is locked by one process at a time. What is not a regular file of this user's is replaced.
+pub(super) fn open_lock(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let open = || rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR).map(File::from);
+    let is_lock = |file: &File| file.metadata().is_ok_and(|found| found.is_file() && is_own_file(&found) && found.nlink() == 1);
+    match open() {
+        Ok(file) if is_lock(&file) && is_at(&file, path) => Ok(file),
+        _ => {
+            super::remove(path);
+            Ok(open()?)
+        }
+    }
 }

@@ -137,3 +137,79 @@ fn a_cache_that_cannot_be_written_is_replaced_for_the_run() {
     drop(cache);
     assert!(!gone.exists());
 }
+
+#[test]
+fn a_reader_that_stops_early_finds_damage_and_spares_what_is_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = cache(folder.path());
+    let content: Vec<u8> = (0..900_000_u32).map(|number| number.to_le_bytes()[0]).collect();
+    let descriptor = put(&cache, &content);
+    let path = cache.blob_path(&descriptor.digest);
+    let begin = || cache.open(&descriptor).unwrap().read(&mut [0; 100]).unwrap();
+    begin();
+    assert!(!cache.has_damage() && path.exists());
+    // The last byte, which the reader did not come to.
+    let mut damaged = content.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    fs::write(&path, &damaged).unwrap();
+    // One that read nothing has met nothing.
+    drop(cache.open(&descriptor).unwrap());
+    assert!(!cache.has_damage());
+    begin();
+    assert_eq!(cache.take_damaged(), [path.clone()]);
+    assert!(!path.exists() && !cache.has_damage());
+    // The last bytes of damaged content are not given at all.
+    put(&cache, &content);
+    fs::write(&path, &damaged).unwrap();
+    let mut blob = cache.open(&descriptor).unwrap();
+    let mut given = Vec::new();
+    let error = blob.read_to_end(&mut given).unwrap_err();
+    assert!(DamagedBlob::in_causes(&error).is_some() && given.len() < content.len());
+    assert!(blob.read(&mut [0; 9]).is_err(), "it never ends as if it were whole");
+}
+
+#[test]
+fn a_descriptor_with_another_size_removes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = cache(folder.path());
+    let descriptor = put(&cache, b"content");
+    let lie = Descriptor { size: 9, ..descriptor.clone() };
+    assert!(!cache.has(&lie) && cache.open(&lie).is_none() && !cache.has_damage());
+    assert!(cache.has(&descriptor) && cache.read_small(&descriptor.digest, 3).is_none() && cache.has(&descriptor));
+    fs::write(cache.blob_path(&descriptor.digest), b"longer content").unwrap();
+    assert!(!cache.has(&descriptor) && cache.has_damage() && !cache.blob_path(&descriptor.digest).exists());
+}
+
+#[test]
+fn what_others_may_have_written_is_not_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = cache(folder.path());
+    let key = Digest::of(b"key");
+    let open_to_others = |path: &Path| fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    cache.write_record(&key, b"record");
+    cache.write_facts(&key, b"facts");
+    cache.write_package(&key, b"package");
+    assert_eq!(cache.record(&key), Some(CachedRecord::Own(b"record".to_vec())));
+    for kind in [RECORDS, FACTS, PACKAGES] {
+        open_to_others(&cache.kept_path(kind, &key));
+    }
+    assert_eq!(cache.record(&key), Some(CachedRecord::Foreign(b"record".to_vec())));
+    assert_eq!(cache.newest_records(9), [(key, CachedRecord::Foreign(b"record".to_vec()))]);
+    assert_eq!((cache.facts(&key), cache.all_facts(), cache.has_package(&key), cache.package(&key)), (None, vec![], false, None));
+    assert!(!cache.has_damage());
+    // What is written again is this user's.
+    cache.write_facts(&key, b"facts");
+    assert_eq!(cache.facts(&key).unwrap(), b"facts");
+}
+
+#[test]
+fn a_prune_says_before_what_it_removes() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = cache(folder.path());
+    put(&cache, b"content");
+    cache.write_record(&Digest::of(b"key"), b"record");
+    let rule = PruneRule::default();
+    let found = cache.prunable(rule).unwrap();
+    assert_eq!(found, Pruned { files: 2, bytes: 7 + 32 + 6 });
+    assert_eq!((cache.prune(rule).unwrap(), cache.prunable(rule).unwrap()), (found, Pruned::default()));
+}

@@ -2,7 +2,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{Cache, NEW};
+use super::{Cache, NEW, folders};
 use crate::host::Unfinished;
 use crate::oci::{Descriptor, Digest, Hasher};
 
@@ -48,16 +48,13 @@ impl CacheWriter {
     /// Puts the content at a path: flushed, renamed, and the folder flushed, so that a power cut leaves all or nothing.
     pub(super) fn rename(self, path: &Path) -> io::Result<()> {
         let folder = path.parent().unwrap_or(path);
-        if !folder.is_dir() {
-            fs::create_dir_all(folder)?;
-            folder.parent().map_or(Ok(()), sync_folder)?;
+        folders::make_own(folder)?;
+        if fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
+            // No file can be renamed over a folder.
+            self.cache.discard(path);
         }
         self.file.finish(path)
     }
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 impl Write for CacheWriter {

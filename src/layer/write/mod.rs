@@ -215,7 +215,12 @@ impl LayerWriter<'_> {
         buffers.encoded.clear();
         buffers.encoded.resize(size, 0);
         buffers.sum = found.sum;
-        self.request.earlier.read(&found.blob, found.offset, &mut buffers.encoded).is_ok() && block_sum(&buffers.encoded) == found.sum
+        let read = self.request.earlier.read(&found.blob, found.offset, &mut buffers.encoded);
+        let same = read.is_ok() && block_sum(&buffers.encoded) == found.sum;
+        if !same {
+            self.request.earlier.differs(&found.blob);
+        }
+        same
     }
 
     /// Hashes and writes the blocks in order. Returns the digests of tar and blob, and what is remembered of each block.

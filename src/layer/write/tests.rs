@@ -205,6 +205,10 @@ impl Earlier for Blob {
         buffer.copy_from_slice(&self.0[start..start + buffer.len()]);
         Ok(())
     }
+
+    fn differs(&self, blob: &Digest) {
+        panic!("{blob} holds another block");
+    }
 }
 
 /// What is known of a layer by reading its blob.

@@ -1,4 +1,4 @@
-use std::fs::File;
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
 use super::{Credential, canonical, helper};
+use crate::host::open_regular;
 use crate::net::Secret;
 use crate::oci::{JsonFault, strict_json};
 
@@ -31,9 +32,11 @@ impl AuthFile {
     /// Reads a file; none is `None`. The note for a bad one does not show its contents.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, String> {
         let mut bytes = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes));
+        let read = open_regular(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes));
         match read {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            // The null device is an empty file: it is how one names no credentials.
+            Err(_) if fs::canonicalize(path).is_ok_and(|real| real == Path::new("/dev/null")) => Self::parse(path, &[]).map(Some),
             Err(error) => Err(format!("could not read `{}`: {error}", path.display())),
             Ok(_) if bytes.len() as u64 > LIMIT => Err(format!("`{}` is larger than {LIMIT} bytes", path.display())),
             Ok(_) => Self::parse(path, &bytes).map(Some),

@@ -24,8 +24,9 @@ use super::debian::{Contents, DebianNames};
 use super::destinations;
 use super::gather::{self, Gathered};
 use super::layers::{CachedLayer, LayerFailure, Remembered};
-use super::lock::{self, LockUse};
+use super::lock::{self, LockUse, UnwrittenLock};
 use super::recipe::{self, OpenRecipe};
+use super::repair::repaired;
 use super::watched::Watched;
 use super::{Failure, RecipeRequest, Run, Tools};
 
@@ -66,6 +67,10 @@ pub struct BuildRequest {
 /// When the recipe is wrong, the image could not start, or something outside of the program fails. Every tag, archive and layout is then
 /// as it was, and no engine has the image, unless the error names those that have it.
 pub fn build(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
+    repaired(run, |run| build_once(request, run))
+}
+
+fn build_once(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
     let begun = Instant::now();
     let files: Vec<&Path> =
         request.outputs.iter().filter_map(Location::path).chain(request.result_files.iter().map(PathBuf::as_path)).collect();
@@ -82,17 +87,16 @@ pub fn build(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
         }
         Ok::<_, Failure>(work)
     };
-    let (work, staging) = match transaction.stage_blobs(fill) {
-        Err(failure) if failure.damaged_blob().is_some() => {
-            run.observer.note("a file of the cache was damaged; all of it is checked, and what is missing is made again");
-            run.tools.cache.check().map_err(|error| ExternalError::new("could not check the cache").caused_by(error))?;
-            transaction.stage_blobs(fill)?
-        }
-        outcome => outcome?,
-    };
+    let (work, staging) = transaction.stage_blobs(fill)?;
     let layers_done = begun.elapsed();
     let publication = job.publication(&work, run.tools)?;
-    let committed = staging.stage(&publication)?.verify()?.commit()?;
+    let verified = staging.stage(&publication)?.verify()?;
+    // Nothing but names is left to be written. Where the lock cannot be, no tag has moved.
+    job.lock.write(run)?;
+    if job.lock.changed {
+        run.observer.detail(&format!("wrote {}", job.lock.path.display()));
+    }
+    let committed = verified.commit()?;
     let times = Times {
         base: base_done.as_secs_f64(),
         layers: layers_done.saturating_sub(base_done).as_secs_f64(),
@@ -106,14 +110,17 @@ pub fn build(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
 /// # Errors
 /// As [`build`].
 pub fn explain(request: &RecipeRequest, how: LockUse, run: Run<'_>) -> Result<Vec<Explained>, Failure> {
-    let job = Job::open(request, how, &[], run)?;
-    let explained = |number: usize| Ok(Explained::new(&job.plan(number, run)?));
-    (0..job.open.recipe.parts().len()).map(explained).collect()
+    repaired(run, |run| {
+        let job = Job::open(request, how, &[], run)?;
+        let explained = |number: usize| Ok(Explained::new(&job.plan(number, run)?));
+        (0..job.open.recipe.parts().len()).map(explained).collect()
+    })
 }
 
-/// A recipe, its base, and its files.
+/// A recipe, its lock, its base, and its files.
 struct Job {
     open: OpenRecipe,
+    lock: UnwrittenLock,
     base: FoundBase,
     project: Project,
     created: i64,
@@ -175,15 +182,12 @@ impl Job {
     fn open(request: &RecipeRequest, how: LockUse, files: &[&Path], run: Run<'_>) -> Result<Self, Failure> {
         let open = recipe::open(request, &run.tools.environment, run.observer)?;
         let created = created(&open.recipe, run.tools)?;
-        let lock::Settled { base, locked, .. } = lock::settle(&open, &request.file, how, &[], run)?;
+        let lock::Settled { base, lock, .. } = lock::settle(&open, &request.file, how, &[], run)?;
         let base = base.assembled(&open, run)?;
-        if locked.changed {
-            run.observer.detail(&format!("wrote {}", locked.path.display()));
-        }
         let vendored = run.tools.vendored.as_ref().and_then(Location::path);
-        let outputs = Outputs::new(files.iter().copied().chain([run.tools.cache.folder(), &locked.path]).chain(vendored));
+        let outputs = Outputs::new(files.iter().copied().chain([run.tools.cache.named_folder(), &lock.path]).chain(vendored));
         let project = Project::open(&open.root).map_err(|fault| unopened(&open, &fault))?.without(outputs);
-        Ok(Self { open, base, project, created, usage: Usage::default() })
+        Ok(Self { open, lock, base, project, created, usage: Usage::default() })
     }
 
     fn build_all(&self, queue: &Queue<'_>, run: Run<'_>) -> Result<Work, Failure> {

@@ -55,7 +55,9 @@ pub(in crate::ops) fn changes(before: Option<&LockedDebian>, after: &LockedDebia
     let at_hand = fetch(&moved, run).is_ok();
     for change in &mut changes {
         let (Some(before), Some(package)) = (&change.before, new.get(change.name.as_str())) else { continue };
-        if at_hand && let Some(changelog) = changelog(package, run.tools) {
+        // A package that is damaged in the cache is removed when it is read, and fetched once more.
+        let again = || fetch(&[*package], run).ok().filter(|()| run.tools.cache.has_damage()).and_then(|()| changelog(package, run.tools));
+        if at_hand && let Some(changelog) = changelog(package, run.tools).or_else(again) {
             change.vulnerabilities = vulnerabilities_since(&changelog, before);
         }
     }

@@ -170,10 +170,12 @@ fn other_suites(base: &DebianBase, architecture: &str, tools: &Tools) -> Vec<(St
 pub(super) fn indexes_of(suite: &str, architecture: &str, tools: &Tools) -> Vec<Index> {
     let Ok(open) = Suite::of_debian(DEBIAN, suite).and_then(|suite| suite.open(None, tools)) else { return Vec::new() };
     let suites = [open];
-    if fetch_indexes(&suites, &[architecture], Run { tools, observer: &Quiet }).is_err() {
-        return Vec::new();
-    }
-    let indexes = read_indexes(&suites, architecture, tools).unwrap_or_default();
+    let read = || {
+        fetch_indexes(&suites, &[architecture], Run { tools, observer: &Quiet })?;
+        read_indexes(&suites, architecture, tools)
+    };
+    // A list that is damaged in the cache is removed when it is read, and fetched once more.
+    let indexes = read().or_else(|failure| if tools.cache.has_damage() { read() } else { Err(failure) }).unwrap_or_default();
     indexes.into_iter().map(|(_, index)| index).collect()
 }
 

@@ -1,9 +1,11 @@
+use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 
 use crate::diagnostic::ExternalError;
 use crate::image::PlatformImage;
 use crate::layer::collect::STANDARD;
 use crate::ops::opened;
+use crate::ops::repair::repaired;
 use crate::ops::{Failure, Run};
 use crate::rootfs::{Fact, FactKind, Resolved};
 
@@ -14,6 +16,17 @@ use super::{FilesRequest, missing};
 /// # Errors
 /// When there is no such image or file, the image is broken, or it has several platforms of which none is chosen.
 pub fn copy_content(request: &FilesRequest, out: &mut dyn Write, run: Run<'_>) -> Result<(), Failure> {
+    let mut content = repaired(run, |run| content(request, run))?;
+    match io::copy(&mut content, out).and_then(|_| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(ExternalError::new("could not write the file's content").caused_by(error).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns the content, in a file without a name.
+fn content(request: &FilesRequest, run: Run<'_>) -> Result<io::Take<File>, Failure> {
     let (path, location) = (&request.path, &request.location);
     let opened = opened::open(location, run.tools)?;
     let images = opened.images(request.platform.as_ref(), run.tools)?;
@@ -41,10 +54,5 @@ pub fn copy_content(request: &FilesRequest, out: &mut dyn Write, run: Run<'_>) -
     let mut scratch = run.tools.cache.scratch().map_err(failed)?;
     let size = opened.copy_file(&layer.descriptor, &entry, size, &mut scratch, run)?.ok_or_else(|| missing(path, location))?;
     scratch.rewind().map_err(failed)?;
-    match io::copy(&mut scratch.take(size), out).and_then(|_| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(ExternalError::new("could not write the file's content").caused_by(error).into())
-        }
-        _ => Ok(()),
-    }
+    Ok(scratch.take(size))
 }

@@ -9,6 +9,7 @@ use crate::rootfs::{ImagePath, Resolved, Rootfs};
 use crate::store::Location;
 
 use super::opened;
+use super::repair::repaired;
 use super::{Failure, Run};
 
 pub use content::copy_content;
@@ -58,6 +59,10 @@ pub struct PlatformFiles {
 /// # Errors
 /// When there is no such image, it is broken, or none of its platforms has the path.
 pub fn list(request: &FilesRequest, run: Run<'_>) -> Result<ImageFiles, Failure> {
+    repaired(run, |run| list_once(request, run))
+}
+
+fn list_once(request: &FilesRequest, run: Run<'_>) -> Result<ImageFiles, Failure> {
     let opened = opened::open(&request.location, run.tools)?;
     let images = opened.images(request.platform.as_ref(), run.tools)?;
     let mut listed = Vec::new();

@@ -77,10 +77,9 @@ impl Check<'_> {
             Some(Spanned { value: self.process_text(at, written, which(index))?, span: at.span().cloned() })
         };
         let texts: Vec<Option<Spanned<String>>> = written?.iter().enumerate().map(text).collect();
-        let texts: Vec<Spanned<String>> = texts.into_iter().collect::<Option<_>>()?;
         // What the base's variable holds is not known here.
         let is_known = !self.base_variables.iter().any(|variable| variable.text == which(0));
-        for (number, text) in texts.iter().enumerate() {
+        for (number, text) in texts.iter().enumerate().filter_map(|(number, text)| Some((number, text.as_ref()?))) {
             // Arguments may have several lines: a script behind `-c`, for one. The program is a file.
             let control = if number == 0 && key != "command" { control_in_line(text) } else { control_in_text(text) };
             if let Some(character) = control {
@@ -93,6 +92,7 @@ impl Check<'_> {
                 );
             }
         }
+        let texts: Vec<Spanned<String>> = texts.into_iter().collect::<Option<_>>()?;
         let is_program = key != "command";
         match texts.first() {
             None if is_program => {
@@ -146,14 +146,18 @@ impl Check<'_> {
         for (index, key) in written.iter().enumerate() {
             let at = at.index(index);
             let text = match key {
-                PortKey::Number(number) => number.to_string(),
+                PortKey::Number(number) => at.number(*number),
                 PortKey::Text(text) => match self.text(at, text) {
                     Some(text) => text,
                     None => continue,
                 },
             };
             let (number, protocol) = text.split_once('/').unwrap_or((&text, "tcp"));
-            let number = number.parse::<u16>().ok().filter(|number| *number != 0 && text.starts_with(|first: char| first.is_ascii_digit()));
+            let number = match key {
+                PortKey::Number(number) => u16::try_from(*number).ok(),
+                PortKey::Text(_) => number.parse::<u16>().ok().filter(|_| number.starts_with(|first: char| first.is_ascii_digit())),
+            };
+            let number = number.filter(|number| *number != 0);
             let known = ["tcp", "udp", "sctp"].into_iter().find(|known| *known == protocol);
             match (number, known) {
                 (Some(number), Some(protocol)) => {
@@ -216,13 +220,16 @@ impl Check<'_> {
             }
             return Some(name);
         }
-        let near = nearest(&name, SIGNALS.iter().copied()).unwrap_or("SIGTERM");
-        self.fault(
-            at.span(),
-            format!("`{}` is not a signal", text.escape_debug()),
-            "not a signal",
-            format!("write `stop-signal = \"{near}\"`"),
-        );
+        // All begin alike, so what comes behind it says which one is meant.
+        let (own, known) = (name.strip_prefix("SIG").unwrap_or(&name), SIGNALS.iter().filter_map(|name| name.strip_prefix("SIG")));
+        let hint = match nearest(own, known) {
+            Some(near) => format!("write `stop-signal = \"SIG{near}\"`"),
+            None => {
+                let names = SIGNALS.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+                format!("the signals are {names}, `SIGRTMIN+N`, `SIGRTMAX-N` with N up to 30, and numbers from 1 to 64")
+            }
+        };
+        self.fault(at.span(), format!("`{}` is not a signal", text.escape_debug()), "not a signal", hint);
         None
     }
 
@@ -244,7 +251,7 @@ impl Check<'_> {
         if let (Some(written), None) = (keys.retries, retries) {
             self.fault(
                 at.key("retries").span(),
-                format!("`retries` is {written}"),
+                format!("`retries` is {}", at.key("retries").number(written)),
                 "out of range",
                 "write a number from 1 to 1000: `retries = 3`",
             );
