@@ -6,6 +6,8 @@ use crate::oci::{Config, Descriptor, Digest, ImageLayer, Platform};
 use crate::recipe::Inherit;
 use crate::rootfs::Changeset;
 
+use super::config_text::{DroppedValues, cleaned};
+
 /// The image that ours starts from, for one platform.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BaseImage {
@@ -17,6 +19,8 @@ pub struct BaseImage {
     pub written: Vec<WrittenLayer>,
     /// The annotations that say what the base was.
     pub annotations: BTreeMap<String, String>,
+    /// What the config had that no image should have.
+    pub dropped: Vec<DroppedValues>,
 }
 
 /// What a base is called.
@@ -106,7 +110,7 @@ impl BaseImage {
         if distance.is_none() && !is_unsaid {
             return Err(BaseFault::ConfigPlatform { wanted: wanted.clone().into(), found: own.clone().into() });
         }
-        let mut config = inherited(config, inherit);
+        let (mut config, dropped) = cleaned(inherited(config, inherit));
         if let (Some(1..), Some(variant)) = (distance, &wanted.variant) {
             // What is put on top may need what is wanted.
             config = config.with_variant(variant);
@@ -124,7 +128,7 @@ impl BaseImage {
             (crate::oci::ANNOTATION_BASE_NAME.to_owned(), source.name.to_owned()),
             (crate::oci::ANNOTATION_BASE_DIGEST.to_owned(), source.root.to_string()),
         ]);
-        Ok(Self { config, layers: layers.collect::<Result<_, _>>()?, written: Vec::new(), annotations })
+        Ok(Self { config, layers: layers.collect::<Result<_, _>>()?, written: Vec::new(), annotations, dropped })
     }
 
     /// Returns a base of layers that are written here, with its environment in order, and its entrypoint.
@@ -133,7 +137,7 @@ impl BaseImage {
         let config = Config::new(platform).with_setting("Env", Some(environment.into())).with_setting("WorkingDir", Some("/".into()));
         let entrypoint = (!entrypoint.is_empty()).then(|| entrypoint.to_vec().into());
         let config = config.with_setting("Entrypoint", entrypoint);
-        Self { config, layers: Vec::new(), written: layers, annotations: BTreeMap::new() }
+        Self { config, layers: Vec::new(), written: layers, annotations: BTreeMap::new(), dropped: Vec::new() }
     }
 }
 

@@ -5,8 +5,10 @@
 //!
 //! **To add a base kind**: a function that returns [`BaseImage`], here, and the step that finds it in `ops/base`.
 
+mod config_text;
 pub mod debian;
 pub mod embedded;
 mod image;
 
+pub use config_text::{DroppedValues, loading_variables};
 pub use image::{BaseFault, BaseImage, BaseSource, WrittenLayer};

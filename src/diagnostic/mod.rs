@@ -142,6 +142,22 @@ pub fn is_hostile(character: char) -> bool {
     character.is_control() || turns
 }
 
+/// Quotes a word of a command for a shell where that is needed.
+pub fn shell_word(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/:._-@+,=".contains(letter);
+    if !word.is_empty() && word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
+/// Returns the first control character of a text of one line, a name for example.
+pub fn control_in_line(text: &str) -> Option<char> {
+    text.chars().find(|character| character.is_control())
+}
+
+/// Returns the first control character of a text of several lines: tabs and ends of lines are none there.
+pub fn control_in_text(text: &str) -> Option<char> {
+    text.chars().find(|character| character.is_control() && !matches!(character, '\t' | '\n' | '\r'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +173,20 @@ mod tests {
             ("Tags", Some("tags")),
         ] {
             assert_eq!(nearest(written, names), expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn tabs_and_ends_of_lines_belong_to_texts_alone() {
+        for (text, line, several) in [
+            ("plain", None, None),
+            ("a\tb\r\n", Some('\t'), None),
+            ("a\u{1b}[2J", Some('\u{1b}'), Some('\u{1b}')),
+            ("\0", Some('\0'), Some('\0')),
+            ("\u{9b}", Some('\u{9b}'), Some('\u{9b}')),
+            ("\u{7f}", Some('\u{7f}'), Some('\u{7f}')),
+        ] {
+            assert_eq!((control_in_line(text), control_in_text(text)), (line, several), "{text:?}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the kernel and the dynamic loader would find in an image: programs, interpreters, libraries, symbol versions.
 //!
 //! What the image starts is proved: its entrypoint or command, what a launcher such as `tini` or `env` starts for it, the program of its
-//! health check, and the libraries of `LD_PRELOAD`. A library, symbol version or interpreter that these reach and that is missing is a
+//! health check, and the libraries of `LD_PRELOAD`. So is what must be a folder: a file there keeps a container from starting. A library, symbol version or interpreter that these reach and that is missing is a
 //! fault. Other files are looked at as well, those of packages and our own: what they miss is a remark.
 //!
 //! **Invariants.** The search is the loader's own (ld.so(8); `_dl_map_object` of glibc, `load_library` of musl), over the merged files.
@@ -13,6 +13,7 @@
 //! wrapper script that is well known**: a line in `wrapper.rs`.
 
 mod files;
+mod folders;
 mod launch;
 mod load;
 mod loader;
@@ -33,6 +34,7 @@ mod virtual_environment;
 mod waive;
 mod wrapper;
 
+pub use folders::{FolderUse, NeededFolder, RecipeLink};
 pub use launch::behind_launchers;
 pub use prover::prove;
 pub use remark::{Level, Proof, Remark, Tally};

@@ -13,7 +13,7 @@ use super::process::Process;
 use super::remark::{Level, Proof, Remark};
 use super::roots::Cause;
 use super::start::{self, Started, Starts};
-use super::{Fault, ProofRequest, waive};
+use super::{Fault, ProofRequest, folders, waive};
 
 /// Proves that what an image starts finds everything that it is linked to.
 ///
@@ -25,6 +25,7 @@ pub fn prove(request: &ProofRequest<'_>) -> Result<Proof, Vec<Fault>> {
     let files = &Files::new(request.rootfs, request.contents, request.owner);
     let settings = &Arc::new(ProcessSettings::of(request.config));
     let Starts { started, programs, mut faults, remarks } = start::check(request, files, settings)?;
+    faults.extend(folders::check(request));
     let proof = Proof { remarks, started: programs, ..Proof::default() };
     let mut prover = Prover { request, files, settings, problems: Vec::new(), unreached: Vec::new(), proof, seen: BTreeSet::new() };
     let main = prover.started(&started);

@@ -3,6 +3,8 @@ use crate::oci::{Config, Digest, Platform};
 use crate::recipe::UnprovedEntry;
 use crate::rootfs::{ImagePath, OpenContent, Owner, Rootfs};
 
+use super::folders::{NeededFolder, RecipeLink};
+
 /// An image as it is proved: one that is planned, or one that was opened.
 #[derive(Clone, Copy)]
 pub struct ProofRequest<'a> {
@@ -38,6 +40,10 @@ pub struct ProofOptions<'a> {
     pub memory: Option<&'a dyn ProofMemory>,
     /// Where the recipe sets `LD_PRELOAD`, if it does.
     pub preload_span: Option<Span>,
+    /// What must be a folder, beside the working directory and the volumes of the config.
+    pub folders: Vec<NeededFolder>,
+    /// The links that the recipe itself adds.
+    pub links: Vec<RecipeLink>,
 }
 
 /// Knows packages by the libraries in them.

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Span, snippet};
+use crate::diagnostic::{Diagnostic, Span, control_in_text, snippet};
 use crate::oci::Platform;
 use crate::rootfs::{Fact, FactKind, Head, ImagePath, Machine, Owner, Resolved};
 
@@ -58,6 +58,12 @@ pub(super) fn check(request: &ProofRequest<'_>, files: &Files<'_>, settings: &Pr
     }
     let mut starts = Starts::default();
     for Root { cause, subject, words } in roots(request.config) {
+        if words.iter().any(|word| control_in_text(word).is_some()) {
+            let hint = "write `entrypoint` and `command` in `[process]`: the base has no other that can be taken".to_owned();
+            let message = format!("{subject} or an argument of it holds control characters");
+            starts.faults.push(Fault::Start(refused(cause, message, vec![hint], span)));
+            continue;
+        }
         let settings = settings.clone();
         let (platform, packages) = (request.platform, request.options.packages);
         let mut checker = Checker { platform, packages, files, settings, cause, name: String::new(), programs: 0, starts: &mut starts };

@@ -14,6 +14,7 @@ mod healthcheck;
 mod literal_variable;
 mod low_port;
 mod node_abi;
+mod open_modes;
 mod python_abi;
 mod read_only;
 mod request;
@@ -36,6 +37,7 @@ pub const RULES: &[(&str, Rule)] = &[
     ("node-abi", node_abi::check),
     ("dangling-link", dangling_link::check),
     ("healthcheck", healthcheck::check),
+    ("open-modes", open_modes::check),
     ("read-only", read_only::check),
 ];
 

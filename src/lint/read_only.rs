@@ -1,5 +1,6 @@
 use super::LintRequest;
 use super::finding::{Level, Report};
+use crate::diagnostic::shell_word;
 use crate::rootfs::ImagePath;
 
 /// Tells how an image is run with a read-only root file system: what the process writes to becomes a volume or a tmpfs.
@@ -11,19 +12,14 @@ pub(super) fn check(request: &LintRequest<'_>, report: &mut Report) {
         .writable
         .iter()
         .filter(|path| !is_in_volume(&path.value))
-        .map(|path| format!("--tmpfs {}", quoted(&path.to_string())))
+        .map(|path| format!("--tmpfs {}", shell_word(&path.to_string())))
         .collect();
     options.extend(volumes.iter().map(|volume| {
         let name = volume.to_string().trim_matches('/').replace(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.', "-");
-        format!("-v {}", quoted(&format!("{name}:{volume}")))
+        format!("-v {}", shell_word(&format!("{name}:{volume}")))
     }));
     if !options.is_empty() {
-        report.find(Level::Note, format!("to run it read-only: podman run --read-only {} {}", options.join(" "), quoted(request.image)));
+        report
+            .find(Level::Note, format!("to run it read-only: podman run --read-only {} {}", options.join(" "), shell_word(request.image)));
     }
-}
-
-/// Quotes a word for a shell where that is needed.
-fn quoted(word: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/:._-@+,=".contains(letter);
-    if word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }

@@ -18,6 +18,7 @@ use crate::rootfs::{Fact, FactKind, Group, ImagePath, Resolved, Rootfs, User};
 use crate::store::layout::Layout;
 use crate::store::path_and_selector;
 
+use super::base_config;
 use super::debian::{self, DebianImage, Packages};
 use super::layer_facts::{Counted, LayerReader};
 use super::opened::{OpenFault, Opened, keep, named_manifest};
@@ -179,7 +180,7 @@ fn open_base(recipe: &Recipe, opened: Opened, run: Run<'_>, choice: impl Fn(Pin)
     let broken = |fault: ImageFault| Failure::external(format!("the base `{}` is broken", source.name), fault);
     let index = root.media_type.is_index().then(|| root.parse::<Index>()).transpose().map_err(|fault| broken(fault.into()))?;
     let mut pin = Pin { digest: source.root, media_type: root.media_type.clone(), platforms: BTreeMap::new() };
-    let mut platforms = Vec::new();
+    let (mut platforms, mut told) = (Vec::new(), Vec::new());
     for platform in &recipe.platforms {
         let asked = platform.span.as_ref().or(span);
         let failed = |fault| match fault {
@@ -199,7 +200,14 @@ fn open_base(recipe: &Recipe, opened: Opened, run: Run<'_>, choice: impl Fn(Pin)
         };
         let image = Image::read(&raw, &documents).map_err(failed)?;
         let base = BaseImage::new(image.config().view(), image.layers(), &platform.value, &recipe.inherit, source);
-        platforms.push(PlatformBase::Image(Box::new(base.map_err(|fault| refused(&fault, asked))?)));
+        let base = base.map_err(|fault| refused(&fault, asked))?;
+        for warning in base_config::warnings(&base, recipe.for_platform(&platform.value), &opened.name, span) {
+            if !told.contains(&warning) {
+                run.observer.warn(&warning);
+                told.push(warning);
+            }
+        }
+        platforms.push(PlatformBase::Image(Box::new(base)));
         let promised = promised.unwrap_or_else(|| image.config().view().platform().clone());
         if matches!(promised.distance_below(&platform.value), Some(1..)) {
             run.observer.warn(&promises_less(&promised, &platform.value, &opened.name, asked));

@@ -5,6 +5,7 @@
 //! **To add a verb**: its file here, its arguments in `cli/arguments`, and its file in `cli/verbs`.
 
 mod base;
+mod base_config;
 pub mod building;
 pub mod carry;
 pub mod debian;

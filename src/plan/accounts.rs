@@ -2,83 +2,40 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::recipe::UserChoice;
-use crate::rootfs::{Accounts, Content, Entry, EntryKind, Fact, FactKind, Group, ImagePath, OpenContent, Owner, Resolved, Rootfs, User};
+use crate::rootfs::{Accounts, Content, Entry, EntryKind, Fact, FactKind, Group, ImagePath, Owner, Resolved, User};
 
-use super::{Fault, Settings, Source};
+use super::Fault;
+use super::below::Below;
 
 /// How many bytes an account file may have: two hundred thousand accounts.
 pub const ACCOUNT_FILE_LIMIT: u64 = 16 << 20;
 /// The account files.
 pub const ACCOUNT_FILES: [&str; 2] = ["etc/passwd", "etc/group"];
 
-/// What an image has before our own layers, and what the recipe puts there.
-pub(super) struct Below<'a> {
-    /// The files of the base.
-    pub(super) files: &'a Rootfs<'a>,
-    /// What reads those of them that are not in memory.
-    pub(super) contents: &'a dyn OpenContent,
-    /// The recipe's own files.
-    pub(super) sources: &'a [Source],
-}
-
-/// Makes what the recipe asks for without naming files: the user's accounts, its home, and the folders that must exist.
-pub(super) fn generate(
-    image: &Below<'_>,
-    user: &UserChoice,
-    writable: &[(ImagePath, Option<Span>)],
-    settings: &Settings,
-    faults: &mut Vec<Fault>,
-) -> Source {
-    let (below, owner) = (image.files, user.owner);
-    let mut entries = accounts(image, user, faults);
-    if !entries.is_empty() && owner.uid != 0 && is_missing(below, &user.home) {
-        entries.push((user.home.value.clone(), folder(0o700, owner)));
-    }
-    let directory = settings.working_directory.as_deref().and_then(|path| ImagePath::absolute(path).ok());
-    if let Some(path) = directory.filter(|path| is_missing(below, path)) {
-        entries.push((path, folder(0o755, Owner::default())));
-    }
-    let volumes = settings.volumes.iter().filter_map(|path| ImagePath::absolute(path).ok());
-    for path in writable.iter().map(|(path, _)| path.clone()).chain(volumes) {
-        if let Some(entry) = made_writable(below, &path, owner) {
-            entries.retain(|(other, _)| *other != path);
-            entries.push((path, entry));
-        }
-    }
-    Source { name: "accounts and folders".to_owned(), span: None, layer: None, replace: false, entries }
-}
-
-fn folder(mode: u16, owner: Owner) -> Entry {
-    Entry { kind: EntryKind::Directory, mode, owner }
-}
-
-fn is_missing(below: &Rootfs<'_>, path: &ImagePath) -> bool {
-    matches!(below.resolve(path), Resolved::Missing(_))
-}
-
-/// Returns the folder that lets the user write, unless the image has one that does.
-fn made_writable(below: &Rootfs<'_>, path: &ImagePath, owner: Owner) -> Option<Entry> {
-    match below.resolve(path) {
-        Resolved::File(_, fact @ Fact { kind: FactKind::Directory, .. }) if fact.allows(owner, 0o3) => None,
-        _ => Some(folder(0o755, owner)),
-    }
+/// What the accounts of an image come to.
+#[derive(Debug, Default)]
+pub(super) struct PlannedAccounts {
+    /// New texts of the account files, if the user or group is not in those of the base.
+    pub(super) files: Vec<(ImagePath, Entry)>,
+    /// The home folder of the account that the process runs as, where the accounts are known.
+    pub(super) home: Option<ImagePath>,
 }
 
 /// Returns new texts of the account files, if the user or group is not in them. They stand where the base's files are: behind a link, its target is
 /// replaced, and runtimes follow it inside of the image as before.
-fn accounts(image: &Below<'_>, user: &UserChoice, faults: &mut Vec<Fault>) -> Vec<(ImagePath, Entry)> {
+pub(super) fn accounts(image: &Below<'_>, user: &UserChoice, faults: &mut Vec<Fault>) -> PlannedAccounts {
     let [passwd, group] = match ACCOUNT_FILES.map(|name| account_file(image, name)) {
         [Ok(passwd), Ok(group)] => [passwd, group],
         [passwd, group] => {
             let unknown = |message| Fault::Recipe(Diagnostic::error(message).hint(OTHER_ACCOUNTS));
             faults.extend([passwd.err(), group.err()].into_iter().flatten().map(unknown));
-            return Vec::new();
+            return PlannedAccounts::default();
         }
     };
     if passwd.path == group.path {
         let message = format!("`/etc/passwd` and `/etc/group` of the base are one file, `{}`", passwd.path);
         faults.push(Fault::Recipe(Diagnostic::error(message).hint(OTHER_ACCOUNTS)));
-        return Vec::new();
+        return PlannedAccounts::default();
     }
     let mut accounts = Accounts::new(&passwd.text, &group.text);
     let before = accounts.clone();
@@ -100,9 +57,10 @@ fn accounts(image: &Below<'_>, user: &UserChoice, faults: &mut Vec<Fault>) -> Ve
     } else if accounts.group(gid).is_none() {
         accounts.add_group(&Group { name: user.group.clone(), gid });
     }
+    let home = accounts.user(uid).and_then(|account| ImagePath::absolute(&account.home).ok());
     let texts = [(passwd.path, before.passwd(), accounts.passwd()), (group.path, before.groups_text(), accounts.groups_text())];
     let changed = texts.into_iter().filter(|(_, before, after)| before != after);
-    changed.map(|(path, _, after)| (path, file(after))).collect()
+    PlannedAccounts { files: changed.map(|(path, _, after)| (path, file(after))).collect(), home }
 }
 
 fn file(text: &[u8]) -> Entry {

@@ -140,7 +140,7 @@ mod tests {
         let annotations_of = |own: &str| {
             let settings = Settings { annotations: BTreeMap::from([(own.to_owned(), "own".to_owned())]), ..settings() };
             let base = BTreeMap::from([(crate::oci::ANNOTATION_BASE_NAME.to_owned(), "base".to_owned())]);
-            let base = BaseImage { config: self::base(), layers: vec![], written: vec![], annotations: base };
+            let base = BaseImage { config: self::base(), layers: vec![], written: vec![], annotations: base, dropped: vec![] };
             annotations(&base, &settings).into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
         };
         let name = crate::oci::ANNOTATION_BASE_NAME;

@@ -6,7 +6,9 @@
 //! where `/bin` is a link, since some runtimes would replace the link by a folder.
 
 mod accounts;
+mod below;
 mod config;
+mod folders;
 mod layer_count;
 mod owners;
 mod parents;
@@ -22,7 +24,7 @@ pub use split::Split;
 
 use std::collections::BTreeMap;
 
-use self::accounts::Below;
+use self::below::Below;
 use crate::base::BaseImage;
 use crate::diagnostic::Diagnostic;
 use crate::layer::Compressor;
@@ -67,7 +69,7 @@ impl Plan {
     /// All faults that were found: entries that exclude each other, a user that cannot be, an entrypoint that could not start, a library
     /// that it would not find.
     pub fn new(request: PlanRequest<'_>, contents: &dyn OpenContent) -> Result<Self, Vec<Fault>> {
-        let PlanRequest { platform, base, base_files, user, sources, writable, settings, compressor, split, proof, entrypoint_span } =
+        let PlanRequest { platform, base, base_files, user, sources, writable, settings, compressor, split, mut proof, entrypoint_span } =
             request;
         let mut faults = Vec::new();
         let mut below = base_files;
@@ -75,10 +77,11 @@ impl Plan {
         for layer in &written {
             below.push(&layer.changeset);
         }
-        let mut resolved = sources::resolve(&below, sources, &mut faults);
+        let mut resolved = sources::resolve(&below, sources, &user.home.value, &mut faults);
         let image = Below { files: &below, contents, sources: &resolved };
-        let generated = accounts::generate(&image, &user, &writable, &settings, &mut faults);
-        sources::add_generated(&below, &mut resolved, generated, &mut faults);
+        let generated = folders::generate(&image, &user, &writable, &settings, &mut faults);
+        proof.folders.extend(generated.homes);
+        sources::add_generated(&below, &mut resolved, generated.source, &mut faults);
         if !faults.is_empty() {
             return Err(faults);
         }

@@ -6,14 +6,18 @@ use crate::rootfs::{Content, Entry, EntryKind, Fact, FactKind, FoundFile, ImageP
 use super::owners::Owners;
 use super::{Fault, Source};
 
+const OTHER_PATH: &str = "choose another path for this entry: `to` in `[[files]]`, `path` in `[[directories]]` and `[[links]]`";
+
 /// Leads every source's entries through the links of the base, and finds those that exclude each other.
-pub(super) fn resolve(below: &Rootfs<'_>, sources: Vec<Source>, faults: &mut Vec<Fault>) -> Vec<Source> {
+///
+/// `home` is the user's home folder, which the embedded base has.
+pub(super) fn resolve(below: &Rootfs<'_>, sources: Vec<Source>, home: &ImagePath, faults: &mut Vec<Fault>) -> Vec<Source> {
     let mut resolved: Vec<Source> = Vec::new();
     let mut owners = Owners::default();
     for source in sources {
         let mut source = canonical(below, source);
         source.entries.sort_by(|(one, _), (other, _)| one.cmp(other));
-        against_base(below, &source, faults);
+        against_base(below, &source, home, faults);
         whiteouts(&source, faults);
         let rivals = owners.rivals(&resolved, &source);
         let mut told = BTreeSet::new();
@@ -109,17 +113,28 @@ pub(super) fn moved(kind: EntryKind, from: &ImagePath, to: &ImagePath) -> EntryK
     }
 }
 
-fn against_base(below: &Rootfs<'_>, source: &Source, faults: &mut Vec<Fault>) {
+fn against_base(below: &Rootfs<'_>, source: &Source, home: &ImagePath, faults: &mut Vec<Fault>) {
     for (path, entry) in &source.entries {
         let Some(fact) = below.entry(path) else { continue };
         let (ours, theirs) = (entry.kind == EntryKind::Directory, fact.kind == FactKind::Directory);
         if ours != theirs {
             let (one, other) = if ours { ("a folder", "a file") } else { ("a file", "a folder") };
+            let hint = if home.starts_with(path) && !ours {
+                "the home folder of the user is there: write another `home` in `[user]`, or choose another path for this entry"
+            } else {
+                OTHER_PATH
+            };
             let diagnostic = Diagnostic::error(format!("`{path}` is {other} in the base, and {one} by this entry"))
                 .at(source.span.as_ref(), format!("`{}`", source.name))
-                .hint("choose another path with `to`");
+                .hint(hint);
             faults.push(Fault::Recipe(diagnostic));
         }
+    }
+    if let Some(above) = first_above(source, |above| below.entry(above).is_some_and(|fact| fact.kind != FactKind::Directory)) {
+        let diagnostic = Diagnostic::error(format!("`{above}` is no folder in the base, and this entry puts files below it"))
+            .at(source.span.as_ref(), format!("`{}`", source.name))
+            .hint(OTHER_PATH);
+        faults.push(Fault::Recipe(diagnostic));
     }
 }
 
@@ -138,7 +153,8 @@ fn whiteouts(source: &Source, faults: &mut Vec<Fault>) {
     faults.push(Fault::Recipe(diagnostic));
 }
 
-fn find<'a>(source: &'a Source, path: &ImagePath) -> Option<&'a Entry> {
+/// Returns the entry of a source whose entries are sorted.
+pub(super) fn find<'a>(source: &'a Source, path: &ImagePath) -> Option<&'a Entry> {
     source.entries.binary_search_by(|(other, _)| other.cmp(path)).ok().map(|index| &source.entries[index].1)
 }
 
@@ -165,7 +181,7 @@ fn settle(earlier: &mut Source, later: &mut Source, told: &mut BTreeSet<ImagePat
                 Diagnostic::error(format!("`{path}` is no folder by `{}`, and `{}` puts files below it", one.name, other.name))
                     .at(other.span.as_ref(), "puts files below it")
                     .also_at(one.span.as_ref(), "is no folder")
-                    .hint("choose another path with `to`");
+                    .hint(OTHER_PATH);
             faults.push(Fault::Recipe(diagnostic));
         }
     }
@@ -182,13 +198,18 @@ fn file_as_folder(one: &Source, other: &Source) -> Option<ImagePath> {
         let files = one.entries.iter().filter(|(_, entry)| entry.kind != EntryKind::Directory);
         return files.map(|(path, _)| path).find(|path| has_below(path)).cloned();
     }
+    first_above(other, |above| find(one, above).is_some_and(|entry| entry.kind != EntryKind::Directory))
+}
+
+/// Returns the first folder above an entry of a source that something holds of.
+fn first_above(source: &Source, holds: impl Fn(&ImagePath) -> bool) -> Option<ImagePath> {
     let mut last = None;
-    for (path, _) in &other.entries {
+    for (path, _) in &source.entries {
         let parent = path.parent();
         if parent == last {
             continue;
         }
-        if let Some(above) = path.parents().find(|above| find(one, above).is_some_and(|entry| entry.kind != EntryKind::Directory)) {
+        if let Some(above) = path.parents().find(&holds) {
             return Some(above);
         }
         last = parent;

@@ -73,7 +73,7 @@ fn request<'a>(sources: Vec<Source>, entrypoint: &[&str]) -> PlanRequest<'a> {
     base_files.apply(&base_layer());
     let config = Config::new(&platform).with_setting("Env", Some(serde_json::json!(["PATH=/usr/bin"])));
     PlanRequest {
-        base: BaseImage { config, layers: vec![], written: vec![], annotations: BTreeMap::new() },
+        base: BaseImage { config, layers: vec![], written: vec![], annotations: BTreeMap::new(), dropped: vec![] },
         platform,
         base_files,
         user: user("nonroot", 65532),

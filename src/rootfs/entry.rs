@@ -1,7 +1,7 @@
 use std::io;
 use std::sync::Arc;
 
-use super::{Head, ImagePath, ReadAt, ReadFault};
+use super::{Fact, FactKind, Head, ImagePath, ImageText, ReadAt, ReadFault};
 use crate::oci::Digest;
 
 /// Who owns a file, numerically.
@@ -22,6 +22,22 @@ pub struct Entry {
     pub mode: u16,
     /// The owner.
     pub owner: Owner,
+}
+
+impl Entry {
+    /// Returns what is known of the file without reading it; nothing of a hard link, which is what its target is.
+    pub fn fact(&self) -> Option<Fact> {
+        let kind = match &self.kind {
+            EntryKind::Directory => FactKind::Directory,
+            EntryKind::File(content) => {
+                let head = if let Content::Packed(file) = content { file.head.clone() } else { Head::Unread };
+                FactKind::File { size: content.size(), head, content: None, digest: None }
+            }
+            EntryKind::Symlink(target) => FactKind::Symlink(ImageText(target.clone())),
+            EntryKind::HardLink(_) => return None,
+        };
+        Some(Fact::new(kind, self.mode, self.owner))
+    }
 }
 
 /// What an entry is. Devices, FIFOs and sockets do not exist here: no image of ours holds one.

@@ -1,11 +1,10 @@
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::{Changeset, Content, Entry, EntryKind, Fact, FactKind, Head, ImagePath, ImageText, LayerEntry, LayerFacts};
+use super::follow::{Followed, follow};
+use super::{Changeset, Entry, EntryKind, Fact, FactKind, ImagePath, ImageText, LayerEntry, LayerFacts, Resolved};
 
-/// How many symbolic links one path may lead through, as in Linux.
-const LINKS: usize = 40;
 /// How many names may be passed to find the real paths of all entries of the layers. Links of links, each with a target of two
 /// thousand names, would take days.
 const STEPS: u64 = 10_000_000;
@@ -61,17 +60,6 @@ pub enum RootfsFault {
     /// There are too many.
     #[error("the paths of its layers have more than {HELD} bytes together")]
     Large,
-}
-
-/// Where a path leads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resolved {
-    /// To this file.
-    File(ImagePath, Fact),
-    /// To nothing; this is the path without links as far as it exists, and the rest behind it.
-    Missing(ImagePath),
-    /// Through more links than Linux follows.
-    Loop,
 }
 
 impl<'a> Rootfs<'a> {
@@ -136,7 +124,7 @@ impl<'a> Rootfs<'a> {
         if self.steps > STEPS || !path.parents().any(is_link) {
             return path.clone();
         }
-        let (resolved, steps) = self.walk(path, false);
+        let Followed { resolved, steps, .. } = follow(path.names(), false, |path| self.entry(path));
         self.steps += steps;
         match resolved {
             Resolved::File(real, _) | Resolved::Missing(real) => real,
@@ -174,8 +162,8 @@ impl<'a> Rootfs<'a> {
         }
         let ours = self.changesets.iter().rev().find_map(|changeset| Some((changeset.entry(path)?, changeset)));
         match ours {
-            Some((Entry { kind: EntryKind::HardLink(target), .. }, changeset)) => changeset.entry(target).and_then(fact_of),
-            Some((entry, _)) => fact_of(entry),
+            Some((Entry { kind: EntryKind::HardLink(target), .. }, changeset)) => changeset.entry(target).and_then(Entry::fact),
+            Some((entry, _)) => entry.fact(),
             None => self.layers.get(path).map(|file| file.fact.clone()),
         }
     }
@@ -213,67 +201,24 @@ impl<'a> Rootfs<'a> {
 
     /// Follows a path through all links.
     pub fn resolve(&self, path: &ImagePath) -> Resolved {
-        self.walk(path, true).0
+        self.followed(path).resolved
+    }
+
+    /// Follows a path through all links, and tells of a link that leads out.
+    pub fn followed(&self, path: &ImagePath) -> Followed {
+        follow(path.names(), true, |path| self.entry(path))
     }
 
     /// Follows an absolute path as a program would write it: through all links, and with `..` where it leads up from what was reached.
     pub fn follow(&self, path: &[u8]) -> Resolved {
         let names = path.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b"."));
-        self.step(names.map(<[u8]>::to_vec).collect(), true).0
+        follow(names, true, |path| self.entry(path)).resolved
     }
 
     /// Returns all paths: those of the layers, then those of the changesets. A path may come more than once.
     pub fn paths(&self) -> impl Iterator<Item = &ImagePath> {
         let own = self.changesets.iter().flat_map(|changeset| changeset.entries()).map(|(path, _)| path);
         self.layers.keys().chain(own)
-    }
-
-    /// Returns where a path leads, and how many names were passed on the way.
-    fn walk(&self, path: &ImagePath, last: bool) -> (Resolved, u64) {
-        self.step(path.names().map(<[u8]>::to_vec).collect(), last)
-    }
-
-    fn step(&self, mut todo: VecDeque<Vec<u8>>, last: bool) -> (Resolved, u64) {
-        let mut here = ImagePath::root();
-        let (mut links, mut steps) = (0, 0);
-        let mut missing = false;
-        let mut fact = Fact::implied_folder();
-        while let Some(name) = todo.pop_front() {
-            steps += 1;
-            if name == b".." {
-                here = here.parent().unwrap_or_default();
-                continue;
-            }
-            let Ok(next) = here.join(&name) else { return (Resolved::Missing(here), steps) };
-            match self.entry(&next).filter(|_| !missing) {
-                Some(Fact { kind: FactKind::Symlink(ImageText(target)), .. }) if last || !todo.is_empty() => {
-                    links += 1;
-                    if links > LINKS {
-                        return (Resolved::Loop, steps);
-                    }
-                    if target.starts_with(b"/") {
-                        here = ImagePath::root();
-                    }
-                    let names = target.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b"."));
-                    for name in names.collect::<Vec<_>>().into_iter().rev() {
-                        todo.push_front(name.to_vec());
-                    }
-                }
-                Some(found) => {
-                    fact = found;
-                    here = next;
-                }
-                None => {
-                    missing = true;
-                    here = next;
-                }
-            }
-        }
-        if missing {
-            return (Resolved::Missing(here), steps);
-        }
-        let fact = self.entry(&here).unwrap_or(fact);
-        (Resolved::File(here, fact), steps)
     }
 
     /// Adds a file whose bytes are those of the entry `source`.
@@ -340,24 +285,11 @@ fn weight(fact: &Fact) -> u64 {
     (kind + fact.attributes.weight()) as u64
 }
 
-fn fact_of(entry: &Entry) -> Option<Fact> {
-    let kind = match &entry.kind {
-        EntryKind::Directory => FactKind::Directory,
-        EntryKind::File(content) => {
-            let head = if let Content::Packed(file) = content { file.head.clone() } else { Head::Unread };
-            FactKind::File { size: content.size(), head, content: None, digest: None }
-        }
-        EntryKind::Symlink(target) => FactKind::Symlink(ImageText(target.clone())),
-        EntryKind::HardLink(_) => return None,
-    };
-    Some(Fact::new(kind, entry.mode, entry.owner))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::oci::Digest;
-    use crate::rootfs::{LayerFact, Owner, PathFault};
+    use crate::rootfs::{Head, LayerFact, Owner, PathFault};
 
     fn layer(entries: &[(&str, &str)]) -> Result<LayerFacts, PathFault> {
         let fact = |kind| LayerEntry::Add(Fact::new(kind, 0o755, Owner::default()));
@@ -445,7 +377,9 @@ mod tests {
             };
             assert_eq!(found, expected, "{path}");
         }
-        let Resolved::File(path, fact) = rootfs.walk(&ImagePath::new(b"etc/x")?, false).0 else { panic!("missing") };
+        let Resolved::File(path, fact) = follow(ImagePath::new(b"etc/x")?.names(), false, |path| rootfs.entry(path)).resolved else {
+            panic!("missing")
+        };
         assert_eq!((path.to_string().as_str(), fact.kind), ("/etc/x", FactKind::Symlink(ImageText((*b"/bin/x").into()))));
         Ok(())
     }

@@ -1,4 +1,7 @@
 //! An OCI image layout on disk (image-spec, `image-layout.md`).
+//!
+//! **Invariants.** The folder itself may be reached through links, since the user names it. No link in it is followed, for reading or writing:
+//! `oci-layout`, `index.json` and blobs are regular files, `blobs` and `blobs/sha256` are folders.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -30,6 +33,7 @@ impl Layout {
     /// When the folder is none.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let layout = Self { folder: folder.to_owned(), names: FullNames::default() };
+        layout.refuse_links()?;
         let mark = layout.read_file(Path::new("oci-layout"), 4096)?;
         let version = crate::oci::strict_json(&mark).ok().and_then(|value| value["imageLayoutVersion"].as_str().map(str::to_owned));
         if version.as_deref() == Some("1.0.0") {
@@ -45,6 +49,7 @@ impl Layout {
     /// When the folder holds something else.
     pub fn create(folder: &Path) -> Result<Self, StoreError> {
         let layout = Self { folder: folder.to_owned(), names: FullNames::default() };
+        layout.refuse_links()?;
         sweep(folder, UNFINISHED);
         if folder.join("oci-layout").exists() {
             return Self::open(folder);
@@ -69,8 +74,19 @@ impl Layout {
         Self { names, ..self }
     }
 
+    /// Refuses a layout with a link where the specification has a file or folder: what is written would land elsewhere, and what is read could be
+    /// any file of this machine.
+    fn refuse_links(&self) -> Result<(), StoreError> {
+        let is_link = |name: &&&str| fs::symlink_metadata(self.folder.join(name)).is_ok_and(|found| found.file_type().is_symlink());
+        let Some(name) = ["oci-layout", "index.json", "blobs", "blobs/sha256"].iter().find(is_link) else { return Ok(()) };
+        let message = format!("`{}` is a link, and no link in a layout is followed", self.folder.join(name).display());
+        let hint = "copy what it leads to in its stead, or name another folder; the layout's folder itself may be a link";
+        Err(StoreError::new(StoreFault::Refused, message).hint(hint))
+    }
+
     /// Makes the folder for blobs if there is none. `oci-layout` and `index.json` come with the first name.
     fn make_folder(&self) -> Result<(), StoreError> {
+        self.refuse_links()?;
         fs::create_dir_all(self.folder.join("blobs/sha256")).map_err(|error| disk("make", &self.folder, error))
     }
 
@@ -222,6 +238,8 @@ impl Store for Layout {
     }
 
     fn open_blob(&self, descriptor: &Descriptor) -> Result<Verified<Box<dyn Read + Send>>, StoreError> {
+        // Links may have come since the layout was opened.
+        self.refuse_links()?;
         let path = self.blob_path(&descriptor.digest);
         let file = open_regular(&path).map_err(|error| {
             let fault = if error.kind() == io::ErrorKind::NotFound { StoreFault::Missing } else { StoreFault::Disk };
@@ -392,6 +410,38 @@ mod tests {
         assert_eq!(layout.write_blob(&descriptor, &b"content".to_vec(), &Silent).unwrap(), Written::Uploaded);
         assert_eq!(layout.write_blob(&descriptor, &b"content".to_vec(), &Silent).unwrap(), Written::Present);
         assert_eq!(layout.open_blob(&descriptor).unwrap().read_all(100).unwrap(), b"content");
+    }
+
+    #[test]
+    fn no_link_in_a_layout_is_followed() {
+        for name in ["blobs", "blobs/sha256", "index.json", "oci-layout"] {
+            let folder = tempfile::tempdir().unwrap();
+            let (path, elsewhere) = (folder.path().join("layout"), folder.path().join("elsewhere"));
+            let layout = Layout::create(&path).unwrap();
+            layout.write_manifest(&manifest("one"), Some(&tag("one"))).unwrap();
+            // All that the link leads to is as it should be, and is left alone.
+            fs::rename(path.join(name), &elsewhere).unwrap();
+            std::os::unix::fs::symlink(&elsewhere, path.join(name)).unwrap();
+            let before = if elsewhere.is_dir() { fs::read_dir(&elsewhere).unwrap().count() } else { 0 };
+            let refused = |error: StoreError| error.fault == StoreFault::Refused && error.error.message.contains(name);
+            assert!(Layout::open(&path).is_err_and(refused), "{name}");
+            assert!(Layout::create(&path).is_err_and(refused), "{name}");
+            assert!(layout.write_manifest(&manifest("two"), Some(&tag("two"))).is_err_and(refused), "{name}");
+            assert!(layout.open_blob(&manifest("one").descriptor()).is_err_and(refused), "{name}");
+            if elsewhere.is_dir() {
+                assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), before, "{name}");
+            }
+            // A link to nothing would be made to lead to something.
+            fs::remove_file(path.join(name)).unwrap();
+            std::os::unix::fs::symlink(folder.path().join("gone"), path.join(name)).unwrap();
+            assert!(Layout::create(&path).is_err_and(refused), "{name}");
+        }
+        // The folder itself is the user's to name.
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("real")).unwrap();
+        std::os::unix::fs::symlink("real", folder.path().join("link")).unwrap();
+        Layout::create(&folder.path().join("link")).unwrap().write_manifest(&manifest("one"), Some(&tag("one"))).unwrap();
+        assert!(Layout::open(&folder.path().join("real")).is_ok());
     }
 
     #[test]

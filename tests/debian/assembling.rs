@@ -447,3 +447,39 @@ fn a_shell_among_the_packages_is_said() {
     let output = none.run(&["build", "-o", "oci:out"]);
     assert!(output.status.success() && !String::from_utf8(output.stderr).unwrap().contains("shell"));
 }
+
+#[test]
+fn files_that_all_may_write_to_and_set_id_programs_are_told() {
+    let mut package = app("");
+    for (path, mode) in [
+        ("usr/bin/raise", 0o4755),
+        ("usr/bin/group", 0o2755),
+        ("usr/share/open.txt", 0o666),
+        ("var/lib/open/", 0o777),
+        ("var/lib/sticky/", 0o1777),
+        ("var/lib/shared/", 0o2775),
+        ("usr/share/doc/app/gone.txt", 0o666),
+    ] {
+        package.files.push((path.to_owned(), mode, if path.ends_with('/') { Vec::new() } else { b"x".to_vec() }));
+    }
+    let project = Project::new(&[package], "packages = [\"app\"]");
+    let output = project.run(&["build", "-o", "oci:out"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    for text in [
+        "warning: 4 files of packages give away rights: `/usr/bin/group` (of `app`, set-user-ID or set-group-ID), `/usr/bin/raise`",
+        "`/usr/share/open.txt` (of `app`, writable by all), `/var/lib/open` (of `app`, writable by all)",
+        "`exclude = [\"app\"]`",
+        "`to = \"/usr/share/open.txt\"` in `[[files]]`",
+        "bits are not kept in the image",
+    ] {
+        assert!(said.contains(text), "`{text}` is not in:\n{said}");
+    }
+    let files = files_of(&project.path("out"));
+    assert_eq!((files["usr/bin/raise"].mode & 0o7777, files["usr/share/open.txt"].mode & 0o7777), (0o755, 0o666));
+    // What the recipe puts there is not the package's.
+    let own = "directories=[{ path = \"/var/lib/open\" }]";
+    let output = project.run(&["build", "-o", "oci:out", "--set", own]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains("3 files of packages") && !said.contains("/var/lib/open"), "{said}");
+}

@@ -463,3 +463,35 @@ proptest! {
         drop(render(&list, Colors::Always, 80));
     }
 }
+
+#[test]
+fn control_characters_are_refused_in_all_that_reaches_the_config() {
+    let refused = |line: &str, expected: &str| {
+        let text = GOOD.replace("entrypoint = [\"/app\"]\n", &format!("entrypoint = [\"/app\"]\n{line}\n"));
+        let found = faults(RecipeText::parse("r", &text));
+        assert!(found.contains(expected) && found.contains("control character"), "{line}: {found}");
+    };
+    for (written, word) in [
+        ("\\u0000", "a NUL byte"),
+        ("\\u001b[2J", "the control character U+001B"),
+        ("\\u009b", "the control character U+009B"),
+        ("\\u007f", "the control character U+007F"),
+    ] {
+        refused(&format!("env = {{ A = \"x{written}\" }}"), &format!("the value of `A` holds {word}"));
+        refused(&format!("command = [\"x\", \"y{written}\"]"), &format!("`command` holds {word}"));
+        refused(&format!("[process.healthcheck]\ncommand = [\"/app\", \"y{written}\"]"), &format!("`healthcheck.command` holds {word}"));
+    }
+    for written in ["\\u0000", "\\u001b[2J", "\\u009b", "\\n", "\\t", "\\r"] {
+        refused(&format!("[metadata]\ntitle = \"x{written}\""), "`metadata.title` holds");
+        refused(&format!("[metadata.labels]\na = \"x{written}\""), "`metadata.labels.a` holds");
+        refused(&format!("[metadata.annotations]\na = \"x{written}\""), "`metadata.annotations.a` holds");
+    }
+    for key in ["workdir = \"/x\\u0007\"", "writable = [\"/x\\n\"]", "volumes = [\"/x\\u001b\"]"] {
+        refused(key, &format!("`{}` holds", key.split(' ').next().unwrap_or_default()));
+    }
+    let mut text = RecipeText::parse("r", GOOD);
+    text.label("no.example.team=a\u{1b}b");
+    assert!(faults(text).contains("`metadata.labels.no.example.team` holds the control character U+001B"));
+    // Scripts and other texts of several lines are arguments and values as any other.
+    check(&format!("{GOOD}command = [\"-c\", \"a\\n\\tb\"]\nenv = {{ A = \"x\\r\\ny\" }}\n"), "");
+}

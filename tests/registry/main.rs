@@ -10,8 +10,10 @@ mod building;
 #[path = "../../src/rootfs/elf/writer.rs"]
 mod elf;
 mod findings;
+mod folders;
 mod forms;
 mod images;
+mod init;
 mod input;
 mod locking;
 mod login;

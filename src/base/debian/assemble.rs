@@ -4,6 +4,7 @@ use super::files::{ImageFile, ImageFiles, MERGED, below_usr, file, without_paren
 use super::filter::{FilterUse, Filters, globs, path_text};
 use super::layers::{Group, group};
 use super::make::{self, MakeFault};
+use super::modes::{OpenMode, open_modes};
 use super::needs::{Need, OptionalLibrary, needs};
 use super::request::{AssemblyRequest, Extent};
 use super::scripts::{Commands, Followed, ScriptStep, WrittenFolder};
@@ -37,6 +38,8 @@ pub struct Assembled {
     pub package_files: Vec<ImagePath>,
     /// Libraries that these may miss.
     pub optional: Vec<OptionalLibrary>,
+    /// Those of them whose modes give rights away.
+    pub open_modes: Vec<OpenMode>,
 }
 
 /// Why a base cannot be assembled.
@@ -78,7 +81,8 @@ pub fn assemble(request: &AssemblyRequest<'_>) -> Result<Assembled, AssemblyFaul
     let names: Vec<&str> = request.packages.iter().map(|package| package.name).collect();
     let needs = needs(&names).map_err(AssemblyFault::Rule)?;
     let filters = Filters::new(request.extent == Extent::Slim).map_err(AssemblyFault::Rule)?;
-    let mut assembly = Assembly { request, files: ImageFiles::new(), merged: BTreeSet::new(), dropped: BTreeMap::new() };
+    let mut assembly =
+        Assembly { request, files: ImageFiles::new(), merged: BTreeSet::new(), dropped: BTreeMap::new(), set_ids: BTreeSet::new() };
     let filters = assembly.add_packages(&needs, filters)?;
     let commands = Commands::new().map_err(AssemblyFault::Rule)?;
     let is_file = |file: &ImageFile| matches!(file.entry.kind, EntryKind::File(Content::Packed(_)));
@@ -99,11 +103,12 @@ pub fn assemble(request: &AssemblyRequest<'_>) -> Result<Assembled, AssemblyFaul
     assembly.check_folders()?;
     let scripts = done.told(request, &assembly.files)?;
     let written = done.written.into_iter().collect();
+    let open_modes = open_modes(&assembly.files, &assembly.set_ids, request.packages);
     let layers = assembly.layers();
     let optional = needs.iter().flat_map(|need| need.optional.clone()).collect();
     let needs = needs.iter().map(|need| need.reason.clone()).collect();
     let left_out = filters.uses();
-    Ok(Assembled { layers, environment: environment(request), left_out, needs, scripts, written, package_files, optional })
+    Ok(Assembled { layers, environment: environment(request), left_out, needs, scripts, written, package_files, optional, open_modes })
 }
 
 fn environment(request: &AssemblyRequest<'_>) -> Vec<(String, String)> {
@@ -122,6 +127,8 @@ pub(super) struct Assembly<'a> {
     pub(super) merged: BTreeSet<&'static str>,
     /// Contents of files that were left out, which hard links may still lead to: by package and path.
     pub(super) dropped: BTreeMap<(usize, ImagePath), Entry>,
+    /// Files that are set-user-ID or set-group-ID in their packages.
+    pub(super) set_ids: BTreeSet<ImagePath>,
 }
 
 impl Assembly<'_> {
@@ -144,6 +151,9 @@ impl Assembly<'_> {
                         self.dropped.insert((number, path), made);
                     }
                     continue;
+                }
+                if !is_folder && entry.mode & SET_ID != 0 {
+                    self.set_ids.insert(path.clone());
                 }
                 self.add(number, path, made)?;
             }

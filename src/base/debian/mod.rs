@@ -17,6 +17,7 @@ mod key_store;
 mod layers;
 mod libraries;
 mod make;
+mod modes;
 mod needs;
 mod request;
 mod scripts;
@@ -30,6 +31,7 @@ pub use generate::{SourceFault, XmlFault, compiled_schemas, is_generator_source,
 pub use key_store::{KEY_STORE_PASSWORD, java_alias, java_key_store};
 pub use libraries::{LibraryFile, SharedObject, libraries, library_directories};
 pub use make::MakeFault;
+pub use modes::{OpenMode, OpenRight};
 pub use needs::OptionalLibrary;
 pub use request::{AssemblyPackage, AssemblyRequest, Extent};
 pub use scripts::{ScriptEffect, ScriptStep, WrittenFolder};

@@ -13,10 +13,17 @@ pub(in crate::cli) fn run(arguments: &Init, invocation: &Invocation) -> Result<S
         };
         hints.into_iter().fold(failure, Failure::hint)
     })?;
-    invocation.screen.say(&format!("wrote {} for {}", written.path.display(), written.template.about));
-    for (command, about) in &written.next {
-        invocation.screen.say(&format!("next: {command}  ({about})"));
+    let say = |text: String| invocation.screen.say(&text);
+    say(format!("wrote {} for {}", written.path.display(), written.about));
+    if let Some(schema) = &written.schema {
+        say(format!("wrote {}, by which editors complete and explain the keys", schema.display()));
     }
-    let outcome = serde_json::json!({ "path": written.path, "template": written.template.name });
+    written.notes.iter().for_each(|note| say(format!("note: {note}")));
+    written.next.iter().for_each(|(command, about)| say(format!("next: {command}  ({about})")));
+    written.then.iter().for_each(|then| say(format!("then: {then}")));
+    let next: Vec<&str> = written.next.iter().map(|(command, _)| command.as_str()).collect();
+    let outcome = serde_json::json!({
+        "path": written.path, "schema": written.schema, "template": written.template.name, "notes": written.notes, "next": next
+    });
     invocation.render(&outcome, || written.path.display().to_string())
 }

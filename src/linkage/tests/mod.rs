@@ -152,8 +152,7 @@ impl Image {
             packages: Some(&Packages),
             package_files: self.package_files.clone(),
             layer_files: layer_files.to_vec(),
-            memory: None,
-            preload_span: None,
+            ..ProofOptions::default()
         };
         let request = ProofRequest {
             platform: &platform,

@@ -40,6 +40,7 @@ pub use outcome::{Built, BuiltLayer, BuiltPlatform, BuiltSkip, BuiltUpload, OUTP
 
 mod explained;
 mod findings;
+mod folders;
 mod outcome;
 mod proof;
 
@@ -268,6 +269,8 @@ impl Job {
                 waivers: part.unproved.iter().cloned().chain(packaged.into_iter().flat_map(|packaged| packaged.waivers.clone())).collect(),
                 memory: Some(&memory),
                 preload_span: part.process.env.get("LD_PRELOAD").and_then(|value| value.span.clone()),
+                folders: folders::needed(&part),
+                links: folders::links(&part),
             },
             entrypoint_span: part.process.entrypoint.as_ref().or(part.process.command.as_ref()).and_then(|words| words.span.clone()),
         };
@@ -332,7 +335,9 @@ impl Job {
     fn assemble(decided: &Decided, layers: &[Layer], queue: &Queue<'_>, work: &mut Work, tools: &Tools) -> Result<(), Failure> {
         let Decided { plan, findings, .. } = decided;
         let own = layers.iter().zip(&plan.layers).map(|(layer, planned)| {
-            let created_by = format!("hardened: {}", planned.name);
+            // A name of a file of the project may hold anything.
+            let shown = |letter: char| if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() };
+            let created_by = format!("hardened: {}", planned.name.chars().map(shown).collect::<String>());
             (ImageLayer { descriptor: layer.descriptor.clone(), diff_id: layer.diff_id }, History { created_by })
         });
         let image = assemble(&plan.config, &plan.base.layers, &own.collect::<Vec<_>>(), plan.annotations.clone());

@@ -7,6 +7,7 @@ mod changes;
 mod choose;
 mod heads;
 mod mirrors;
+mod open_modes;
 mod package_names;
 mod packages;
 mod partial_update;
@@ -108,13 +109,17 @@ pub(super) fn images(
     let packages = Packages::new(needed.iter().copied(), run.tools);
     packages::learn(&packages, &needed, run)?;
     let certificates = certificates(open, base)?;
-    let mut images = Vec::new();
+    let (mut images, mut told) = (Vec::new(), Vec::new());
     for platform in platforms {
         let locked = locked.packages(platform).ok_or_else(|| Failure::wrong(format!("the lock has no packages for `{platform}`")))?;
         let task = run.observer.begin(TaskKind::Assemble, &format!("the base for {platform}"), None);
         let assembled = assembled(open, base, platform, &locked.packages, &certificates, &packages)?;
         task.finish("");
         scripts::tell(&assembled.scripts, &assembled.written, run);
+        if let Some(warning) = open_modes::warning(&assembled.open_modes, &open.recipe).filter(|warning| !told.contains(warning)) {
+            run.observer.warn(&warning);
+            told.push(warning);
+        }
         for left_out in &assembled.left_out {
             let FilterUse { name, reason, files, bytes } = left_out;
             run.observer.detail(&format!("left out of packages: {name}, {files} files with {bytes} bytes ({reason})"));

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::{Check, Missing};
-use crate::diagnostic::{Diagnostic, snippet};
+use crate::diagnostic::{Diagnostic, control_in_line, snippet};
 use crate::oci::{ImageReference, ReferenceFault};
 use crate::recipe::model::{Base, Inherit, Spanned};
 use crate::recipe::node::At;
@@ -82,7 +82,7 @@ impl Check<'_> {
     fn layout(&mut self, at: At<'_>, written: &str) -> Option<String> {
         let text = self.text(at, written)?;
         let path = text.strip_prefix("oci:").unwrap_or(&text);
-        if path.is_empty() || path.contains('\0') {
+        if path.is_empty() || control_in_line(path).is_some() {
             self.fault(
                 at.span(),
                 "`base.layout` names no folder".to_owned(),

@@ -1,5 +1,5 @@
 use super::Check;
-use crate::diagnostic::snippet;
+use crate::diagnostic::{control_in_line, snippet};
 use crate::recipe::model::{Destination, DirectoryEntry, FilesEntry, FilesSource, LinkEntry, Replaces, Spanned, Symlinks};
 use crate::recipe::node::At;
 use crate::recipe::schema::{DirectoryKeys, FilesKeys, LinkKeys, SymlinksKey};
@@ -118,7 +118,9 @@ impl Check<'_> {
             }
             let target = keys.target.as_ref().and_then(|target| self.text(at.key("target"), target));
             let target = target.map(|value| Spanned { value, span: at.key("target").span().cloned() });
-            if let Some(target) = target.as_ref().filter(|target| target.is_empty() || target.contains('\0') || target.len() > 4095) {
+            if let Some(target) =
+                target.as_ref().filter(|target| target.is_empty() || control_in_line(target).is_some() || target.len() > 4095)
+            {
                 self.fault(target.span.as_ref(), "`target` is not a path".to_owned(), "not a path", "write `target = \"/app/server\"`");
             }
             if let (Some(path), Some(target)) = (path, target) {

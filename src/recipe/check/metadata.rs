@@ -19,6 +19,7 @@ impl Check<'_> {
             if text.trim().is_empty() {
                 self.fault(at.key(name).span(), format!("`metadata.{name}` is empty"), "empty", "write a value, or leave the key out");
             }
+            self.one_line(at.key(name), &format!("metadata.{name}"), &text);
             both.insert(format!("{PREFIX}{name}"), text);
         }
         let labels = self.pairs(at, "labels", keys.labels.as_ref(), &both);
@@ -56,6 +57,7 @@ impl Check<'_> {
                 continue;
             }
             if let Some(text) = self.text(at.key(key), value) {
+                self.one_line(at.key(key), &format!("metadata.{table}.{}", key.escape_debug()), &text);
                 pairs.insert(key.clone(), text);
             }
         }

@@ -17,7 +17,7 @@ use super::model::{BaseVariable, PlatformRecipe, ProcessText, Recipe, Spanned};
 use super::node::{At, Node};
 use super::placeholder::{NAMES, Part, Placeholders, of_platform, parts};
 use super::schema::RecipeKeys;
-use crate::diagnostic::{Diagnostic, Span, nearest, snippet};
+use crate::diagnostic::{Diagnostic, Span, control_in_line, nearest, snippet};
 use crate::oci::Platform;
 use crate::rootfs::{ImagePath, PathFault};
 
@@ -316,10 +316,21 @@ impl Check<'_> {
         written.iter().enumerate().filter_map(text).collect()
     }
 
+    /// Refuses control characters, ends of lines among them, in a value that is one line.
+    fn one_line(&mut self, at: At<'_>, what: &str, text: &str) {
+        let Some(character) = control_in_line(text) else { return };
+        let hint = "write it on one line, without tabs: tools show it as it is";
+        self.fault(at.span(), format!("`{what}` holds {}", in_words(character)), "holds a control character", hint);
+    }
+
     /// Reads an absolute path in the image.
     fn path(&mut self, at: At<'_>, key: &str, written: &str) -> Option<Spanned<ImagePath>> {
         let text = self.text(at, written)?;
         match ImagePath::absolute(&text) {
+            Ok(value) if text.chars().any(char::is_control) => {
+                self.one_line(at, key, &text);
+                Some(Spanned { value, span: at.span().cloned() })
+            }
             Ok(value) => Some(Spanned { value, span: at.span().cloned() }),
             Err(fault) => {
                 let hint = match fault {
@@ -361,6 +372,16 @@ impl Check<'_> {
             .hint("leave one of the two out");
         self.push(fault, Missing::No);
         true
+    }
+}
+
+/// Returns what a control character is called in messages.
+fn in_words(character: char) -> String {
+    match character {
+        '\0' => "a NUL byte".to_owned(),
+        '\n' | '\r' => "an end of a line".to_owned(),
+        '\t' => "a tab".to_owned(),
+        other => format!("the control character U+{:04X}", u32::from(other)),
     }
 }
 

@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::Check;
-use crate::diagnostic::{nearest, snippet};
+use super::{Check, in_words};
+use crate::diagnostic::{control_in_line, control_in_text, nearest, snippet};
 use crate::recipe::model::{Healthcheck, Port, Process, ProcessText, Spanned};
 use crate::recipe::node::At;
 use crate::recipe::schema::{HealthcheckKeys, PortKey, ProcessKeys};
@@ -79,8 +79,18 @@ impl Check<'_> {
         let texts: Vec<Option<Spanned<String>>> = written?.iter().enumerate().map(text).collect();
         // What the base's variable holds is not known here.
         let is_known = !self.base_variables.iter().any(|variable| variable.text == which(0));
-        for text in texts.iter().flatten().filter(|text| text.contains('\0')) {
-            self.fault(text.span.as_ref(), format!("`{key}` holds a NUL byte"), "no argument of a program", "leave the NUL byte out");
+        for (number, text) in texts.iter().enumerate().filter_map(|(number, text)| Some((number, text.as_ref()?))) {
+            // Arguments may have several lines: a script behind `-c`, for one. The program is a file.
+            let control = if number == 0 && key != "command" { control_in_line(text) } else { control_in_text(text) };
+            if let Some(character) = control {
+                let message = format!("`{key}` holds {}", in_words(character));
+                self.fault(
+                    text.span.as_ref(),
+                    message,
+                    "holds a control character",
+                    "leave it out; only tabs and ends of lines may be in arguments",
+                );
+            }
         }
         let texts: Vec<Spanned<String>> = texts.into_iter().collect::<Option<_>>()?;
         let is_program = key != "command";
@@ -111,19 +121,16 @@ impl Check<'_> {
         let mut env = BTreeMap::new();
         for (name, value) in written.into_iter().flatten() {
             let span = at.key_span(name);
-            if name.is_empty() || name.contains(['=', '\0']) || name.chars().any(char::is_whitespace) {
+            if name.is_empty() || name.contains(['=', '\0']) || name.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
                 let message = format!("`{}` is not an environment variable's name", name.escape_debug());
                 self.fault(span, message, "not a name", "write letters, digits and `_`: `NODE_ENV = \"production\"`");
                 continue;
             }
             let Some(value) = self.process_text(at.key(name), value, ProcessText::Environment(name.clone())) else { continue };
-            if value.contains('\0') {
-                self.fault(
-                    at.key(name).span(),
-                    format!("the value of `{name}` holds a NUL byte"),
-                    "no environment variable",
-                    "leave the NUL byte out",
-                );
+            if let Some(character) = control_in_text(&value) {
+                let message = format!("the value of `{}` holds {}", name.escape_debug(), in_words(character));
+                let hint = "leave it out; only tabs and ends of lines may be in values";
+                self.fault(at.key(name).span(), message, "holds a control character", hint);
             }
             if looks_secret(name) && !value.is_empty() {
                 let hint = "everybody who has the image can read it: let the runtime set it, from a secret";
