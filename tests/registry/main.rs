@@ -16,6 +16,7 @@ mod input;
 mod locking;
 mod opened;
 mod outputs;
+mod private_keys;
 #[path = "../support/project.rs"]
 mod project;
 mod proof;
