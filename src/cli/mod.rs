@@ -82,6 +82,7 @@ fn answer(arguments: Arguments, environment: Environment, screen: Screen) -> Res
         Verb::Cat(arguments) => verbs::files::cat(&arguments, &invocation),
         Verb::Login(arguments) => verbs::login::run(&arguments, &invocation),
         Verb::Cache(arguments) => verbs::cache::run(&arguments, &invocation),
+        Verb::Schema(schema) if schema.markdown => Ok(crate::recipe::reference()),
         Verb::Schema(_) => Ok(crate::recipe::json_schema_text()),
         Verb::Completions(arguments) => Ok(verbs::pages::completions(&arguments)),
         Verb::Man(_) => verbs::pages::manual(),
