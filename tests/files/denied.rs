@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use hardened::host::project::{FileFault, Project};
+use hardened::host::project::{DENY_RULES, FileFault, Project};
 use hardened::recipe::Symlinks;
 use tempfile::TempDir;
 
@@ -120,4 +120,16 @@ fn a_name_is_allowed_where_a_file_has_it() {
         let faults = allowed(&["notes", wrong]).unwrap_err();
         assert_eq!(faults[0].to_string(), format!("`{wrong}` is not on the deny list"));
     }
+}
+
+#[test]
+fn the_page_names_every_rule_and_every_name() {
+    let page = include_str!("../../docs/DENY_LIST.md");
+    for rule in DENY_RULES {
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{}` |", rule.name))).unwrap_or_else(|| panic!("{}", rule.name));
+        let named: Vec<&str> = row.split('`').skip(3).step_by(2).collect();
+        let names: Vec<&str> = rule.patterns.iter().chain(rule.searched).copied().collect();
+        assert_eq!(named, names, "{}", rule.name);
+    }
+    assert_eq!(page.lines().filter(|line| line.starts_with("| `")).count(), DENY_RULES.len());
 }

@@ -15,7 +15,7 @@ const TOLD: usize = 50;
 /// Files with private keys, by where their bytes come from.
 #[derive(Debug, Default)]
 pub(super) struct RefusedKeys {
-    files: BTreeMap<OnHost, FoundKey>,
+    files: BTreeMap<OnHost, KeyFile>,
     texts: Vec<KeyFile>,
 }
 
@@ -24,7 +24,7 @@ impl RefusedKeys {
     pub(super) fn add(&mut self, keys: &[KeyFile], allowed: &KeysAllowed) {
         for file in keys.iter().filter(|file| !allowed.allows(&file.path, &file.content)) {
             match file.content.found(&file.path) {
-                Some((tree, path, _)) => _ = self.files.insert(OnHost { tree, path: path.into() }, file.key),
+                Some((tree, path, _)) => _ = self.files.insert(OnHost { tree, path: path.into() }, file.clone()),
                 None => self.texts.push(file.clone()),
             }
         }
@@ -42,10 +42,12 @@ impl Job {
         let mut diagnostics = texts(&part, &refused.texts);
         for entry in &part.files {
             let FilesSource::Host { from, .. } = &entry.source else { continue };
+            if refused.files.is_empty() {
+                break;
+            }
             let wanted: BTreeSet<OnHost> = refused.files.keys().cloned().collect();
-            // What an entry takes that cannot be found any more changed in the meantime; the others are told.
             let found = self.project.named(&gather::request(entry, &from.value), &wanted).unwrap_or_default();
-            let fault = |(file, path): (OnHost, HostPath)| Some(FileFault::PrivateKey { path, key: refused.files.remove(&file)? });
+            let fault = |(file, path): (OnHost, HostPath)| Some(FileFault::PrivateKey { path, key: refused.files.remove(&file)?.key });
             let mut faults: Vec<FileFault> = found.into_iter().filter_map(fault).collect();
             let more = faults.len().saturating_sub(TOLD);
             faults.truncate(TOLD);
@@ -62,6 +64,11 @@ impl Job {
                 );
             }
         }
+        // Those that no entry takes any more changed in the meantime.
+        diagnostics.extend(refused.files.values().take(TOLD).map(|file| {
+            let FoundKey { offset, form } = file.key;
+            Diagnostic::error(format!("the file for `{}` holds a private key at byte {offset} ({form})", file.path))
+        }));
         Ok(diagnostics)
     }
 }
@@ -69,19 +76,16 @@ impl Job {
 /// Tells of keys in texts of the recipe.
 fn texts(part: &PlatformRecipe, keys: &[KeyFile]) -> Vec<Diagnostic> {
     let diagnostic = |file: &KeyFile| {
-        let Content::Inline(bytes) = &file.content else { return None };
         let text = part.files.iter().find_map(|entry| match &entry.source {
-            FilesSource::Text(text) if text.value.as_bytes() == &**bytes => Some(text),
+            FilesSource::Text(text) if matches!(&file.content, Content::Inline(bytes) if **bytes == *text.value.as_bytes()) => Some(text),
             _ => None,
         });
         let FoundKey { offset, form } = file.key;
         let diagnostic = Diagnostic::error(format!("the text for `{}` holds a private key at byte {offset} ({form})", file.path));
-        Some(
-            diagnostic
-                .at(text.and_then(|text| text.span.as_ref()), "by this text")
-                .hint("leave it out: take the entry out, and give the key to the container when it starts")
-                .hint(format!("if it must be in the image, write `include-denied = [\"{PRIVATE_KEY}\"]`")),
-        )
+        diagnostic
+            .at(text.and_then(|text| text.span.as_ref()), "by this text")
+            .hint("leave it out: take the entry out, and give the key to the container when it starts")
+            .hint(format!("if it must be in the image, write `include-denied = [\"{PRIVATE_KEY}\"]`"))
     };
-    keys.iter().take(TOLD).filter_map(diagnostic).collect()
+    keys.iter().take(TOLD).map(diagnostic).collect()
 }
