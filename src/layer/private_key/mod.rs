@@ -112,6 +112,16 @@ struct View<'a> {
     is_end: bool,
 }
 
+impl<'a> View<'a> {
+    /// Returns what a hit is judged by, and where it is there: no more than there is where the bytes are cut.
+    fn near(self, hit: usize) -> (View<'a>, usize) {
+        let start = hit.saturating_sub(BEFORE);
+        let end = self.bytes.len().min(hit + AFTER);
+        let is_end = self.is_end && end == self.bytes.len();
+        (View { bytes: &self.bytes[start..end], offset: self.offset + start as u64, is_end }, hit - start)
+    }
+}
+
 impl KeySearch {
     /// Begins with a file of this size in bytes.
     pub fn new(size: u64) -> Self {
@@ -203,10 +213,11 @@ impl KeySearch {
             if view.offset + hit as u64 >= limit {
                 break;
             }
+            let (near, hit) = view.near(hit);
             self.found = match form {
-                FileForm::Bytes => text::key_at(view, hit),
-                FileForm::Utf16 => text::wide_key_at(view, hit),
-                FileForm::Pkcs12 => der::is_key_bag(&view.bytes[hit..]).then_some(FoundKey { offset: 0, form: KeyForm::Pkcs12 }),
+                FileForm::Bytes => text::key_at(near, hit),
+                FileForm::Utf16 => text::wide_key_at(near, hit),
+                FileForm::Pkcs12 => der::is_key_bag(&near.bytes[hit..]).then_some(FoundKey { offset: 0, form: KeyForm::Pkcs12 }),
             };
             if self.found.is_some() {
                 return;

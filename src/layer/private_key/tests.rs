@@ -131,6 +131,16 @@ fn a_key_is_found_wherever_the_bytes_are_cut() {
             assert_eq!(search.take(other), expected, "{cut}");
         }
     }
+    // What is too far away to be judged by is so however the bytes come.
+    for text in [
+        format!("\n{}{PKCS8}\nMIIB\n", " ".repeat(600)),
+        format!("\n{PKCS8}{}...\n", "\n".repeat(2000)),
+        format!("x{}{PKCS8}\nMIIB\n", "\t".repeat(3000)),
+    ] {
+        for size in [1, 100, 1500] {
+            assert_eq!(in_pieces(text.as_bytes(), size), search(text.as_bytes()), "{size}");
+        }
+    }
     for size in [1, 7, 511, 1024, 4096, 65_536] {
         assert_eq!((in_pieces(text.as_bytes(), size), in_pieces(named.as_bytes(), size)), (pem(20_002), None), "{size}");
     }
