@@ -34,7 +34,7 @@ fn a_private_key_is_refused_whatever_its_name_and_form() {
         let exclude = format!("`exclude = [\"/{name}\"]`");
         let allow = format!("`include-denied = [\"t/{name}\"]`");
         sandbox.run(&BUILD).fails(1, &[&message, "hardened.toml:9:8", &exclude, &allow]);
-        assert!(!sandbox.has("out"), "{name}");
+        assert!(!sandbox.has("out/index.json"), "{name}");
         std::fs::remove_file(sandbox.path(&format!("t/{name}"))).unwrap();
     }
 }

@@ -56,10 +56,16 @@ impl Choice {
         });
         let is_rule = |name: &&String| DENY_RULES.iter().any(|rule| rule.name == **name);
         let allowed: Vec<String> = request.allow.iter().filter(|name| !is_rule(name)).cloned().collect();
-        let unproved = allowed.iter().filter(|name| !is_denied(name.as_bytes())).cloned().collect();
+        let unproved: Vec<String> = allowed.iter().filter(|name| !is_denied(name.as_bytes())).cloned().collect();
         let glob = glob.and_then(|glob| Pattern::new(glob).map_err(|error| faults.push(malformed(glob, &error))).ok());
         let rules = DENY_RULES.iter().filter(|rule| !request.allow.iter().any(|name| name == rule.name)).collect();
-        if faults.is_empty() { Ok(Self { exclude, glob, rules, allowed, unproved }) } else { Err(faults) }
+        if faults.is_empty() {
+            return Ok(Self { exclude, glob, rules, allowed, unproved });
+        }
+        // No files are looked at, so that only what is nearly the name of a rule is known to be wrong.
+        let misspelt = unproved.iter().map(|name| unknown(name));
+        faults.extend(misspelt.filter(|fault| matches!(fault, FileFault::UnknownRule { nearest: Some(_), .. })));
+        Err(faults)
     }
 
     /// Decides about a path below the request's folder. `named` is what it is called, and `matched` says whether the folder that it is in was
@@ -113,11 +119,9 @@ impl Choice {
         !self.allowed.is_empty() || self.rules.len() < DENY_RULES.len()
     }
 
-    /// Returns the first name that is allowed, is on no list, and is that of no file among these.
-    pub(super) fn unknown(&self, names: &dyn Fn(&str) -> bool) -> Option<FileFault> {
-        let name = self.unproved.iter().find(|name| !names(name))?;
-        let nearest = nearest(name, DENY_RULES.iter().map(|rule| rule.name));
-        Some(FileFault::UnknownRule { name: HostPath::new(name.as_bytes()), nearest })
+    /// Returns a fault for each name that is allowed, is on no list, and is that of no file, as `is_called` says.
+    pub(super) fn unknown(&self, is_called: &dyn Fn(&str) -> bool) -> Vec<FileFault> {
+        self.unproved.iter().filter(|name| !is_called(name)).map(|name| unknown(name)).collect()
     }
 
     fn is_allowed(&self, named: Named<'_>) -> bool {
@@ -158,6 +162,11 @@ pub(super) fn split_glob(path: &str) -> Option<(&str, &str)> {
 /// Says whether any rule may deny a name, written with or without folders that it is in.
 fn is_denied(name: &[u8]) -> bool {
     DENY_RULES.iter().any(|rule| rule.matches(Named::of(name)) || rule.searches(Named::of(name)))
+}
+
+fn unknown(name: &str) -> FileFault {
+    let nearest = nearest(name, DENY_RULES.iter().map(|rule| rule.name));
+    FileFault::UnknownRule { name: HostPath::new(name.as_bytes()), nearest }
 }
 
 fn malformed(pattern: &str, error: &dyn std::error::Error) -> FileFault {

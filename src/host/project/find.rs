@@ -41,7 +41,10 @@ impl Project {
         if choice.allows_any() {
             let files = || files(request, &located, &found.entries);
             let is_called = |name: &str| files().any(|file| file.is_any(|path| path.is_written(name)));
-            choice.unknown(&is_called).map_or(Ok(()), |fault| Err(one(fault)))?;
+            let unknown = choice.unknown(&is_called);
+            if !unknown.is_empty() {
+                return Err(unknown);
+            }
             found.keys_allowed = files().filter(|file| file.is_any(|path| choice.allows_key(path))).map(|file| file.file).collect();
         }
         Ok(found)

@@ -23,11 +23,13 @@ fn packet(bytes: &[u8]) -> Option<(u8, usize, &[u8])> {
         };
         return Some((first & 0x3f, length, rest));
     }
-    let (length, rest) = match first {
-        _ if first & 0x80 == 0 => return None,
-        _ if first & 3 == 0 => number(1)?,
-        _ if first & 3 == 1 => number(2)?,
-        _ if first & 3 == 2 => number(4)?,
+    if first & 0x80 == 0 {
+        return None;
+    }
+    let (length, rest) = match first & 3 {
+        0 => number(1)?,
+        1 => number(2)?,
+        2 => number(4)?,
         _ => return None,
     };
     Some(((first >> 2) & 0xf, length, rest))

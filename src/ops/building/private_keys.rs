@@ -54,7 +54,9 @@ impl Job {
             let mut told = gather::diagnostics(entry, from.span.as_ref(), &faults);
             if let Some((_, others)) = told.split_last_mut() {
                 // The hints of the last are about all of them.
-                others.iter_mut().for_each(|diagnostic| diagnostic.hints.clear());
+                for diagnostic in others {
+                    diagnostic.hints.clear();
+                }
             }
             diagnostics.extend(told);
             if more > 0 {
