@@ -7,9 +7,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 mod external;
+mod look_alike;
 pub mod snippet;
 
 pub use external::ExternalError;
+pub use look_alike::LookAlikes;
 
 /// A text that diagnostics point into: the recipe, or one `--set` argument.
 #[derive(Debug, PartialEq, Eq)]
@@ -92,6 +94,30 @@ impl Diagnostic {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+}
+
+/// The diagnostics of a run that are shown, in their order.
+#[derive(Debug)]
+pub struct Selection<'a> {
+    /// Those that are shown, at most [`Selection::MOST`].
+    pub diagnostics: Vec<&'a Diagnostic>,
+    /// How many others there are.
+    pub more: usize,
+}
+
+impl<'a> Selection<'a> {
+    /// How many diagnostics of one run are shown.
+    pub const MOST: usize = 50;
+
+    /// Selects the first; where not all are shown, errors go before warnings.
+    pub fn of(all: &'a [Diagnostic]) -> Self {
+        let mut diagnostics: Vec<&Diagnostic> = all.iter().collect();
+        if all.len() > Self::MOST {
+            diagnostics.sort_by_key(|diagnostic| diagnostic.severity == Severity::Warning);
+            diagnostics.truncate(Self::MOST);
+        }
+        Self { more: all.len() - diagnostics.len(), diagnostics }
     }
 }
 

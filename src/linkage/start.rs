@@ -287,10 +287,8 @@ impl Checker<'_> {
                 let words: Vec<String> =
                     [&[program.to_string()], &arguments[..]].concat().iter().map(|word| snippet::exact(word)).collect();
                 let set: Vec<(&str, String)> = variables.iter().map(|(name, value)| (name.as_str(), snippet::exact(value))).collect();
-                let env = match set.is_empty() {
-                    true => String::new(),
-                    false => format!(", and `env = {}` as the wrapper sets them", snippet::table(set)),
-                };
+                let env =
+                    if set.is_empty() { String::new() } else { format!(", and `env = {}` as the wrapper sets them", snippet::table(set)) };
                 let more = if is_whole { "" } else { ", with the further arguments that the wrapper hands to it" };
                 Some(format!("write `{}` in place of `{}`{more}{env}", words.join(", "), snippet::exact(&self.name)))
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::base::embedded;
-use crate::diagnostic::{Diagnostic, ExternalError};
+use crate::diagnostic::Diagnostic;
 use crate::host::project::DENY_LIST_VERSION;
 use crate::host::{read_text, write_whole};
 use crate::layer::Compressor;
@@ -54,7 +54,7 @@ pub fn lock(request: &RecipeRequest, how: LockUse, only: &[String], run: Run<'_>
         let message = format!("the package `{}` cannot be updated: the base is not made of Debian packages", name.escape_debug());
         return Err(Failure::wrong(message).hint("leave its name out: `hardened lock --update`"));
     }
-    settle(&open, &request.file, how, only, run).map(|settled| settled.locked)
+    settle(&open, &request.file, how, only, run)?.write(run)
 }
 
 /// A base, and the lock that pins it.
@@ -63,11 +63,58 @@ pub(super) struct Settled {
     pub(super) base: ChosenBase,
     /// What the lock says of it, also for platforms that this run does not build.
     pub(super) choice: LockedChoice,
-    /// What became of the lock.
-    pub(super) locked: Locked,
+    /// The lock, which is not written yet.
+    pub(super) lock: UnwrittenLock,
 }
 
-/// Finds the base by the lock, and brings the lock up to date.
+impl Settled {
+    /// Writes the lock, if it changed.
+    fn write(self, run: Run<'_>) -> Result<Locked, Failure> {
+        self.lock.write(run)?;
+        let packages = match (&self.lock.known, &self.choice) {
+            (Some(LockedChoice::Debian(old)), LockedChoice::Debian(new)) if self.lock.changed && self.lock.how == LockUse::Update => {
+                debian::changes(Some(old), new, run)
+            }
+            _ => Vec::new(),
+        };
+        let UnwrittenLock { path, changed, known, .. } = self.lock;
+        Ok(Locked { path, changed, before: known.as_ref().map(described), after: described(&self.choice), packages })
+    }
+}
+
+/// A lock as it should be on disk. A build writes it once the image is known to be good: what a refused one found out is worth nothing.
+pub(super) struct UnwrittenLock {
+    /// The lock's file.
+    pub(super) path: PathBuf,
+    text: String,
+    /// Whether the file holds something else, and this run may write it.
+    pub(super) changed: bool,
+    how: LockUse,
+    /// What was locked before.
+    known: Option<LockedChoice>,
+    /// What is renewed although all pins stay.
+    renewed: Vec<String>,
+}
+
+impl UnwrittenLock {
+    /// Writes the lock whole or not at all, if it changed.
+    ///
+    /// # Errors
+    /// When the disk fails; what was there before is then still there.
+    pub(super) fn write(&self, run: Run<'_>) -> Result<(), Failure> {
+        if !self.changed {
+            return Ok(());
+        }
+        let path = self.path.display();
+        write_whole(&self.path, self.text.as_bytes()).map_err(|error| Failure::external(format!("could not write `{path}`"), error))?;
+        if !self.renewed.is_empty() {
+            run.observer.note(&format!("`{path}` is renewed, and all its pins stay: {}", self.renewed.join("; ")));
+        }
+        Ok(())
+    }
+}
+
+/// Finds the base by the lock, and decides what the lock should be. Nothing is written.
 pub(super) fn settle(open: &OpenRecipe, file: &Path, how: LockUse, only: &[String], run: Run<'_>) -> Result<Settled, Failure> {
     let path = lock_path(file);
     let before = read(&path)?;
@@ -100,22 +147,11 @@ pub(super) fn settle(open: &OpenRecipe, file: &Path, how: LockUse, only: &[Strin
         Some((text, old)) if old.base == lock.base => lock.renewed_text(old, text),
         _ => lock.to_text(),
     };
+    let choice = lock.base;
     let changed = before.as_ref().is_none_or(|(old, _)| *old != text) && matches!(how, LockUse::Keep | LockUse::Update);
-    if changed {
-        write_whole(&path, text.as_bytes())
-            .map_err(|error| Failure::from(ExternalError::new(format!("could not write `{}`", path.display())).caused_by(error)))?;
-    }
-    if changed && holds && !renewed.is_empty() {
-        run.observer.note(&format!("`{}` is renewed, and all its pins stay: {}", path.display(), renewed.join("; ")));
-    }
-    let packages = match (known, &lock.base) {
-        (Some(LockedChoice::Debian(old)), LockedChoice::Debian(new)) if changed && how == LockUse::Update => {
-            debian::changes(Some(old), new, run)
-        }
-        _ => Vec::new(),
-    };
-    let locked = Locked { path, changed, before: known.map(described), after: described(&lock.base), packages };
-    Ok(Settled { base: found, choice: lock.base, locked })
+    let renewed = if holds { renewed } else { Vec::new() };
+    let lock = UnwrittenLock { path, text, changed, how, known: before.map(|(_, old)| old.base), renewed };
+    Ok(Settled { base: found, choice, lock })
 }
 
 fn read(path: &Path) -> Result<Option<(String, Lock)>, Failure> {

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::Diagnostic;
-use crate::host::{Environment, ProjectPlaceholders, read_text};
+use crate::diagnostic::{Diagnostic, Selection};
+use crate::host::{Environment, ProjectPlaceholders, read_bytes};
 use crate::recipe::{Recipe, RecipeText};
 use crate::store::Location;
 
@@ -35,12 +35,16 @@ pub(super) struct OpenRecipe {
 
 /// Reads a recipe, and reports its faults all at once.
 pub(super) fn open(request: &RecipeRequest, environment: &Environment, observer: &dyn Observer) -> Result<OpenRecipe, Failure> {
-    let text = read_text(&request.file, RECIPE_LIMIT).map_err(|error| {
+    let bytes = read_bytes(&request.file, RecipeText::SIZE_LIMIT as u64).map_err(|error| {
         let diagnostic = Diagnostic::error(format!("could not read the recipe `{}`: {error}", request.file.display()));
-        let missing = error.kind() == std::io::ErrorKind::NotFound;
-        Failure::from(if missing { missing_hints(&request.file).into_iter().fold(diagnostic, Diagnostic::hint) } else { diagnostic })
+        let hints = match error.kind() {
+            std::io::ErrorKind::NotFound => missing_hints(&request.file),
+            std::io::ErrorKind::InvalidData => vec!["put large texts into files, and name them with `from`".to_owned()],
+            _ => Vec::new(),
+        };
+        Failure::from(hints.into_iter().fold(diagnostic, Diagnostic::hint))
     })?;
-    let mut text = RecipeText::parse(&request.file.to_string_lossy(), &text);
+    let mut text = RecipeText::of_bytes(&request.file.to_string_lossy(), &bytes);
     request.set.iter().for_each(|argument| text.set(argument));
     request.tags.iter().for_each(|argument| text.tag(argument));
     request.labels.iter().for_each(|argument| text.label(argument));
@@ -50,8 +54,10 @@ pub(super) fn open(request: &RecipeRequest, environment: &Environment, observer:
     let folder = request.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new(".")).to_owned();
     let placeholders = ProjectPlaceholders::new(&folder, environment.clone());
     let (recipe, warnings) = crate::recipe::read(text, &placeholders).map_err(Failure::Wrong)?;
-    for warning in &warnings {
-        observer.warn(warning);
+    let Selection { diagnostics, more } = Selection::of(&warnings);
+    diagnostics.into_iter().for_each(|warning| observer.warn(warning));
+    if more > 0 {
+        observer.note(&format!("and {more} more warnings about the recipe, which are not shown"));
     }
     let root = if recipe.root.value.is_empty() { folder.clone() } else { folder.join(&recipe.root.value) };
     Ok(OpenRecipe { recipe, folder, root })
@@ -69,6 +75,3 @@ fn missing_hints(file: &Path) -> Vec<String> {
         None => vec!["`hardened init` writes one to start from; `hardened build PATH` or `-f FILE` names another".to_owned()],
     }
 }
-
-/// A recipe is read whole; one of this size is no recipe.
-const RECIPE_LIMIT: u64 = 4 << 20;

@@ -16,7 +16,8 @@ use crate::store::{Blobs, Location, Publication};
 use super::debian::{PACKAGE_TYPE, descriptor, fetch};
 use super::layers::CachedSource;
 use super::lock::{self, LockUse};
-use super::{Failure, RecipeRequest, Run, base, carry, push, recipe};
+use super::recipe::{self, OpenRecipe};
+use super::{Failure, RecipeRequest, Run, base, carry, push};
 
 /// The type of the artifact.
 const ARTIFACT: &str = "application/vnd.hardened.vendored.v1";
@@ -37,7 +38,7 @@ pub struct Vendored {
     pub image: Option<String>,
 }
 
-/// Copies all that the lock of a recipe names. A missing lock is written first, and a stale one is refused.
+/// Copies all that the lock of a recipe names. A missing lock is written once it is copied, and a stale one is refused.
 ///
 /// # Errors
 /// When something cannot be had, or the destination refuses it.
@@ -45,7 +46,13 @@ pub fn vendor(to: &Location, request: &RecipeRequest, run: Run<'_>) -> Result<Ve
     let open = recipe::open(request, &run.tools.environment, run.observer)?;
     let how = if lock_path(&request.file).exists() { LockUse::Require } else { LockUse::Keep };
     let found = lock::settle(&open, &request.file, how, &[], run)?;
-    match &found.choice {
+    let vendored = copy(to, &open, &found.choice, run)?;
+    found.lock.write(run)?;
+    Ok(vendored)
+}
+
+fn copy(to: &Location, open: &OpenRecipe, choice: &LockedChoice, run: Run<'_>) -> Result<Vendored, Failure> {
+    match choice {
         LockedChoice::Static { .. } => {
             Err(Failure::wrong("the base is part of this program: there is nothing to copy")
                 .hint("`hardened build --offline` works already"))

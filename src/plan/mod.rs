@@ -8,6 +8,7 @@
 mod accounts;
 mod config;
 mod layer_count;
+mod owners;
 mod parents;
 mod request;
 mod settings;

@@ -1,19 +1,24 @@
+use std::collections::BTreeSet;
+
 use crate::diagnostic::Diagnostic;
 use crate::rootfs::{Content, Entry, EntryKind, Fact, FactKind, FoundFile, ImagePath, Resolved, Rootfs};
 
+use super::owners::Owners;
 use super::{Fault, Source};
 
 /// Leads every source's entries through the links of the base, and finds those that exclude each other.
 pub(super) fn resolve(below: &Rootfs<'_>, sources: Vec<Source>, faults: &mut Vec<Fault>) -> Vec<Source> {
     let mut resolved: Vec<Source> = Vec::new();
+    let mut owners = Owners::default();
     for source in sources {
         let mut source = canonical(below, source);
         source.entries.sort_by(|(one, _), (other, _)| one.cmp(other));
         against_base(below, &source, faults);
         whiteouts(&source, faults);
-        for earlier in &mut resolved {
-            settle(earlier, &mut source, faults);
-        }
+        let rivals = owners.rivals(&resolved, &source);
+        let mut told = BTreeSet::new();
+        rivals.iter().for_each(|number| settle(&mut resolved[*number], &mut source, &mut told, faults));
+        owners.moved(&resolved, &rivals, &source);
         resolved.push(source);
     }
     resolved
@@ -24,10 +29,10 @@ pub(super) fn add_generated(below: &Rootfs<'_>, resolved: &mut Vec<Source>, gene
     let mut generated = canonical(below, generated);
     generated.entries.sort_by(|(one, _), (other, _)| one.cmp(other));
     whiteouts(&generated, faults);
-    generated.entries.retain(|(path, _)| resolved.iter().all(|source| find(source, path).is_none()));
-    for source in resolved.iter_mut() {
-        settle(source, &mut generated, faults);
-    }
+    let rivals = Owners::default().rivals(resolved, &generated);
+    generated.entries.retain(|(path, _)| rivals.iter().all(|number| find(&resolved[*number], path).is_none()));
+    let mut told = BTreeSet::new();
+    rivals.iter().for_each(|number| settle(&mut resolved[*number], &mut generated, &mut told, faults));
     if !generated.entries.is_empty() {
         resolved.insert(0, generated);
     }
@@ -133,8 +138,9 @@ fn find<'a>(source: &'a Source, path: &ImagePath) -> Option<&'a Entry> {
     source.entries.binary_search_by(|(other, _)| other.cmp(path)).ok().map(|index| &source.entries[index].1)
 }
 
-/// Settles which of two sources has a path: two folders are one, one that may replace wins, anything else is a fault.
-fn settle(earlier: &mut Source, later: &mut Source, faults: &mut Vec<Fault>) {
+/// Settles which of two sources has a path: two folders are one, one that may replace wins, anything else is a fault, which is told once for
+/// each path of the later one.
+fn settle(earlier: &mut Source, later: &mut Source, told: &mut BTreeSet<ImagePath>, faults: &mut Vec<Fault>) {
     let (few, many) = if earlier.entries.len() < later.entries.len() { (&*earlier, &*later) } else { (&*later, &*earlier) };
     let shared: Vec<ImagePath> = few.entries.iter().map(|(path, _)| path).filter(|path| find(many, path).is_some()).cloned().collect();
     let mut reported = 0;
@@ -144,7 +150,7 @@ fn settle(earlier: &mut Source, later: &mut Source, faults: &mut Vec<Fault>) {
             remove(earlier, &path);
         } else if earlier.replace && is_folder(earlier) == is_folder(later) {
             remove(later, &path);
-        } else if reported < 5 {
+        } else if reported < 5 && told.insert(path.clone()) {
             reported += 1;
             faults.push(Fault::Recipe(two_entries(&path, earlier, later)));
         }
@@ -163,6 +169,15 @@ fn settle(earlier: &mut Source, later: &mut Source, faults: &mut Vec<Fault>) {
 
 /// Returns a path that is a file or link in `one`, and above an entry of `other`.
 fn file_as_folder(one: &Source, other: &Source) -> Option<ImagePath> {
+    if one.entries.len() < other.entries.len() {
+        let has_below = |path: &ImagePath| {
+            let below = [path.as_bytes(), b"/"].concat();
+            let next = other.entries.partition_point(|(path, _)| path.as_bytes() < &*below);
+            other.entries.get(next).is_some_and(|(path, _)| path.as_bytes().starts_with(&below))
+        };
+        let files = one.entries.iter().filter(|(_, entry)| entry.kind != EntryKind::Directory);
+        return files.map(|(path, _)| path).find(|path| has_below(path)).cloned();
+    }
     let mut last = None;
     for (path, _) in &other.entries {
         let parent = path.parent();
@@ -179,9 +194,10 @@ fn file_as_folder(one: &Source, other: &Source) -> Option<ImagePath> {
 
 fn two_entries(path: &ImagePath, earlier: &Source, later: &Source) -> Diagnostic {
     let is_folder = |source: &Source| find(source, path).is_some_and(|entry| entry.kind == EntryKind::Directory);
-    let hint = match is_folder(earlier) == is_folder(later) {
-        true => "write `replace = true` in the entry that is meant, or exclude the file from the other",
-        false => "one of them is a folder, which no file can replace: choose another path for it, or exclude the file from the other",
+    let hint = if is_folder(earlier) == is_folder(later) {
+        "write `replace = true` in the entry that is meant, or exclude the file from the other"
+    } else {
+        "one of them is a folder, which no file can replace: choose another path for it, or exclude the file from the other"
     };
     Diagnostic::error(format!("two entries for `{path}`: `{}` and `{}`", earlier.name, later.name))
         .at(later.span.as_ref(), format!("also puts `{path}`"))

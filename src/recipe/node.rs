@@ -143,6 +143,12 @@ impl<'a> At<'a> {
         self.entry(name).map(|entry| &entry.key)
     }
 
+    /// Returns a whole number as it is written, which may have more digits than any number that is read.
+    pub(super) fn number(self, value: i64) -> String {
+        let written = self.node.filter(|node| matches!(node.kind, NodeKind::Integer(_))).map(Node::raw);
+        written.map_or_else(|| value.to_string(), str::to_owned)
+    }
+
     /// Says whether anything is written here, right or wrong.
     pub(super) fn is_written(self) -> bool {
         self.node.is_some()

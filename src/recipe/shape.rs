@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::node::{Entry, Node, NodeKind, Origin};
 use super::schema::{RecipeKeys, json_schema};
-use crate::diagnostic::{Diagnostic, Span, nearest, snippet};
+use crate::diagnostic::{Diagnostic, LookAlikes, Span, nearest, snippet};
 
 /// The longest list that is read: elements are compared with each other.
 const LONGEST_LIST: usize = 4096;
@@ -28,9 +28,11 @@ const OTHER_WORDS: &[(&str, &str)] = &[
 
 /// Reads the keys that are well formed. The others become faults, and count as not written; one that is misspelt
 /// is taken under its right name, so that it is not called missing and its value is checked too.
-pub(super) fn keys(root: &mut Node, faults: &mut Vec<Diagnostic>) -> RecipeKeys {
+///
+/// An element of a list with a fault is read as an empty one, and noted in `read_otherwise`: nothing more is to be said about it.
+pub(super) fn keys(root: &mut Node, faults: &mut Vec<Diagnostic>, read_otherwise: &mut Vec<Span>) -> RecipeKeys {
     let schema = json_schema();
-    let mut walk = Walk { schema: &schema, faults };
+    let mut walk = Walk { schema: &schema, faults, read_otherwise };
     let value = walk.value(root, &schema, &KeyPath::default()).unwrap_or_default();
     match serde_json::from_value(value) {
         Ok(keys) => keys,
@@ -86,6 +88,8 @@ enum Form<'a> {
 struct Walk<'a, 'f> {
     schema: &'a Value,
     faults: &'f mut Vec<Diagnostic>,
+    /// The values with a fault for which something else is read.
+    read_otherwise: &'f mut Vec<Span>,
 }
 
 impl<'a> Walk<'a, '_> {
@@ -108,9 +112,16 @@ impl<'a> Walk<'a, '_> {
                 }
                 (Form::List(items), NodeKind::List(nodes)) => {
                     let element = at.element();
-                    // One element left out would move the others to wrong positions.
-                    let values: Vec<_> = nodes.iter_mut().map(|node| self.value(node, items, &element)).collect();
-                    return values.into_iter().collect::<Option<Vec<_>>>().map(Value::Array);
+                    let stand_in = self.stand_in(items);
+                    let value = |node: &mut Node| {
+                        let value = self.value(node, items, &element);
+                        value.or_else(|| {
+                            // One element left out would move the others to wrong positions, and they are checked as well.
+                            self.read_otherwise.push(node.span.clone());
+                            stand_in.clone()
+                        })
+                    };
+                    return Some(Value::Array(nodes.iter_mut().filter_map(value).collect()));
                 }
                 (Form::Table(table), NodeKind::Table(_)) => return Some(self.table(node, table, at)),
                 _ => {}
@@ -166,12 +177,27 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
+    /// Returns what is read for an element with a fault: an empty text or table. An element of another kind is left out, as none of these has
+    /// a meaning by its position.
+    fn stand_in(&self, items: &'a Value) -> Option<Value> {
+        let mut forms = Vec::new();
+        self.forms(items, &mut forms);
+        forms.iter().find_map(|form| match form {
+            Form::Text => Some("".into()),
+            Form::Table(_) => Some(Value::Object(Map::new())),
+            _ => None,
+        })
+    }
+
     fn choice(&mut self, span: &Span, choices: &[&str], text: &str, at: &KeyPath) -> Option<Value> {
         if choices.contains(&text) {
             return Some(text.into());
         }
-        let hint = nearest(text, choices.iter().copied())
-            .map_or_else(|| format!("write one of {}", quoted(choices.iter().copied())), |near| format!("write `\"{near}\"`"));
+        let hint = match (look_alike(text, choices.iter().copied()), nearest(text, choices.iter().copied())) {
+            (Some((meant, characters)), _) => format!("write `\"{meant}\"`: {characters}"),
+            (None, Some(near)) => format!("write `\"{near}\"`"),
+            (None, None) => format!("write one of {}", quoted(choices.iter().copied())),
+        };
         self.faults.push(
             Diagnostic::error(format!("`{}` does not take `{}`", at.path, text.escape_debug()))
                 .at(Some(span), "not one of its words")
@@ -209,10 +235,14 @@ impl<'a> Walk<'a, '_> {
         let known = || properties.into_iter().flat_map(Map::keys).map(String::as_str);
         let elsewhere = self.tables_with(key);
         let other = OTHER_WORDS.iter().find(|(word, _)| *word == key).and_then(|(_, own)| known().find(|name| name == own));
+        let look_alike = look_alike(key, known());
         let near = || nearest(key, known()).filter(|near| near.replace('-', "_") == key || elsewhere.is_empty());
-        let meant = other.or_else(near);
+        let meant = look_alike.as_ref().map(|(meant, _)| *meant).or(other).or_else(near);
         let hint = match (meant, elsewhere.first()) {
-            (Some(meant), _) => format!("write `{meant}`"),
+            (Some(meant), _) => match look_alike {
+                Some((_, characters)) => format!("write `{meant}`: {characters}"),
+                None => format!("write `{meant}`"),
+            },
             (None, Some(table)) => format!("`{key}` is a key of {table}"),
             (None, None) => format!("{} has the keys {}", at.table(), quoted(known())),
         };
@@ -259,6 +289,15 @@ impl<'a> Walk<'a, '_> {
                 let words: Vec<Value> = if split { text.split_whitespace().map(Value::from).collect() } else { vec![text.clone().into()] };
                 format!("write `{key} = {}`", inline(&Value::Array(words)))
             }
+            NodeKind::Integer(_) if expected == ["a string"] && matches!(key, "mode" | "dir-mode") && is_octal(node.raw()) => {
+                format!("write `{key} = \"{:0>4}\"`", octal_digits(node.raw()))
+            }
+            NodeKind::String(text) if expected == ["a whole number"] && text.trim().parse::<i64>().is_ok() => {
+                format!("write `{key} = {}`", text.trim())
+            }
+            NodeKind::Float if expected == ["a whole number"] && is_whole(node.raw()) => {
+                format!("write `{key} = {}`", node.raw().split('.').next().unwrap_or_default())
+            }
             NodeKind::Integer(_) | NodeKind::Boolean(_) | NodeKind::Float
                 if expected == ["a string"] && key != "mode" && key != "dir-mode" =>
             {
@@ -295,12 +334,34 @@ impl<'a> Walk<'a, '_> {
     }
 }
 
+/// Returns the word that is meant by one with letters of other scripts, and says which letters these are.
+fn look_alike<'w>(written: &str, mut words: impl Iterator<Item = &'w str>) -> Option<(&'w str, LookAlikes)> {
+    let found = LookAlikes::find(written)?;
+    words.find(|word| *word == found.plain.trim()).map(|word| (word, found))
+}
+
+/// Returns the digits of a mode that was written as a number: those of `644` and of `0o644`.
+fn octal_digits(raw: &str) -> &str {
+    raw.strip_prefix("0o").unwrap_or(raw)
+}
+
+fn is_octal(raw: &str) -> bool {
+    let digits = octal_digits(raw);
+    (3..=4).contains(&digits.len()) && digits.bytes().all(|byte| (b'0'..=b'7').contains(&byte))
+}
+
+/// Says whether a number with a fraction has none but zeros: `1000.0`.
+fn is_whole(raw: &str) -> bool {
+    let zeros = |fraction: &str| !fraction.is_empty() && fraction.bytes().all(|byte| byte == b'0');
+    raw.split_once('.').is_some_and(|(whole, fraction)| zeros(fraction) && whole.parse::<i64>().is_ok())
+}
+
 fn quoted<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     words.into_iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Writes a value as it would stand behind a key.
-fn inline(value: &Value) -> String {
+pub(super) fn inline(value: &Value) -> String {
     match value {
         Value::String(text) => snippet::string(text),
         Value::Array(items) => snippet::list(items.iter().map(inline)),

@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod faults;
+mod floods;
 mod hints;
 mod meaning;
+mod messages;
 #[path = "../support/project.rs"]
 #[expect(dead_code, reason = "shared with the tests of whole projects, which need more of it")]
 mod project;

@@ -22,6 +22,7 @@ mod project;
 mod proof;
 mod readme;
 mod referrers;
+mod refused;
 #[path = "../support/registry.rs"]
 #[expect(dead_code, reason = "the faults suite lets it fail in more ways")]
 mod registry;

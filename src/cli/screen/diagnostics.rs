@@ -1,9 +1,12 @@
-use std::ops::Range;
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 
-use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Renderer, Snippet};
+use super::excerpt::{self, Excerpt, escaped};
+use crate::diagnostic::{Diagnostic, Selection, Severity};
 
-use super::passwords::hidden;
-use crate::diagnostic::{Diagnostic, Severity, Span, is_hostile};
+/// The longest message, label and hint, in characters.
+const MESSAGE: usize = 1000;
+const LABEL: usize = 200;
+const HINT: usize = 16_000;
 
 /// Whether colours are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,22 +17,20 @@ pub enum Colors {
     Always,
 }
 
-/// Renders diagnostics as text: each with its line, the marked text, and its hints. `width` is the terminal's, in columns.
+/// Renders diagnostics as text: each with its line, the marked text, and its hints. `width` is the terminal's, in columns. Of very many, the
+/// first are rendered and the others counted.
 pub fn render(diagnostics: &[Diagnostic], colors: Colors, width: usize) -> String {
     let renderer = match colors {
         Colors::Never => Renderer::plain(),
         Colors::Always => Renderer::styled(),
     };
     let renderer = renderer.term_width(width.clamp(40, 400));
-    let mut text = String::new();
-    for diagnostic in diagnostics {
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        text.push_str(&one(diagnostic, &renderer));
-        text.push('\n');
+    let Selection { diagnostics, more } = Selection::of(diagnostics);
+    let mut texts: Vec<String> = diagnostics.iter().map(|diagnostic| one(diagnostic, &renderer)).collect();
+    if more > 0 {
+        texts.push(one(&Diagnostic::error(format!("and {more} more, which are not shown")).hint("correct these first"), &renderer));
     }
-    text
+    texts.iter().fold(String::new(), |text, next| format!("{text}{}{next}\n", if text.is_empty() { "" } else { "\n" }))
 }
 
 fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
@@ -39,80 +40,49 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
     };
     if diagnostic.location.is_none() && diagnostic.also.is_none() {
         // Without a source text each hint is a line of its own, as below other failures.
-        let titles = std::iter::once(level.primary_title(escaped(&diagnostic.message)))
-            .chain(diagnostic.hints.iter().map(|text| Level::HELP.with_name("hint").primary_title(escaped(text))));
+        let titles = std::iter::once(level.primary_title(limited(&diagnostic.message, MESSAGE)))
+            .chain(diagnostic.hints.iter().map(|text| Level::HELP.with_name("hint").primary_title(limited(text, HINT))));
         let lines: Vec<String> = titles.map(|title| renderer.render(&[Group::with_title(title)])).collect();
         return lines.join("\n");
     }
     let mut elements: Vec<Element<'_>> = Vec::new();
     match (&diagnostic.location, &diagnostic.also) {
-        (Some((span, label)), Some((other, word))) if span.source == other.source => {
-            let snippet =
-                snippet(span).annotation(mark(AnnotationKind::Primary, span, label)).annotation(mark(AnnotationKind::Context, other, word));
-            elements.push(snippet.into());
+        (Some((span, label)), Some((other, word))) if let Some(both) = excerpt::of_both(span, other) => {
+            let Excerpt { text, name, line, ranges: [first, second], .. } = both;
+            let snippet = Snippet::source(text).path(name).line_start(line);
+            let marks = [(AnnotationKind::Primary, first, label), (AnnotationKind::Context, second, word)];
+            elements.push(snippet.annotations(marks.map(|(kind, range, label)| kind.span(range).label(limited(label, LABEL)))).into());
         }
         (location, also) => {
             let marks = [(location, AnnotationKind::Primary), (also, AnnotationKind::Context)];
             for (span, label, kind) in
                 marks.into_iter().filter_map(|(location, kind)| location.as_ref().map(|(span, label)| (span, label, kind)))
             {
-                elements.push(snippet(span).annotation(mark(kind, span, label)).into());
+                let Excerpt { text, name, line, column, ranges: [range] } = excerpt::of(span);
+                let snippet = Snippet::source(text).line_start(line).annotation(kind.span(range).label(limited(label, LABEL)));
+                match column {
+                    None => elements.push(snippet.path(name).into()),
+                    Some(column) => {
+                        elements.push(Origin::path(name).line(line).char_column(column).into());
+                        elements.push(snippet.into());
+                    }
+                }
             }
         }
     }
     let hint = Level::HELP.with_name("hint");
-    elements.extend(diagnostic.hints.iter().map(|text| hint.clone().message(escaped(text)).into()));
-    let group: Group<'_> = level.primary_title(escaped(&diagnostic.message)).elements(elements);
+    elements.extend(diagnostic.hints.iter().map(|text| hint.clone().message(limited(text, HINT)).into()));
+    let group: Group<'_> = level.primary_title(limited(&diagnostic.message, MESSAGE)).elements(elements);
     let text = renderer.render(&[group]);
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
-fn snippet(span: &Span) -> Snippet<'static, Annotation<'static>> {
-    Snippet::source(single_spaced(&hidden(&span.source.text))).path(escaped(&span.source.name))
-}
-
-fn mark(kind: AnnotationKind, span: &Span, label: &str) -> Annotation<'static> {
-    kind.span(range(span)).label(escaped(label))
-}
-
-/// Returns the marked range in the text as it is rendered. A value over several lines is marked in its first.
-fn range(span: &Span) -> Range<usize> {
-    let text = &hidden(&span.source.text);
-    let boundary = |position: usize| (0..=position.min(text.len())).rev().find(|position| text.is_char_boundary(*position)).unwrap_or(0);
-    let start = boundary(span.range.start);
-    let end = boundary(span.range.end).max(start);
-    let line = text[start..end].find('\n').map_or(end, |newline| start + newline);
-    let before = single_spaced(&text[..start]).len();
-    before..before + single_spaced(&text[start..line]).len()
-}
-
-/// Returns a text of which no character moves the cursor or turns the direction of writing.
-fn escaped(text: &str) -> String {
-    hidden(text).chars().fold(String::with_capacity(text.len()), |mut line, character| {
-        push(&mut line, character, character == '\n');
-        line
-    })
-}
-
-/// Returns a source text with the same lines, each tab as a space, and other control characters escaped.
-fn single_spaced(text: &str) -> String {
-    text.chars().filter(|character| *character != '\r').fold(String::with_capacity(text.len()), |mut line, character| {
-        match character {
-            '\n' => line.push('\n'),
-            '\t' => line.push(' '),
-            other => push(&mut line, other, false),
-        }
-        line
-    })
-}
-
-fn push(line: &mut String, character: char, is_line_end: bool) {
-    if is_line_end {
-        line.push(' ');
-    } else if is_hostile(character) {
-        line.extend(character.escape_default());
-    } else {
-        line.push(character);
+/// Returns a text of at most `longest` characters of which none moves the cursor or turns the direction of writing.
+fn limited(text: &str, longest: usize) -> String {
+    let end = text.char_indices().nth(longest).map(|(end, _)| end);
+    match end {
+        None => escaped(text),
+        Some(end) => format!("{}… ({} more bytes)", escaped(&text[..end]), text.len() - end),
     }
 }
 
@@ -121,7 +91,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::diagnostic::SourceText;
+    use crate::diagnostic::{SourceText, Span};
 
     fn span(text: &str, marked: &str) -> Span {
         let source = Arc::new(SourceText { name: "hardened.toml".to_owned(), text: text.to_owned() });
@@ -184,6 +154,33 @@ hint: or stop
             let source = Arc::new(SourceText { name: "x".to_owned(), text: text.to_owned() });
             let rendered = render(&[Diagnostic::error("odd").at(Some(&Span { source, range }), "here")], Colors::Always, 80);
             assert!(rendered.contains("odd"));
+        }
+    }
+
+    #[test]
+    fn of_very_many_faults_the_first_are_shown_and_the_others_counted() {
+        let mut faults = vec![Diagnostic::warning("a warning")];
+        faults.extend((0..3000).map(|number| Diagnostic::error(format!("fault {number}."))));
+        let rendered = render(&faults, Colors::Never, 100);
+        assert_eq!(rendered.matches("error: fault ").count(), 50);
+        assert!(rendered.starts_with("error: fault 0.\n") && !rendered.contains("a warning"), "{rendered}");
+        assert!(rendered.ends_with("error: and 2951 more, which are not shown\nhint: correct these first\n"), "{rendered}");
+    }
+
+    #[test]
+    fn long_texts_are_cut_around_what_is_marked() {
+        let text = format!("a = 1\nb = [{}\"mark\"{}]\n", "\"x\", ".repeat(100_000), ", \"y\"".repeat(100_000));
+        let marked = span(&text, "\"mark\"");
+        let long = "z".repeat(1 << 20);
+        let first = span(&text, "a = 1");
+        let first = Span { source: Arc::clone(&marked.source), ..first };
+        let fault = Diagnostic::error(long.clone()).at(Some(&marked), long.clone()).also_at(Some(&first), "before").hint(long);
+        let rendered = render(&[fault], Colors::Never, 100);
+        assert!(rendered.len() < 30_000, "{}", rendered.len());
+        for part in
+            ["--> hardened.toml:2:500006", "\"mark\", \"y\"", "^^^^^^", "(1047576 more bytes)", "(1032576 more bytes)", "a = 1", "- before"]
+        {
+            assert!(rendered.contains(part), "`{part}` is not in:\n{rendered}");
         }
     }
 }

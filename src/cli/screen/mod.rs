@@ -4,6 +4,7 @@
 
 mod diagnostics;
 mod errors;
+mod excerpt;
 mod passwords;
 mod progress;
 

@@ -24,7 +24,7 @@ use super::debian::{Contents, DebianNames};
 use super::destinations;
 use super::gather::{self, Gathered};
 use super::layers::{CachedLayer, LayerFailure, Remembered};
-use super::lock::{self, LockUse};
+use super::lock::{self, LockUse, UnwrittenLock};
 use super::recipe::{self, OpenRecipe};
 use super::watched::Watched;
 use super::{Failure, RecipeRequest, Run, Tools};
@@ -93,7 +93,13 @@ pub fn build(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
     };
     let layers_done = begun.elapsed();
     let publication = job.publication(&work, run.tools)?;
-    let committed = staging.stage(&publication)?.verify()?.commit()?;
+    let verified = staging.stage(&publication)?.verify()?;
+    // Nothing but names is left to be written. Where the lock cannot be, no tag has moved.
+    job.lock.write(run)?;
+    if job.lock.changed {
+        run.observer.detail(&format!("wrote {}", job.lock.path.display()));
+    }
+    let committed = verified.commit()?;
     let times = Times {
         base: base_done.as_secs_f64(),
         layers: layers_done.saturating_sub(base_done).as_secs_f64(),
@@ -112,9 +118,10 @@ pub fn explain(request: &RecipeRequest, how: LockUse, run: Run<'_>) -> Result<Ve
     (0..job.open.recipe.parts().len()).map(explained).collect()
 }
 
-/// A recipe, its base, and its files.
+/// A recipe, its lock, its base, and its files.
 struct Job {
     open: OpenRecipe,
+    lock: UnwrittenLock,
     base: FoundBase,
     project: Project,
     created: i64,
@@ -178,15 +185,12 @@ impl Job {
     fn open(request: &RecipeRequest, how: LockUse, files: &[&Path], run: Run<'_>) -> Result<Self, Failure> {
         let open = recipe::open(request, &run.tools.environment, run.observer)?;
         let created = created(&open.recipe, run.tools)?;
-        let lock::Settled { base, locked, .. } = lock::settle(&open, &request.file, how, &[], run)?;
+        let lock::Settled { base, lock, .. } = lock::settle(&open, &request.file, how, &[], run)?;
         let base = base.assembled(&open, run)?;
-        if locked.changed {
-            run.observer.detail(&format!("wrote {}", locked.path.display()));
-        }
         let vendored = run.tools.vendored.as_ref().and_then(Location::path);
-        let outputs = Outputs::new(files.iter().copied().chain([run.tools.cache.folder(), &locked.path]).chain(vendored));
+        let outputs = Outputs::new(files.iter().copied().chain([run.tools.cache.folder(), &lock.path]).chain(vendored));
         let project = Project::open(&open.root).map_err(|fault| unopened(&open, &fault))?.without(outputs);
-        Ok(Self { open, base, project, created, usage: Usage::default() })
+        Ok(Self { open, lock, base, project, created, usage: Usage::default() })
     }
 
     fn build_all(&self, queue: &Queue<'_>, run: Run<'_>) -> Result<Work, Failure> {

@@ -19,8 +19,15 @@ impl Check<'_> {
         if is_off {
             written.retain(|kind| *kind != "static");
         }
-        if let [first, second, ..] = written.as_slice() {
-            let fault = Diagnostic::error(format!("`base` has both `{first}` and `{second}`"))
+        if let [first, second, others @ ..] = written.as_slice() {
+            let message = match others.split_last() {
+                None => format!("`base` has both `{first}` and `{second}`"),
+                Some((last, between)) => {
+                    let all: Vec<String> = [first, second].into_iter().chain(between).map(|kind| format!("`{kind}`")).collect();
+                    format!("`base` has {} and `{last}`", all.join(", "))
+                }
+            };
+            let fault = Diagnostic::error(message)
                 .at(at.key_span(second), "one too many")
                 .also_at(at.key_span(first), "the other")
                 .hint("keep the one that the image starts from");

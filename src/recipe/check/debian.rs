@@ -22,7 +22,7 @@ impl Check<'_> {
             wanted.extend(flavour.packages.iter().map(|name| (name.clone(), None)));
             of_flavour = Some((flavour.exclude, flavour.entrypoint, flavour.environment));
         }
-        let packages = self.texts(at.key("packages"), keys.packages.as_deref().unwrap_or_default()).unwrap_or_default();
+        let packages = self.texts(at.key("packages"), keys.packages.as_deref().unwrap_or_default());
         let mut spans = BTreeMap::new();
         for text in packages {
             let (name, version) = text.split_once('=').map_or((text.as_str(), None), |(name, version)| (name, Some(version)));
@@ -36,11 +36,6 @@ impl Check<'_> {
             }
             wanted.insert(name.to_owned(), version.map(str::to_owned));
             spans.insert(name.to_owned(), text.span.clone());
-        }
-        if wanted.is_empty() && keys.flavour.is_none() {
-            let hint = "write `flavour = \"python3\"`, or `packages = [\"libc6\"]`, or both";
-            self.fault(at.span(), "`base.debian` names no package".to_owned(), "names nothing", hint);
-            return None;
         }
         let mut exclude = self.patterns(at, "exclude", keys.exclude.as_deref());
         let keep = self.patterns(at, "keep", keys.keep.as_deref());
@@ -59,13 +54,18 @@ impl Check<'_> {
             None => LAYERS,
             Some(Ok(layers)) if (2..=100).contains(&layers) => layers,
             Some(_) => {
-                let message = format!("`base.debian.layers` is {}", keys.layers.unwrap_or_default());
+                let message = format!("`base.debian.layers` is {}", at.key("layers").number(keys.layers.unwrap_or_default()));
                 self.fault(at.key("layers").span(), message, "out of range", "write a number from 2 to 100: `layers = 10`");
                 LAYERS
             }
         };
+        let names_none = keys.packages.as_ref().is_none_or(Vec::is_empty) && keys.flavour.is_none();
+        if names_none {
+            let hint = "write `flavour = \"python3\"`, or `packages = [\"libc6\"]`, or both";
+            self.fault(at.span(), "`base.debian` names no package".to_owned(), "names nothing", hint);
+        }
         let slim = keys.slim.unwrap_or_default();
-        Some(DebianBase {
+        (!names_none).then_some(DebianBase {
             suite,
             wanted,
             spans,
@@ -110,7 +110,7 @@ impl Check<'_> {
     }
 
     fn patterns(&mut self, at: At<'_>, key: &str, written: Option<&[String]>) -> Vec<String> {
-        let texts = self.texts(at.key(key), written.unwrap_or_default()).unwrap_or_default();
+        let texts = self.texts(at.key(key), written.unwrap_or_default());
         let mut patterns = Vec::new();
         for text in texts {
             if is_package(&text.replace('*', "a")) && !text.chars().all(|character| character == '*') {
@@ -126,7 +126,7 @@ impl Check<'_> {
     }
 
     fn project_files(&mut self, at: At<'_>, key: &str, written: Option<&[String]>) -> Vec<Spanned<String>> {
-        let texts = self.texts(at.key(key), written.unwrap_or_default()).unwrap_or_default();
+        let texts = self.texts(at.key(key), written.unwrap_or_default());
         for text in texts.iter().filter(|text| text.trim().is_empty() || text.starts_with('/') || text.contains('\0')) {
             let hint = format!("write files relative to the recipe: `{key} = [\"corp.pem\"]`");
             self.fault(text.span.as_ref(), format!("`{}` is not a file of the project", text.escape_debug()), "not relative", hint);
@@ -147,34 +147,49 @@ impl Check<'_> {
                 self.missing(at.span(), format!("an archive has no `{key}`"), "incomplete", hint.to_owned());
             }
         }
-        let url = self.text(at.key("url"), keys.url.as_ref()?)?;
+        let url = keys.url.as_ref().and_then(|url| self.archive_url(at.key("url"), url, hint));
+        let suite = keys.suite.as_ref().and_then(|suite| self.archive_name(at.key("suite"), suite, hint));
+        let main = [Spanned { value: "main".to_owned(), span: None }];
+        let components = match &keys.components {
+            None => main.to_vec(),
+            Some(written) => self.texts(at.key("components"), written),
+        };
+        let components = components.into_iter().filter_map(|component| self.name_in_archive(component, hint)).collect();
+        let files = self.project_files(at, "keys", keys.keys.as_deref());
+        if keys.keys.as_ref().is_some_and(Vec::is_empty) {
+            self.fault(at.key("keys").span(), "an archive without keys cannot be trusted".to_owned(), "no key", hint);
+        }
+        let (url, suite) = (url?, suite?);
+        keys.keys.as_ref()?;
+        Some(DebianArchive { url: url.trim_end_matches('/').to_owned(), suite, components, keys: files, span: at.span().cloned() })
+    }
+
+    fn archive_url(&mut self, at: At<'_>, written: &str, hint: &str) -> Option<String> {
+        let url = self.text(at, written)?;
         let address = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
         let host = address.map(|rest| rest.split('/').next().unwrap_or_default());
         let plain = !url.chars().any(|character| character.is_whitespace() || character.is_control()) && !url.contains(['?', '#']);
         if !plain || host.is_none_or(|host| host.is_empty() || host.contains('@')) {
             let message = format!("`{}` is no address of an archive", without_user(&url).escape_debug());
-            self.fault(at.key("url").span(), message, "no address", hint);
+            self.fault(at.span(), message, "no address", hint);
             return None;
         }
-        let suite = self.text(at.key("suite"), keys.suite.as_ref()?)?;
-        let written = keys.components.clone().unwrap_or_else(|| vec!["main".to_owned()]);
-        let components: Vec<String> = self.texts(at.key("components"), &written)?.into_iter().map(|component| component.value).collect();
-        let is_path = |text: &str| {
-            let parts = text.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
-            parts && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/+".contains(&byte))
-        };
-        for (key, text) in [("suite", &suite)].into_iter().chain(components.iter().map(|component| ("components", component))) {
-            if !is_path(text) {
-                self.fault(at.key(key).span(), format!("`{}` is no name in an archive", text.escape_debug()), "not a name", hint);
-                return None;
-            }
+        Some(url)
+    }
+
+    fn archive_name(&mut self, at: At<'_>, written: &str, hint: &str) -> Option<String> {
+        let value = self.text(at, written)?;
+        self.name_in_archive(Spanned { value, span: at.span().cloned() }, hint)
+    }
+
+    /// Reads the name of a suite or component.
+    fn name_in_archive(&mut self, text: Spanned<String>, hint: &str) -> Option<String> {
+        let parts = text.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+        if parts && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/+".contains(&byte)) {
+            return Some(text.value);
         }
-        let files = self.project_files(at, "keys", keys.keys.as_deref());
-        if files.is_empty() {
-            self.fault(at.key("keys").span(), "an archive without keys cannot be trusted".to_owned(), "no key", hint);
-            return None;
-        }
-        Some(DebianArchive { url: url.trim_end_matches('/').to_owned(), suite, components, keys: files, span: at.span().cloned() })
+        self.fault(text.span.as_ref(), format!("`{}` is no name in an archive", text.escape_debug()), "not a name", hint);
+        None
     }
 }
 

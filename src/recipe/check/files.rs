@@ -1,4 +1,5 @@
 use super::Check;
+use crate::diagnostic::snippet;
 use crate::recipe::model::{Destination, DirectoryEntry, FilesEntry, FilesSource, LinkEntry, Replaces, Spanned, Symlinks};
 use crate::recipe::node::At;
 use crate::recipe::schema::{DirectoryKeys, FilesKeys, LinkKeys, SymlinksKey};
@@ -86,15 +87,13 @@ impl Check<'_> {
         let written = self.text(at, keys.from.as_deref()?)?;
         let names: Vec<&str> = written.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
         let fault = if written.is_empty() || written.contains('\0') {
-            Some(("`from` names no file", "not a path", "write a file, folder or glob; `.` is the whole folder"))
+            Some(("`from` names no file", "not a path", "write a file, folder or glob; `.` is the whole folder".to_owned()))
         } else if written.starts_with('/') {
-            Some(("`from` is an absolute path", "not relative", "write it relative to the recipe's folder, or to `root`"))
+            Some(("`from` is an absolute path", "not relative", "write it relative to the recipe's folder, or to `root`".to_owned()))
         } else if names.contains(&"..") {
-            Some((
-                "`from` leaves the folder that files are taken from",
-                "holds `..`",
-                "write `root = \"..\"` at the top of the recipe, and `from` relative to it",
-            ))
+            let root = snippet::path(&above(&self.root, &names));
+            let hint = format!("write `root = {root}` at the top of the recipe, and `from` relative to it");
+            Some(("`from` leaves the folder that files are taken from", "holds `..`", hint))
         } else {
             None
         };
@@ -162,7 +161,7 @@ impl Check<'_> {
     }
 
     fn list(&mut self, at: At<'_>, key: &str, written: Option<&[String]>) -> Vec<Spanned<String>> {
-        let texts = self.texts(at.key(key), written.unwrap_or_default()).unwrap_or_default();
+        let texts = self.texts(at.key(key), written.unwrap_or_default());
         for text in texts.iter().filter(|text| text.trim().is_empty()) {
             self.fault(text.span.as_ref(), format!("an element of `{key}` is empty"), "empty", "write a name or pattern, or leave it out");
         }
@@ -190,6 +189,27 @@ impl Check<'_> {
             }),
         }
     }
+}
+
+/// Returns the folder that holds both `root` and what a path leads to that climbs out of it.
+fn above(root: &str, names: &[&str]) -> String {
+    let (mut depth, mut climbed) = (0_usize, 0);
+    for name in names {
+        match *name {
+            ".." if depth == 0 => climbed += 1,
+            ".." => depth -= 1,
+            _ => depth += 1,
+        }
+    }
+    let mut folders: Vec<&str> = root.split('/').filter(|name| !name.is_empty()).collect();
+    for _ in 0..climbed.max(1) {
+        if folders.last().is_none_or(|last| *last == "..") {
+            folders.push("..");
+        } else {
+            folders.pop();
+        }
+    }
+    if folders.is_empty() { ".".to_owned() } else { folders.join("/") }
 }
 
 fn replaces(written: Option<bool>) -> Replaces {

@@ -9,19 +9,17 @@ mod process;
 mod unproved;
 mod user;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::model::{BaseVariable, PlatformRecipe, ProcessText, Recipe, Spanned};
 use super::node::{At, Node};
 use super::placeholder::{NAMES, Part, Placeholders, of_platform, parts};
 use super::schema::RecipeKeys;
-use crate::diagnostic::{Diagnostic, Severity, Span, nearest, snippet};
+use crate::diagnostic::{Diagnostic, Span, nearest, snippet};
 use crate::oci::Platform;
 use crate::rootfs::{ImagePath, PathFault};
-
-/// How many faults are kept.
-const MOST_FAULTS: usize = 1000;
 
 /// Whether a fault is that something is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +37,13 @@ pub(super) fn check(
 ) -> (Option<Recipe>, Vec<(Diagnostic, Missing)>) {
     let mut check = Check {
         faults: Vec::new(),
+        known: BTreeSet::new(),
         placeholders,
         inputs: BTreeMap::new(),
         platform: None,
         process_text: None,
         base_variables: Vec::new(),
+        root: String::new(),
         start: &root.span,
     };
     let at = At { node: Some(root) };
@@ -51,9 +51,14 @@ pub(super) fn check(
     (recipe, check.faults)
 }
 
+/// Where a fault stands: which text, and its first and last byte there.
+type Position = (usize, usize, usize);
+
 /// Collects faults and used inputs.
 struct Check<'a> {
     faults: Vec<(Diagnostic, Missing)>,
+    /// The messages so far and where they stand: each platform meets most faults again.
+    known: BTreeSet<(Option<Position>, String)>,
     placeholders: &'a dyn Placeholders,
     inputs: BTreeMap<String, String>,
     /// The platform whose placeholders may be used; `None` where a value is the same for all.
@@ -62,6 +67,8 @@ struct Check<'a> {
     process_text: Option<ProcessText>,
     /// The variables of the base that were named.
     base_variables: Vec<BaseVariable>,
+    /// The folder that files are taken from, relative to the recipe's own.
+    root: String,
     /// The beginning of the recipe, as the location of what is missing.
     start: &'a Span,
 }
@@ -69,6 +76,7 @@ struct Check<'a> {
 impl Check<'_> {
     fn recipe(&mut self, at: At<'_>, keys: &RecipeKeys, references: &[Node]) -> Option<Recipe> {
         let root = self.root(at, keys);
+        self.root.clone_from(&root.value);
         let image_keys = keys.image.as_ref();
         let image = self.image(at.key("image"), image_keys, references);
         let base = self.base(at, keys.base.as_ref());
@@ -159,14 +167,10 @@ impl Check<'_> {
         self.push(Diagnostic::error(message).at(Some(&span), label).hint(hint), Missing::Yes);
     }
 
-    /// Adds a fault once: each platform meets most of them again.
+    /// Adds a fault once.
     fn push(&mut self, fault: Diagnostic, missing: Missing) {
-        let is_error = |(fault, _): &(Diagnostic, Missing)| fault.severity == Severity::Error;
-        // An error more or less changes nothing then, and comparing each with each would take its time.
-        if self.faults.len() >= MOST_FAULTS && (fault.severity == Severity::Warning || self.faults.iter().any(is_error)) {
-            return;
-        }
-        if !self.faults.iter().any(|(other, _)| *other == fault) {
+        let position = fault.location.as_ref().map(|(span, _)| (Arc::as_ptr(&span.source).addr(), span.range.start, span.range.end));
+        if self.known.insert((position, fault.message.clone())) {
             self.faults.push((fault, missing));
         }
     }
@@ -249,7 +253,17 @@ impl Check<'_> {
         let variable = name.strip_prefix("env.").filter(|variable| !variable.is_empty());
         if !NAMES.contains(&name) && variable.is_none() {
             let names = NAMES.iter().map(|name| format!("`{{{name}}}`")).collect::<Vec<_>>().join(", ");
-            let hint = nearest(name, NAMES.iter().copied()).map_or_else(
+            // Names with the same beginning are told apart by what comes behind it.
+            let (group, own) = name.split_once('.').unwrap_or(("", name));
+            let of_group = NAMES.iter().filter_map(|known| Some((*known, known.strip_prefix(group)?.strip_prefix('.')?)));
+            let of_group: Vec<(&str, &str)> = of_group.collect();
+            let near = if of_group.is_empty() {
+                nearest(name, NAMES.iter().copied())
+            } else {
+                let near = nearest(own, of_group.iter().map(|(_, own)| *own));
+                of_group.iter().find(|(_, own)| Some(*own) == near).map(|(known, _)| *known)
+            };
+            let hint = near.map_or_else(
                 || format!("there are {names} and `{{env.NAME}}`, and in `process` `{{image.env.NAME}}`; a brace itself is written twice: `{{{{`"),
                 |near| format!("write `{{{near}}}`"),
             );
@@ -294,14 +308,12 @@ impl Check<'_> {
         }
     }
 
-    /// Fills in the placeholders of all texts of a list.
-    fn texts(&mut self, at: At<'_>, written: &[String]) -> Option<Vec<Spanned<String>>> {
-        let texts: Vec<_> = written
-            .iter()
-            .enumerate()
-            .map(|(index, text)| Some(Spanned { value: self.text(at.index(index), text)?, span: at.index(index).span().cloned() }))
-            .collect();
-        texts.into_iter().collect()
+    /// Fills in the placeholders of all texts of a list. Those with a fault are left out.
+    fn texts(&mut self, at: At<'_>, written: &[String]) -> Vec<Spanned<String>> {
+        let text = |(index, text): (usize, &String)| {
+            Some(Spanned { value: self.text(at.index(index), text)?, span: at.index(index).span().cloned() })
+        };
+        written.iter().enumerate().filter_map(text).collect()
     }
 
     /// Reads an absolute path in the image.

@@ -77,12 +77,12 @@ impl Check<'_> {
             Some(Spanned { value: self.process_text(at, written, which(index))?, span: at.span().cloned() })
         };
         let texts: Vec<Option<Spanned<String>>> = written?.iter().enumerate().map(text).collect();
-        let texts: Vec<Spanned<String>> = texts.into_iter().collect::<Option<_>>()?;
         // What the base's variable holds is not known here.
         let is_known = !self.base_variables.iter().any(|variable| variable.text == which(0));
-        if let Some(text) = texts.iter().find(|text| text.contains('\0')) {
+        for text in texts.iter().flatten().filter(|text| text.contains('\0')) {
             self.fault(text.span.as_ref(), format!("`{key}` holds a NUL byte"), "no argument of a program", "leave the NUL byte out");
         }
+        let texts: Vec<Spanned<String>> = texts.into_iter().collect::<Option<_>>()?;
         let is_program = key != "command";
         match texts.first() {
             None if is_program => {
@@ -139,14 +139,18 @@ impl Check<'_> {
         for (index, key) in written.iter().enumerate() {
             let at = at.index(index);
             let text = match key {
-                PortKey::Number(number) => number.to_string(),
+                PortKey::Number(number) => at.number(*number),
                 PortKey::Text(text) => match self.text(at, text) {
                     Some(text) => text,
                     None => continue,
                 },
             };
             let (number, protocol) = text.split_once('/').unwrap_or((&text, "tcp"));
-            let number = number.parse::<u16>().ok().filter(|number| *number != 0 && text.starts_with(|first: char| first.is_ascii_digit()));
+            let number = match key {
+                PortKey::Number(number) => u16::try_from(*number).ok(),
+                PortKey::Text(_) => number.parse::<u16>().ok().filter(|_| number.starts_with(|first: char| first.is_ascii_digit())),
+            };
+            let number = number.filter(|number| *number != 0);
             let known = ["tcp", "udp", "sctp"].into_iter().find(|known| *known == protocol);
             match (number, known) {
                 (Some(number), Some(protocol)) => {
@@ -209,13 +213,16 @@ impl Check<'_> {
             }
             return Some(name);
         }
-        let near = nearest(&name, SIGNALS.iter().copied()).unwrap_or("SIGTERM");
-        self.fault(
-            at.span(),
-            format!("`{}` is not a signal", text.escape_debug()),
-            "not a signal",
-            format!("write `stop-signal = \"{near}\"`"),
-        );
+        // All begin alike, so what comes behind it says which one is meant.
+        let (own, known) = (name.strip_prefix("SIG").unwrap_or(&name), SIGNALS.iter().filter_map(|name| name.strip_prefix("SIG")));
+        let hint = match nearest(own, known) {
+            Some(near) => format!("write `stop-signal = \"SIG{near}\"`"),
+            None => {
+                let names = SIGNALS.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+                format!("the signals are {names}, `SIGRTMIN+N`, `SIGRTMAX-N` with N up to 30, and numbers from 1 to 64")
+            }
+        };
+        self.fault(at.span(), format!("`{}` is not a signal", text.escape_debug()), "not a signal", hint);
         None
     }
 
@@ -237,7 +244,7 @@ impl Check<'_> {
         if let (Some(written), None) = (keys.retries, retries) {
             self.fault(
                 at.key("retries").span(),
-                format!("`retries` is {written}"),
+                format!("`retries` is {}", at.key("retries").number(written)),
                 "out of range",
                 "write a number from 1 to 1000: `retries = 3`",
             );

@@ -70,7 +70,7 @@ impl Check<'_> {
         let written = written?;
         match u32::try_from(written).ok().filter(|number| i64::from(*number) <= LARGEST) {
             None => {
-                let message = format!("`user.{key}` is {written}");
+                let message = format!("`user.{key}` is {}", at.key(key).number(written));
                 self.fault(at.key(key).span(), message, "out of range", format!("write a number from 1 to {LARGEST}: `{key} = 10001`"));
                 None
             }
@@ -103,7 +103,7 @@ impl Check<'_> {
             // The levels of an unknown format cannot be checked.
             Some(_) if keys.compression.is_none() && at.key("compression").is_written() => default,
             Some(_) => {
-                let message = format!("{name} has no level {}", keys.level.unwrap_or_default());
+                let message = format!("{name} has no level {}", at.key("level").number(keys.level.unwrap_or_default()));
                 self.fault(
                     at.key("level").span(),
                     message,
