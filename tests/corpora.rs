@@ -37,6 +37,8 @@ mod lock;
 mod manifest;
 #[path = "../fuzz/targets/packages.rs"]
 mod packages;
+#[path = "../fuzz/targets/private_key.rs"]
+mod private_key;
 #[path = "../fuzz/targets/recipe.rs"]
 mod recipe;
 #[path = "../fuzz/targets/record.rs"]
@@ -70,6 +72,7 @@ const TARGETS: &[Target] = &[
     ("lock", lock::run, 200),
     ("manifest", manifest::run, 200),
     ("packages", packages::run, 200),
+    ("private_key", private_key::run, 200),
     ("recipe", recipe::run, 200),
     ("record", record::run, 200),
     ("reference", reference::run, 200),

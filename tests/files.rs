@@ -9,6 +9,8 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+#[path = "files/denied.rs"]
+mod denied;
 #[path = "files/reading.rs"]
 mod reading;
 

@@ -1,5 +1,8 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use crate::diagnostic::{Diagnostic, Span, is_hostile, snippet};
-use crate::host::project::{EntryLists, FileFault, Found, Project, Request, Skipped};
+use crate::host::project::{EntryLists, FileFault, Found, OnHost, PRIVATE_KEY, Project, Request, Skipped};
 use crate::plan::Source;
 use crate::recipe::{DirectoryEntry, FilesEntry, FilesSource, LinkEntry, PlatformRecipe, Replaces, Spanned};
 use crate::rootfs::{Content, Entry, EntryKind, ImagePath, Owner};
@@ -12,6 +15,25 @@ pub(super) struct Gathered {
     pub(super) sources: Vec<Source>,
     pub(super) skipped: Vec<Skipped>,
     pub(super) skipped_count: usize,
+    pub(super) keys_allowed: KeysAllowed,
+}
+
+/// What may hold a private key, as the recipe says.
+#[derive(Debug, Default)]
+pub(super) struct KeysAllowed {
+    files: BTreeSet<OnHost>,
+    texts: BTreeSet<Arc<[u8]>>,
+}
+
+impl KeysAllowed {
+    /// Says whether a file may hold a key, whose path in the image is `path`.
+    pub(super) fn allows(&self, path: &ImagePath, content: &Content) -> bool {
+        match (content, content.found(path)) {
+            (Content::Inline(text), _) => self.texts.contains(text),
+            (_, Some((tree, in_tree, _))) => self.files.contains(&OnHost { tree, path: in_tree.into() }),
+            (_, None) => false,
+        }
+    }
 }
 
 /// Finds all that a recipe adds for one platform.
@@ -20,26 +42,35 @@ pub(super) fn gather(part: &PlatformRecipe, project: &Project, observer: &dyn Ob
     let mut faults = Vec::new();
     for entry in &part.files {
         match &entry.source {
-            FilesSource::Text(text) => gathered.sources.push(inline_text(entry, &text.value, text.span.clone())),
+            FilesSource::Text(text) => {
+                if entry.include_denied.iter().any(|name| name.value == PRIVATE_KEY) {
+                    gathered.keys_allowed.texts.insert(text.value.as_bytes().into());
+                }
+                gathered.sources.push(inline_text(entry, &text.value, text.span.clone()));
+            }
             FilesSource::Host { from, .. } => match project.find(&request(entry, &from.value)) {
                 Ok(found) => {
                     let source = found_files(entry, &from.value, from.span.clone(), found, &mut gathered, observer);
                     gathered.sources.push(source);
                 }
-                Err(several) => {
-                    let lists = lists(entry, &several);
-                    faults.extend(several.iter().map(|fault| {
-                        let diagnostic = Diagnostic::error(fault.to_string()).at(from.span.as_ref(), "by this entry");
-                        let caused = std::error::Error::source(fault).map(|cause| format!("the cause: {cause}"));
-                        caused.into_iter().chain(fault.hints_in(&lists)).fold(diagnostic, Diagnostic::hint)
-                    }));
-                }
+                Err(several) => faults.extend(diagnostics(entry, from.span.as_ref(), &several)),
             },
         }
     }
     gathered.sources.extend(part.directories.iter().map(directory));
     gathered.sources.extend(part.links.iter().map(link));
     if faults.is_empty() { Ok(gathered) } else { Err(Failure::Wrong(faults)) }
+}
+
+/// Returns what to say about the faults of an entry.
+pub(super) fn diagnostics(entry: &FilesEntry, span: Option<&Span>, faults: &[FileFault]) -> Vec<Diagnostic> {
+    let lists = lists(entry, faults);
+    let diagnostic = |fault: &FileFault| {
+        let diagnostic = Diagnostic::error(fault.to_string()).at(span, "by this entry");
+        let caused = std::error::Error::source(fault).map(|cause| format!("the cause: {cause}"));
+        caused.into_iter().chain(fault.hints_in(&lists)).fold(diagnostic, Diagnostic::hint)
+    };
+    faults.iter().map(diagnostic).collect()
 }
 
 /// Returns the lists of an entry, as hints about its faults write them.
@@ -49,6 +80,7 @@ fn lists(entry: &FilesEntry, faults: &[FileFault]) -> EntryLists {
         exclude: written(&entry.exclude),
         include_denied: written(&entry.include_denied),
         left_out: faults.iter().filter_map(FileFault::exclude_element).collect(),
+        allowed: faults.iter().filter_map(FileFault::allow_element).collect(),
     }
 }
 
@@ -59,7 +91,8 @@ fn as_written(value: &Spanned<String>) -> String {
     written.map_or_else(|| snippet::path(&value.value), str::to_owned)
 }
 
-fn request(entry: &FilesEntry, from: &str) -> Request {
+/// Returns what an entry asks for.
+pub(super) fn request(entry: &FilesEntry, from: &str) -> Request {
     Request {
         from: if from.is_empty() { ".".to_owned() } else { from.to_owned() },
         to: entry.to.value.clone(),
@@ -85,6 +118,7 @@ fn found_files(
     }
     gathered.skipped_count += found.skipped_count;
     gathered.skipped.extend(found.skipped);
+    gathered.keys_allowed.files.extend(found.keys_allowed);
     let from = if from.is_empty() { "." } else { from };
     Source {
         name: format!("files {from} -> {}", entry.to.path()),

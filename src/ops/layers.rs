@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::diagnostic::ExternalError;
 use crate::host::cache::{Cache, CachedRecord};
-use crate::layer::collect::STANDARD;
-use crate::layer::{Compressor, Earlier, FoundBlock, Layer, LayerFault, LayerRecord, LayerRequest, write_layer};
+use crate::layer::collect::{Collector, OWN_FILES, STANDARD};
+use crate::layer::{Compressor, Earlier, FoundBlock, KeyFile, Layer, LayerFault, LayerRecord, LayerRequest, write_layer};
 use crate::oci::{BlobSource, Descriptor, Digest};
 use crate::plan::PlannedLayer;
-use crate::rootfs::{ContentFault, ImagePath, OpenContent, Stat, TreeId};
+use crate::rootfs::{Changeset, Content, ContentFault, Entry, EntryKind, ImagePath, OpenContent, Stat, TreeId};
 
 use super::{Failure, Run, Task, TaskKind, Tools};
 
@@ -29,6 +29,8 @@ pub(super) enum LayerFailure {
 pub(super) struct CachedLayer {
     pub(super) layer: Layer,
     pub(super) source: Arc<dyn BlobSource>,
+    /// The files in it that hold a private key.
+    pub(super) keys: Vec<KeyFile>,
 }
 
 /// A layer that is to be in the cache, and what is remembered of the last one like it.
@@ -36,6 +38,7 @@ pub(super) struct Remembered<'a> {
     planned: &'a PlannedLayer,
     key: Digest,
     last: Option<LayerRecord>,
+    collectors: &'static [&'static dyn Collector],
 }
 
 impl<'a> Remembered<'a> {
@@ -44,20 +47,22 @@ impl<'a> Remembered<'a> {
         let compressor = planned.compressor;
         let key = Digest::of(&[project.as_bytes(), b"\0", planned.name.as_bytes(), b"\0", &compressor.identity()].concat());
         let last = tools.cache.record(&key).and_then(|record| believed(&tools.cache, &key, record, compressor));
-        Self { planned, key, last }
+        Self { planned, key, last, collectors: collectors(&planned.changeset) }
     }
 
-    /// Returns the layer if it is there and nothing about its files has changed.
+    /// Returns the layer if it is there, nothing about its files has changed, and these were searched for private keys.
     pub(super) fn unchanged(&self, run: Run<'_>) -> Option<CachedLayer> {
-        let layer = self.last.as_ref()?.still_holds(&self.planned.changeset)?.clone();
+        let last = self.last.as_ref()?;
+        let layer = last.still_holds(&self.planned.changeset)?.clone();
+        let keys = last.private_keys(&self.planned.changeset, self.collectors)?;
         let source = CachedSource::find(&run.tools.cache, &layer.descriptor)?;
         run.observer.detail(&format!("unchanged: {}", self.planned.name));
-        Some(CachedLayer { layer, source: Arc::new(source) })
+        Some(CachedLayer { layer, source: Arc::new(source), keys })
     }
 
     /// Makes the layer. Blocks that were compressed before are not compressed again.
     pub(super) fn make(self, contents: &dyn OpenContent, run: Run<'_>) -> Result<CachedLayer, LayerFailure> {
-        let Self { planned, key, last } = self;
+        let Self { planned, key, last, collectors } = self;
         let task = run.observer.begin(TaskKind::Layer, &planned.name, Some(planned.changeset.content_size()));
         let counted = Counted { inner: contents, task: &*task };
         let failed = |error: io::Error| LayerFailure::Failed(disk(run.tools, planned, error).into());
@@ -70,7 +75,7 @@ impl<'a> Remembered<'a> {
             threads: run.tools.threads,
             last: last.as_ref(),
             earlier: &earlier,
-            collectors: &STANDARD,
+            collectors,
         };
         let record = write_layer(&request, &mut writer).map_err(|fault| match fault {
             LayerFault::Content { path, fault: ContentFault::Changed } => LayerFailure::Changed(path),
@@ -81,12 +86,14 @@ impl<'a> Remembered<'a> {
             }
         })?;
         let layer = record.layer().clone();
+        let unknown = || io::Error::other("what was found of its files is lost");
+        let keys = record.private_keys(&planned.changeset, collectors).ok_or_else(|| failed(unknown()))?;
         let file = writer.finish_open(&layer.descriptor).map_err(failed)?;
         run.tools.cache.write_record(&key, &record.to_bytes());
         task.finish(&format!("{} bytes", layer.descriptor.size));
         let fresh = Some(run.tools.cache.blob_path(&layer.descriptor.digest));
         let source = CachedSource { cache: run.tools.cache.clone(), file: Arc::new(file), descriptor: layer.descriptor.clone(), fresh };
-        Ok(CachedLayer { layer, source: Arc::new(source) })
+        Ok(CachedLayer { layer, source: Arc::new(source), keys })
     }
 }
 
@@ -106,6 +113,12 @@ fn believed(cache: &Cache, key: &Digest, record: CachedRecord, compressor: Compr
 pub(super) fn proved(cache: &Cache, record: LayerRecord) -> Option<LayerRecord> {
     let mut blob = cache.open(&record.layer().descriptor)?;
     record.proved(&mut blob).ok()
+}
+
+/// Returns what is learned of the files of a layer. Files of packages are not searched for private keys: they are public.
+fn collectors(changeset: &Changeset) -> &'static [&'static dyn Collector] {
+    let is_packed = |entry: &Entry| matches!(entry.kind, EntryKind::File(Content::Packed(_)));
+    if changeset.entries().iter().any(|(_, entry)| is_packed(entry)) { &STANDARD } else { &OWN_FILES }
 }
 
 /// How many layers are looked through for a block.

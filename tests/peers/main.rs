@@ -38,6 +38,7 @@ mod faults;
 mod installed;
 mod itself;
 mod platforms;
+mod private_keys;
 mod readers;
 mod readme;
 mod referrers;

@@ -19,6 +19,7 @@ mod locking;
 mod login;
 mod opened;
 mod outputs;
+mod private_keys;
 #[path = "../support/project.rs"]
 mod project;
 mod proof;

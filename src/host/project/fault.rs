@@ -1,7 +1,8 @@
 use std::io;
 
-use super::{DENY_RULES, HostPath, link_hints};
+use super::{DENY_RULES, HostPath, PRIVATE_KEY, link_hints};
 use crate::diagnostic::snippet;
+use crate::layer::FoundKey;
 use crate::rootfs::PathFault;
 
 /// What is wrong with the files that a request names.
@@ -59,6 +60,14 @@ pub enum FileFault {
         path: HostPath,
         /// The rule's name.
         rule: &'static str,
+    },
+    /// A file holds a private key, whatever its name.
+    #[error("`{path}` holds a private key at byte {} ({})", key.offset, key.form)]
+    PrivateKey {
+        /// The path.
+        path: HostPath,
+        /// The first key in it.
+        key: FoundKey,
     },
     /// What hardened writes is asked for.
     #[error("`{from}` is what hardened writes, or lies inside of it: an output of this build, the cache or `hardened.lock`")]
@@ -141,6 +150,8 @@ pub struct EntryLists {
     pub include_denied: Vec<String>,
     /// What hints tell to add to `exclude`, for all faults of the entry together.
     pub left_out: Vec<String>,
+    /// What hints tell to add to `include-denied`, for all faults of the entry together.
+    pub allowed: Vec<String>,
 }
 
 impl EntryLists {
@@ -151,9 +162,9 @@ impl EntryLists {
         format!("{what}: write `exclude = {}`", snippet::list(self.exclude.iter().cloned().chain(added)))
     }
 
-    fn with_rule(&self, rule: &str) -> String {
-        let rule = std::iter::once(snippet::exact(rule));
-        format!("`include-denied = {}`", snippet::list(self.include_denied.iter().cloned().chain(rule)))
+    fn with_allowed(&self, own: String) -> String {
+        let added = if self.allowed.is_empty() { vec![own] } else { self.allowed.clone() };
+        format!("`include-denied = {}`", snippet::list(self.include_denied.iter().cloned().chain(added)))
     }
 }
 
@@ -169,14 +180,22 @@ impl FileFault {
     /// Returns the element of `exclude` that leaves out what is wrong, where the entry can do without it.
     pub fn exclude_element(&self) -> Option<String> {
         match self {
-            Self::Special { path, .. } | Self::Unreadable { path, .. } | Self::Name { path, .. } | Self::TooMany { path, .. } => {
-                path.below_entry().map(snippet::exclude_element)
-            }
+            Self::Special { path, .. }
+            | Self::Unreadable { path, .. }
+            | Self::Name { path, .. }
+            | Self::TooMany { path, .. }
+            | Self::PrivateKey { path, .. } => path.below_entry().map(snippet::exclude_element),
             Self::Link { path, target, fault } => {
                 path.below_entry().filter(|_| link_hints::may_be_left_out(path, target, *fault)).map(snippet::exclude_element)
             }
             _ => None,
         }
+    }
+
+    /// Returns the element of `include-denied` that takes a file with a private key and no other: its path, where TOML can hold it.
+    pub fn allow_element(&self) -> Option<String> {
+        let Self::PrivateKey { path, .. } = self else { return None };
+        Some(std::str::from_utf8(path.as_bytes()).map_or_else(|_| snippet::exact(PRIVATE_KEY), snippet::path))
     }
 
     /// Returns what to do about it, in an entry with these lists.
@@ -198,7 +217,17 @@ impl FileFault {
                 vec![format!("the rules are {}", names.join(", "))]
             }
             Self::Output { .. } => vec!["name another `from`, or write the output to another folder".to_owned()],
-            Self::Denied { rule, .. } => vec![format!("if it must be in the image, write {}", lists.with_rule(rule))],
+            Self::Denied { rule, .. } => vec![format!("if it must be in the image, write {}", lists.with_allowed(snippet::exact(rule)))],
+            Self::PrivateKey { .. } => {
+                let allowed = lists.with_allowed(self.allow_element().unwrap_or_default());
+                vec![
+                    match exclude {
+                        Some(exclude) => format!("leave it out: write {exclude}"),
+                        None => "leave it out: take the entry out".to_owned(),
+                    },
+                    format!("if it must be in the image, write {allowed}"),
+                ]
+            }
             Self::Link { path, target, fault } => link_hints::hints(path, target, *fault, exclude.as_deref()),
             Self::Special { .. } => {
                 vec![exclude.unwrap_or_else(|| "name a file, a folder or a glob in `from`, or take the entry out".to_owned())]

@@ -47,8 +47,6 @@ pub(super) struct Folder {
     pub(super) handle: Arc<OwnedFd>,
     /// The absolute path without symbolic links, and without the leading slash.
     pub(super) host: Vec<u8>,
-    /// The path without symbolic links, below the recipe's root or, outside of it, as `host`.
-    pub(super) path: Vec<u8>,
     /// The path as the user wrote it, cleaned.
     pub(super) written: Vec<u8>,
     /// What of it matches; else all.
@@ -78,7 +76,7 @@ pub(super) fn locate(project: &Project, from: &str, symlinks: Symlinks) -> Resul
         FileType::Directory => {
             let handle = open_folder(real.handle.as_fd(), &real.path).map_err(unreadable)?;
             let (tree, handle) = project.register(handle, &HostPath::new(path.as_bytes()))?;
-            Ok(Located::Folder(Folder { tree, handle, host: real.host, path: real.path, written: path.into(), glob }))
+            Ok(Located::Folder(Folder { tree, handle, host: real.host, written: path.into(), glob }))
         }
         _ if glob.is_some() => Err(missing(project, written.as_bytes())),
         FileType::RegularFile => {

@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::HostPath;
 use crate::recipe::{Destination, Symlinks};
-use crate::rootfs::{Entry, ImagePath, Owner};
+use crate::rootfs::{Entry, ImagePath, Owner, TreeId};
 
 /// What one `[[files]]` entry asks for.
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub struct Request {
     pub to: Destination,
     /// What is left out: patterns as in a `.gitignore` in the entry's folder.
     pub exclude: Vec<String>,
-    /// What is taken although it is on the deny list: names of [`super::DENY_RULES`] that do not hold here,
+    /// What is taken although it is on the deny list, or has a private key in it: names of [`super::DENY_RULES`] that do not hold here,
     /// or names of files and folders, as `.env.production` or `.docker/config.json`.
     pub allow: Vec<String>,
     /// The mode of all regular files; else `0o755` for what its owner may execute and `0o644` for the rest.
@@ -54,6 +54,17 @@ pub struct Found {
     pub skipped_count: usize,
     /// What the user should know.
     pub notes: Vec<Note>,
+    /// The files that are taken whether they hold a private key or not.
+    pub keys_allowed: Vec<OnHost>,
+}
+
+/// A file of the host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OnHost {
+    /// The folder that it is in.
+    pub tree: TreeId,
+    /// Its path there.
+    pub path: Box<[u8]>,
 }
 
 impl Found {

@@ -10,8 +10,10 @@ use rustix::io::{Errno, retry_on_intr};
 
 use super::beneath::{facts_at, has_capabilities, open_folder, read_beginning};
 use super::choice::{Choice, Decision};
+use super::deny::Named;
 use super::follow::Followed;
-use super::host_path::{is_below, joined, last_name};
+use super::holding::holds;
+use super::host_path::{is_below, joined};
 use super::listing::{Bits, Faults, Left, Listing, SharedFile, Slot, What};
 use super::locate::{Folder, facts_beneath, followed, special};
 use super::outputs::{INDEX_LIMIT, LAYOUT_FILES, Near, is_own_layout, near};
@@ -112,6 +114,8 @@ struct Here<'a> {
     handle: BorrowedFd<'a>,
     /// Its path in the tree that its files are in.
     in_tree: &'a [u8],
+    /// What it is called, and its absolute path on the host.
+    named: [&'a [u8]; 2],
     /// The outputs below it, relative to it.
     outputs: Vec<&'a [u8]>,
     listing: Listing,
@@ -182,7 +186,9 @@ impl<'a> Worker<'a> {
         let handle = rustix::io::fcntl_dupfd_cloexec(entries.fd()?, 0)?;
         let on_host = if task.followed.is_some() { in_tree.clone() } else { joined(&self.walk.folder.host, &in_tree) };
         let (outputs, handle) = (self.walk.outputs.below(&on_host), handle.as_fd());
-        let mut here = Here { task, handle, in_tree: &in_tree, outputs, listing: Listing::default(), tasks: Vec::new() };
+        let named = joined(&self.walk.folder.written, &task.path);
+        let named = [&*named, &*on_host];
+        let mut here = Here { task, handle, in_tree: &in_tree, named, outputs, listing: Listing::default(), tasks: Vec::new() };
         let mut layout_files = 0;
         while let Some(entry) = entries.read() {
             let entry = entry?;
@@ -242,8 +248,7 @@ impl<'a> Worker<'a> {
 
     /// Returns whether a path is taken as a whole, or `None` when it is not taken.
     fn decide(&mut self, here: &Here<'_>, name: &[u8], path: &[u8], is_folder: bool) -> Option<bool> {
-        let folder = if here.task.path.is_empty() { &self.walk.folder.written } else { &*here.task.path };
-        match self.walk.choice.decide(last_name(folder), name, path, is_folder, here.task.matched) {
+        match self.walk.choice.decide(Named { folders: here.named, name }, path, is_folder, here.task.matched) {
             Decision::Take => Some(true),
             Decision::Enter => Some(false),
             Decision::Ignore => None,
@@ -263,7 +268,7 @@ impl<'a> Worker<'a> {
         if !readable(here.handle, name, facts.bits) {
             return Err(Errno::ACCESS);
         }
-        if self.holds_key(here.handle, name, name, path)? {
+        if self.is_denied(here.handle, name, Named { folders: here.named, name }, path)? {
             return Ok(());
         }
         let mut bits = bits(facts.bits);
@@ -297,8 +302,8 @@ impl<'a> Worker<'a> {
         };
         let facts = facts_beneath(&host.handle, &target)?;
         // Above the recipe's root, names do not matter; outside of it, all do.
-        let below_root = if is_below(&target, &host.root) { &target[host.root.len()..] } else { &target };
-        if let Some(rule) = self.walk.choice.denied_path(below_root) {
+        let above = if is_below(&target, &host.root) { host.root.len() } else { 0 };
+        if let Some(rule) = self.walk.choice.denied_path(&target, above) {
             self.left.push(self.walk.host_path(path), Why::Denied(rule));
             return Ok(());
         }
@@ -320,7 +325,7 @@ impl<'a> Worker<'a> {
                 }
             }
             FileType::RegularFile => {
-                if !self.holds_key(host.handle.as_fd(), &target, last_name(&target), path)? {
+                if !self.is_denied(host.handle.as_fd(), &target, Named::of(&target), path)? {
                     let file = FoundFile { tree: host.tree, path: target.into(), stat: facts.stat };
                     here.listing.push(name, What::Elsewhere(Box::new(file), bits(facts.bits)));
                 }
@@ -330,15 +335,14 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Leaves out a file that its content forbids.
-    fn holds_key(&mut self, folder: BorrowedFd<'_>, file: &[u8], name: &[u8], path: &[u8]) -> Result<bool, Errno> {
-        let Some(limit) = self.walk.choice.must_see(name) else { return Ok(false) };
-        let beginning = read_beginning(folder, file, limit)?.unwrap_or_default();
-        let rule = Choice::denied_content(&beginning);
-        if let Some(rule) = rule {
+    /// Leaves out a file that its name and its content together forbid.
+    fn is_denied(&mut self, folder: BorrowedFd<'_>, file: &[u8], named: Named<'_>, path: &[u8]) -> Result<bool, Errno> {
+        let Some(rule) = self.walk.choice.searched(named) else { return Ok(false) };
+        let holds = holds(rule, folder, file)?;
+        if holds {
             self.left.push(self.walk.host_path(path), Why::Denied(rule));
         }
-        Ok(rule.is_some())
+        Ok(holds)
     }
 
     fn broken(&mut self, here: &Here<'_>, name: &[u8], path: &[u8], fault: LinkFault) -> Result<(), Errno> {

@@ -11,6 +11,7 @@ mod digests;
 mod file_lists;
 mod heads;
 mod packages;
+mod private_keys;
 mod texts;
 mod whole;
 
@@ -22,13 +23,16 @@ pub use digests::Digests;
 pub use file_lists::{FILE_LISTS, ListForm, listed_package};
 pub use heads::Heads;
 pub use packages::PACKAGES;
+pub use private_keys::PrivateKeys;
 pub use texts::TEXTS;
 pub use whole::WholeFiles;
 
 /// What a build and the proof need of every layer.
 pub const STANDARD: [&dyn Collector; 2] = [&Heads, &TEXTS];
+/// What a build needs of layers of the user's files.
+pub const OWN_FILES: [&dyn Collector; 3] = [&Heads, &TEXTS, &PrivateKeys];
 /// All collectors.
-pub const ALL: [&dyn Collector; 5] = [&Heads, &TEXTS, &Digests, &PACKAGES, &FILE_LISTS];
+pub const ALL: [&dyn Collector; 6] = [&Heads, &TEXTS, &Digests, &PACKAGES, &FILE_LISTS, &PrivateKeys];
 
 /// Learns something of regular files.
 pub trait Collector: Sync {
@@ -187,6 +191,11 @@ impl Found {
     /// Returns the collector's version.
     pub fn version(&self) -> u32 {
         self.version
+    }
+
+    /// Returns the files of which something was found: the number of the entry, and what was found, in JSON.
+    pub fn files(&self) -> impl Iterator<Item = (u32, &str)> {
+        self.files.iter().map(|(number, text)| (*number, &**text))
     }
 
     /// Says whether a collector of this version wrote it.

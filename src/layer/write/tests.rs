@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
-use crate::layer::collect::{ALL, Digests};
+use crate::layer::collect::{ALL, Digests, OWN_FILES, STANDARD};
 use crate::layer::record::{BLOCK, HEAD};
 use crate::layer::{Limits, NoneEarlier, read_facts, read_layer};
 use crate::oci::{Compression, Digest};
@@ -133,6 +133,9 @@ fn content(path: &[u8], size: u64) -> Vec<u8> {
         b"bin/script" => b"#!/bin/sh\n".to_vec(),
         b"etc/passwd" => b"root:x:0:0::/:/none\n".to_vec(),
         b"var/lib/dpkg/status.d/base" => b"Package: base\nVersion: 1\n".to_vec(),
+        b"secret" => b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n".to_vec(),
+        // Its header lies where the file is cut into blocks.
+        b"large-secret" => [&vec![b'\n'; (4 << 20) - 512 - 20][..], b"-----BEGIN RSA PRIVATE KEY-----\nMIIE\n"].concat(),
         _ => Vec::new(),
     };
     bytes.resize(usize::try_from(size).unwrap(), b'\n');
@@ -259,4 +262,36 @@ fn a_block_that_is_taken_again_brings_what_was_found_along() {
     let (fewer, same, read) = write_kinds(&before, Some(&record), &earlier, &few);
     assert_eq!((read, same == earlier.0), (whole, true));
     assert_eq!(fewer.facts(&before, &few).unwrap(), read_back(&same, &few));
+}
+
+#[test]
+fn a_private_key_is_known_of_a_block_that_is_not_read_again() {
+    let files = [("large-secret", 9_000_000), ("other", 70_000), ("secret", 70)];
+    let changeset = |stamp: u64| {
+        let entries = files.map(|(path, size)| {
+            let stamp = if path == "other" { stamp } else { 0 };
+            let tail = u16::try_from(path.len()).unwrap();
+            let kind = EntryKind::File(Content::Tail { tree: TreeId(0), tail, stat: Stat { size, stamp } });
+            (ImagePath::new(path.as_bytes()).unwrap(), Entry { kind, mode: 0o644, owner: Owner::default() })
+        });
+        Changeset::new(entries.into())
+    };
+    let found = |record: &LayerRecord, changeset: &Changeset| -> Vec<(String, u64)> {
+        let keys = record.private_keys(changeset, &OWN_FILES).unwrap();
+        keys.iter().map(|file| (file.path.to_string(), file.key.offset)).collect()
+    };
+    let expected = vec![("/large-secret".to_owned(), (4 << 20) - 512 - 20), ("/secret".to_owned(), 0)];
+    let (before, after) = (changeset(2), changeset(4));
+    let (record, blob, _) = write_kinds(&before, None, &NoneEarlier, &OWN_FILES);
+    assert_eq!(found(&record, &before), expected);
+    let earlier = Blob(blob);
+    let (again, _, read) = write_kinds(&before, Some(&record), &earlier, &OWN_FILES);
+    assert_eq!((found(&again, &before), read), (expected.clone(), 0));
+    let (changed, _, _) = write_kinds(&after, Some(&record), &earlier, &OWN_FILES);
+    assert_eq!(found(&changed, &after), expected);
+    // A record of collectors that did not search says nothing of keys, and all files are searched.
+    let (unsearched, _, _) = write_kinds(&before, None, &NoneEarlier, &STANDARD);
+    assert!(unsearched.private_keys(&before, &OWN_FILES).is_none());
+    let (searched, _, read) = write_kinds(&before, Some(&unsearched), &earlier, &OWN_FILES);
+    assert_eq!((found(&searched, &before), read), (expected, files.iter().map(|(_, size)| size).sum()));
 }

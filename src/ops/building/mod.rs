@@ -33,6 +33,7 @@ use super::{Failure, RecipeRequest, Run, TaskKind, Tools};
 
 pub use super::destinations::Push;
 use findings::Usage;
+use private_keys::RefusedKeys;
 
 pub use explained::{Explained, ExplainedBase, ExplainedLayer};
 pub(super) use outcome::upload_status;
@@ -42,6 +43,7 @@ mod explained;
 mod findings;
 mod folders;
 mod outcome;
+mod private_keys;
 mod proof;
 
 /// How often files are found anew when they change while they are read.
@@ -150,6 +152,8 @@ struct Work {
     skipped: Gathered,
     /// What was told of the images so far.
     told: Vec<Finding>,
+    /// Private keys that were found. No blob is sent from then on.
+    refused: Vec<Diagnostic>,
     /// What waits to be sent: as long as nothing had to be made, a destination may have the whole image.
     held: Option<Vec<(Descriptor, Arc<dyn BlobSource>)>>,
 }
@@ -209,7 +213,7 @@ impl Job {
         for number in 0..self.open.recipe.parts().len() {
             self.build_one(number, queue, &mut work, run)?;
         }
-        Ok(work)
+        if work.refused.is_empty() { Ok(work) } else { Err(Failure::No(work.refused)) }
     }
 
     /// Builds the image of one platform. When a file changes meanwhile, everything is found and decided again.
@@ -218,7 +222,15 @@ impl Job {
         loop {
             tries += 1;
             let decided = self.plan(number, run)?;
-            match self.write(&decided.plan, queue, work, run) {
+            let mut refused = RefusedKeys::default();
+            match self.write(&decided, &mut refused, queue, work, run) {
+                Ok(_) if !refused.is_empty() => {
+                    let told = self.refused_keys(refused, number)?;
+                    // Other platforms have mostly the same files.
+                    let told: Vec<Diagnostic> = told.into_iter().filter(|told| !work.refused.contains(told)).collect();
+                    work.refused.extend(told);
+                    return Ok(());
+                }
                 Ok(layers) => {
                     proof::tell(&decided.plan.proof, run.observer);
                     decided.plan.layer_warning().iter().for_each(|warning| run.observer.warn(warning));
@@ -301,7 +313,16 @@ impl Job {
         }
     }
 
-    fn write(&self, plan: &Plan, queue: &Queue<'_>, work: &mut Work, run: Run<'_>) -> Result<Vec<Layer>, LayerFailure> {
+    /// Writes the layers. From a private key on, those that follow are only searched for others, and nothing is sent any more.
+    fn write(
+        &self,
+        decided: &Decided,
+        refused: &mut RefusedKeys,
+        queue: &Queue<'_>,
+        work: &mut Work,
+        run: Run<'_>,
+    ) -> Result<Vec<Layer>, LayerFailure> {
+        let Decided { plan, gathered, .. } = decided;
         let mut layers = Vec::new();
         let project_key = format!("{}\0{}", self.project.root().display(), plan.platform);
         let contents = Contents { project: &self.project, packages: self.base.packages() };
@@ -318,11 +339,16 @@ impl Job {
                 if let Some(made) = remembered.unchanged(run) {
                     made
                 } else {
-                    work.release(queue);
+                    if work.refused.is_empty() && refused.is_empty() {
+                        work.release(queue);
+                    }
                     remembered.make(&contents, run)?
                 }
             };
-            work.add(queue, &made.layer.descriptor, &made.source);
+            refused.add(&made.keys, &gathered.keys_allowed);
+            if work.refused.is_empty() && refused.is_empty() {
+                work.add(queue, &made.layer.descriptor, &made.source);
+            }
             work.tar_sizes.insert(made.layer.descriptor.digest, made.layer.tar_size);
             layers.push(made.layer.clone());
             if self.open.recipe.platforms.len() > 1 && !work.known.iter().any(|(_, known)| known.layer == made.layer) {

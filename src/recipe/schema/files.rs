@@ -19,7 +19,7 @@ pub(in crate::recipe) struct FilesKeys {
     /// What of `from` is left out, in the patterns of `.gitignore`, relative to it.
     #[schemars(example = ["**/*.map", "test/"])]
     pub(in crate::recipe) exclude: Option<Vec<String>>,
-    /// Names on the list of what never belongs in an image (`.env`, `.git`, private keys, …) that are taken all the same.
+    /// What never belongs in an image (`.env`, `.git`, files with a private key, …), and is taken all the same: names of rules of `docs/DENY_LIST.md`, or of files.
     #[schemars(example = [".env.production"])]
     pub(in crate::recipe) include_denied: Option<Vec<String>>,
     /// The mode of every file, in octal. Without it: `0755` for what its owner may execute, `0644` for all else, whatever the umask.
