@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use crate::net::EngineApi;
 use crate::oci::{Digest, ImageName, ImageReference, Selector, Tag};
 use crate::recipe::Recipe;
@@ -44,11 +46,16 @@ pub(super) fn open(location: &Location, published: &Published<'_>, tools: &Tools
             Destination::layout(Layout::create(folder)?.with_names(published.full_names(&tags)), tags)
         }
         Location::Archive(file, selector) => {
+            check_writable(file)?;
             let tags = published.tags(named(location, selector.as_ref())?);
             let names = published.full_names(&tags);
             Destination::archive(file.clone(), tags, names)
         }
-        Location::DockerArchive(file) => Destination::docker_archive(file.clone(), published.docker_names(location, "a Docker archive")?),
+        Location::DockerArchive(file, digest) => {
+            check_writable(file)?;
+            named(location, digest.map(Selector::Digest).as_ref())?;
+            Destination::docker_archive(file.clone(), published.docker_names(location, "a Docker archive")?)
+        }
         Location::DockerDaemon => {
             let names = published.docker_names(location, "an engine")?;
             Destination::engine(EngineApi::from_environment(&tools.environment)?, names)
@@ -58,6 +65,23 @@ pub(super) fn open(location: &Location, published: &Published<'_>, tools: &Tools
             Destination::repository(tools.registry.repository(&reference.name), tags)
         }
     })
+}
+
+/// Reports before anything is fetched or built that a file could not be written.
+///
+/// # Errors
+/// When its folder does not exist, or it is a folder itself.
+pub fn check_writable(file: &Path) -> Result<(), Failure> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(missing) = folder.filter(|folder| !folder.is_dir()) {
+        let failure = Failure::wrong(format!("`{}` cannot be written: there is no folder `{}`", file.display(), missing.display()));
+        return Err(failure.hint(format!("make it first: `mkdir -p {}`", missing.display())));
+    }
+    if file.is_dir() {
+        let failure = Failure::wrong(format!("`{}` cannot be written: it is a folder", file.display()));
+        return Err(failure.hint("name a file in it"));
+    }
+    Ok(())
 }
 
 /// Returns the tag that a layout or archive is written with, if one is named.
