@@ -154,9 +154,9 @@ fn template_help() -> String {
 /// Which recipe is meant, and what is changed in it for this run
 #[derive(Debug, Args)]
 pub(super) struct RecipeArguments {
-    /// The recipe, or the folder that holds it as hardened.toml
-    #[arg(short, long, value_name = "FILE", default_value = "hardened.toml")]
-    pub(super) file: PathBuf,
+    /// The recipe, or the folder that holds it [default: hardened.toml here, or in the nearest folder above]
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
     /// The platforms to build for, instead of the recipe's: linux/amd64,linux/arm64
     #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
     pub(super) platform: Vec<String>,
@@ -231,7 +231,7 @@ Outputs:
   docker-archive:FILE     what `docker load` and `podman load` read; one platform
   docker-daemon:          the engine at DOCKER_HOST, Docker's socket or Podman's; one platform
 
-Standard output is the image's digest reference and nothing else:
+Standard output is one line: NAME@DIGEST where the image is pushed, else the first output with the digest, else the digest:
   podman run --rm \"$(hardened build --push)\"
 
 Examples:

@@ -1,7 +1,7 @@
 use crate::diagnostic::{Diagnostic, Span};
-use crate::host::project::{Found, Project, Request, Skipped};
+use crate::host::project::{FileFault, Found, Project, Request, Skipped};
 use crate::plan::Source;
-use crate::recipe::{DirectoryEntry, FilesEntry, FilesSource, LinkEntry, PlatformRecipe, Replaces};
+use crate::recipe::{DirectoryEntry, FilesEntry, FilesSource, LinkEntry, PlatformRecipe, Recipe, Replaces};
 use crate::rootfs::{Content, Entry, EntryKind, ImagePath, Owner};
 
 use super::{Failure, Observer};
@@ -26,17 +26,38 @@ pub(super) fn gather(part: &PlatformRecipe, project: &Project, observer: &dyn Ob
                     let source = found_files(entry, &from.value, from.span.clone(), found, &mut gathered, observer);
                     gathered.sources.push(source);
                 }
-                Err(several) => faults.extend(several.iter().map(|fault| {
-                    let diagnostic = Diagnostic::error(fault.to_string()).at(from.span.as_ref(), "by this entry");
-                    let caused = std::error::Error::source(fault).map(|cause| format!("the cause: {cause}"));
-                    caused.into_iter().chain(fault.hints()).fold(diagnostic, Diagnostic::hint)
-                })),
+                Err(several) => faults.extend(several.iter().map(|fault| unfound(fault, from.span.as_ref()))),
             },
         }
     }
     gathered.sources.extend(part.directories.iter().map(directory));
     gathered.sources.extend(part.links.iter().map(link));
     if faults.is_empty() { Ok(gathered) } else { Err(Failure::Wrong(faults)) }
+}
+
+/// Checks that all that the entries name exists: no content is read, and what an entry leaves out of a folder is not looked at.
+///
+/// # Errors
+/// What is missing, for all entries of all platforms together.
+pub(super) fn check(recipe: &Recipe, project: &Project) -> Result<(), Failure> {
+    let mut faults: Vec<Diagnostic> = Vec::new();
+    for entry in recipe.parts().iter().flat_map(|part| &part.files) {
+        let FilesSource::Host { from, .. } = &entry.source else { continue };
+        if let Err(fault) = project.check(&request(entry, &from.value)) {
+            let diagnostic = unfound(&fault, from.span.as_ref());
+            // Platforms share most entries.
+            if !faults.contains(&diagnostic) {
+                faults.push(diagnostic);
+            }
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Failure::Wrong(faults)) }
+}
+
+fn unfound(fault: &FileFault, span: Option<&Span>) -> Diagnostic {
+    let diagnostic = Diagnostic::error(fault.to_string()).at(span, "by this entry");
+    let caused = std::error::Error::source(fault).map(|cause| format!("the cause: {cause}"));
+    caused.into_iter().chain(fault.hints()).fold(diagnostic, Diagnostic::hint)
 }
 
 fn request(entry: &FilesEntry, from: &str) -> Request {

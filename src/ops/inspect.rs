@@ -15,7 +15,7 @@ use super::opened::{self, Opened};
 use super::{Failure, Observer, Run};
 
 /// An image, or several for different platforms.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Inspected {
     /// The digest of the manifest or index.
@@ -32,7 +32,7 @@ pub struct Inspected {
 }
 
 /// A manifest that refers to an image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct InspectedReferrer {
     /// What kind of artifact it is, where the list says so.
@@ -45,7 +45,7 @@ pub struct InspectedReferrer {
 }
 
 /// One image.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct InspectedImage {
     /// The platform.
@@ -66,7 +66,7 @@ pub struct InspectedImage {
 }
 
 /// One layer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct InspectedLayer {
     /// The digest of the blob.

@@ -25,6 +25,7 @@ mod referrers;
 mod registry;
 mod sandbox;
 mod transaction;
+mod typed;
 
 use std::io::Read;
 use std::sync::Arc;

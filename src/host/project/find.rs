@@ -34,6 +34,14 @@ impl Project {
         }
     }
 
+    /// Checks that what a request names exists, without looking into it.
+    ///
+    /// # Errors
+    /// When it does not exist, or cannot be in an image.
+    pub fn check(&self, request: &Request) -> Result<(), FileFault> {
+        locate(self, &request.from, request.symlinks).map(drop)
+    }
+
     fn find_folder(&self, request: &Request, folder: &Folder) -> Result<Found, Vec<FileFault>> {
         let choice = Choice::new(request, folder.glob.as_deref())?;
         denied(&choice, &folder.written, &folder.path).map_err(one)?;

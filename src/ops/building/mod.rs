@@ -24,17 +24,18 @@ use super::debian::{Contents, DebianNames};
 use super::destinations;
 use super::gather::{self, Gathered};
 use super::layers::{CachedLayer, LayerFailure, Remembered};
-use super::lock::{self, LockUse};
+use super::lock::{self, LockUse, Locked};
 use super::recipe::{self, OpenRecipe};
 use super::watched::Watched;
 use super::{Failure, RecipeRequest, Run, Tools};
 
-pub use super::destinations::Push;
+pub use super::destinations::{Push, check_writable};
 use findings::Usage;
+use outcome::Delivered;
 
 pub use explained::{Explained, ExplainedBase, ExplainedLayer};
 pub(super) use outcome::upload_status;
-pub use outcome::{Built, BuiltLayer, BuiltPlatform, BuiltSkip, BuiltUpload, OUTPUT, Times};
+pub use outcome::{Built, BuiltLayer, BuiltLock, BuiltPlatform, BuiltSkip, BuiltUpload, OUTPUT, Times};
 
 mod explained;
 mod findings;
@@ -68,9 +69,10 @@ pub fn build(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
     let begun = Instant::now();
     let files: Vec<&Path> =
         request.outputs.iter().filter_map(Location::path).chain(request.result_files.iter().map(PathBuf::as_path)).collect();
-    let mut job = Job::open(&request.recipe, request.lock, &files, run)?;
-    job.usage = Usage::of(request, &job.open.recipe);
-    let destinations = destinations::of_build(&request.outputs, request.push, &job.open.recipe, run.tools)?;
+    let open = recipe::open(&request.recipe, &run.tools.environment, run.observer)?;
+    let destinations = destinations::of_build(&request.outputs, request.push, &open.recipe, run.tools)?;
+    let usage = Usage::of(request, &open.recipe);
+    let job = Job { usage, ..Job::new(open, &request.recipe, request.lock, &files, run)? };
     let transaction = Transaction { destinations: &destinations, gates: &AcceptAll, watch: &Watched(run.observer) };
     let base_done = begun.elapsed();
     let fill = |queue: &Queue<'_>| {
@@ -97,7 +99,12 @@ pub fn build(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
         layers: layers_done.saturating_sub(base_done).as_secs_f64(),
         total: begun.elapsed().as_secs_f64(),
     };
-    Ok(job.outcome(&work, &publication.root.descriptor(), &destinations, &committed.sent, times))
+    Ok(job.outcome(
+        &work,
+        &publication.root.descriptor(),
+        &Delivered { request, destinations: &destinations, sent: &committed.sent },
+        times,
+    ))
 }
 
 /// Decides everything, and returns it for each platform without doing it.
@@ -105,7 +112,8 @@ pub fn build(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
 /// # Errors
 /// As [`build`].
 pub fn explain(request: &RecipeRequest, how: LockUse, run: Run<'_>) -> Result<Vec<Explained>, Failure> {
-    let job = Job::open(request, how, &[], run)?;
+    let open = recipe::open(request, &run.tools.environment, run.observer)?;
+    let job = Job::new(open, request, how, &[], run)?;
     let explained = |number: usize| Ok(Explained::new(&job.plan(number, run)?));
     (0..job.open.recipe.parts().len()).map(explained).collect()
 }
@@ -114,6 +122,8 @@ pub fn explain(request: &RecipeRequest, how: LockUse, run: Run<'_>) -> Result<Ve
 struct Job {
     open: OpenRecipe,
     base: FoundBase,
+    /// What became of the lock.
+    locked: Locked,
     project: Project,
     created: i64,
     usage: Usage,
@@ -170,19 +180,17 @@ impl Work {
 }
 
 impl Job {
-    /// Opens a recipe for a build that writes `files`.
-    fn open(request: &RecipeRequest, how: LockUse, files: &[&Path], run: Run<'_>) -> Result<Self, Failure> {
-        let open = recipe::open(request, &run.tools.environment, run.observer)?;
+    /// Finds all that a build needs which writes `files`: what is missing on this machine is told before anything is fetched.
+    fn new(open: OpenRecipe, request: &RecipeRequest, how: LockUse, files: &[&Path], run: Run<'_>) -> Result<Self, Failure> {
         let created = created(&open.recipe, run.tools)?;
+        let project = Project::open(&open.root).map_err(|fault| unopened(&open, &fault))?;
+        gather::check(&open.recipe, &project)?;
         let lock::Settled { base, locked, .. } = lock::settle(&open, &request.file, how, &[], run)?;
         let base = base.assembled(&open, run)?;
-        if locked.changed {
-            run.observer.detail(&format!("wrote {}", locked.path.display()));
-        }
         let vendored = run.tools.vendored.as_ref().and_then(Location::path);
         let outputs = Outputs::new(files.iter().copied().chain([run.tools.cache.folder(), &locked.path]).chain(vendored));
-        let project = Project::open(&open.root).map_err(|fault| unopened(&open, &fault))?.without(outputs);
-        Ok(Self { open, base, project, created, usage: Usage::default() })
+        let project = project.without(outputs);
+        Ok(Self { open, base, locked, project, created, usage: Usage::default() })
     }
 
     fn build_all(&self, queue: &Queue<'_>, run: Run<'_>) -> Result<Work, Failure> {
