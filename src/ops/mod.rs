@@ -23,6 +23,7 @@ mod observer;
 mod opened;
 pub mod push;
 mod recipe;
+mod recipe_kind;
 mod tools;
 pub mod vendor;
 mod watched;

@@ -6,7 +6,7 @@ use crate::recipe::{Recipe, RecipeText};
 use crate::store::Location;
 
 use super::init::RECIPE;
-use super::{Failure, Observer};
+use super::{Failure, Observer, recipe_kind};
 
 /// Which recipe is meant, and what is changed in it for this run.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +40,7 @@ pub(super) fn open(request: &RecipeRequest, environment: &Environment, observer:
         let missing = error.kind() == std::io::ErrorKind::NotFound;
         Failure::from(if missing { missing_hints(&request.file).into_iter().fold(diagnostic, Diagnostic::hint) } else { diagnostic })
     })?;
+    recipe_kind::check(&request.file, &text)?;
     let mut text = RecipeText::parse(&request.file.to_string_lossy(), &text);
     request.set.iter().for_each(|argument| text.set(argument));
     request.tags.iter().for_each(|argument| text.tag(argument));
