@@ -5,8 +5,12 @@
 //! **To add a verb**: its arguments in `arguments`, its file in `verbs`, and a line in [`run`].
 
 mod arguments;
+mod command_line;
+mod completion;
 mod invocation;
 mod location;
+mod other_tools;
+mod results;
 pub mod screen;
 mod settings_file;
 mod signals;
@@ -16,32 +20,25 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
-use clap::Parser;
+use serde_json::{Map, Value};
 
-use self::arguments::{Arguments, Color, Verb};
-use self::invocation::Invocation;
-use self::screen::{Bars, Screen, Volume, exit_code};
+use self::arguments::{Arguments, Color, Format, Verb};
+use self::invocation::{Invocation, json};
+use self::screen::{Bars, FailureReport, Screen, Volume, exit_code};
 use crate::host::Environment;
 use crate::ops::Failure;
 
 /// Runs the program with its arguments, and returns its exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environment) -> ExitCode {
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(code) = completion::answer(&words, &environment) {
+        return code;
+    }
     signals::watch();
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let Arguments { global, verb } = match command_line::parse(&words) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and versions are answers; anything else is a mistake in the arguments.
-            let code = if error.use_stderr() { 2 } else { 0 };
-            // What it repeats of the arguments may come from anywhere.
-            let text = error.render().to_string();
-            if screen::is_plain(&text) {
-                return if error.print().is_err() && code == 0 { ExitCode::from(3) } else { ExitCode::from(code) };
-            }
-            Screen::new(Volume::Usual, ColorChoice::Never).say(text.trim_end());
-            return ExitCode::from(code);
-        }
+        Err(error) => return unread(&error, &words),
     };
-    let global = &arguments.global;
     let volume = match (global.quiet, global.verbose) {
         (true, _) => Volume::Quiet,
         (_, true) => Volume::Verbose,
@@ -53,7 +50,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
         Color::Never => ColorChoice::Never,
     };
     let screen = Screen::new(volume, color);
-    match answer(arguments, environment, screen) {
+    let format = global.format;
+    let invocation = Invocation::new(global, environment, screen, Bars::new(screen));
+    match answer(&verb, &invocation) {
         Ok(text) => match screen.result(&text) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
                 screen.alarm(&format!("error: could not write to standard output: {error}"));
@@ -63,27 +62,63 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
         },
         Err(failure) => {
             screen.alarm(screen.failure(&failure).trim_end());
+            report(&failure, invocation.take_found(), format, screen);
             ExitCode::from(exit_code(&failure))
         }
     }
 }
 
-fn answer(arguments: Arguments, environment: Environment, screen: Screen) -> Result<String, Failure> {
-    let invocation = Invocation::new(arguments.global, environment, screen, Bars::new(screen));
-    match arguments.verb {
-        Verb::Init(arguments) => verbs::init::run(&arguments, &invocation),
-        Verb::Lock(arguments) => verbs::lock::run(&arguments, &invocation),
-        Verb::Build(arguments) => verbs::build::run(&arguments, &invocation),
-        Verb::Explain(arguments) => verbs::explain::run(&arguments, &invocation),
-        Verb::Vendor(arguments) => verbs::vendor::run(&arguments, &invocation),
-        Verb::Push(arguments) => verbs::push::run(&arguments, &invocation),
-        Verb::Inspect(arguments) => verbs::inspect::run(&arguments, &invocation),
-        Verb::Ls(arguments) => verbs::files::ls(&arguments, &invocation),
-        Verb::Cat(arguments) => verbs::files::cat(&arguments, &invocation),
-        Verb::Login(arguments) => verbs::login::run(&arguments, &invocation),
-        Verb::Cache(arguments) => verbs::cache::run(&arguments, &invocation),
-        Verb::Schema(_) => Ok(crate::recipe::json_schema_text()),
-        Verb::Completions(arguments) => Ok(verbs::pages::completions(&arguments)),
-        Verb::Man(_) => verbs::pages::manual(),
+/// Tells what is wrong with a command line that cannot be read, or prints the help or the version that it asks for.
+fn unread(error: &clap::Error, words: &[OsString]) -> ExitCode {
+    // Help and versions are answers; anything else is a mistake in the arguments.
+    let code = if error.use_stderr() { 2 } else { 0 };
+    let screen = Screen::new(Volume::Usual, ColorChoice::Never);
+    let of_other_tools = other_tools::answer(error, &command_line::verbs(words.iter().skip(1).map(OsString::as_os_str)));
+    if code != 0 {
+        let failure = || command_line::failure(error);
+        report(of_other_tools.as_ref().unwrap_or(&failure()), Map::new(), command_line::format(words), screen);
+    }
+    if let Some(failure) = &of_other_tools {
+        let screen = Screen::new(Volume::Usual, ColorChoice::Auto);
+        screen.alarm(screen.failure(failure).trim_end());
+        return ExitCode::from(code);
+    }
+    // What it repeats of the arguments may come from anywhere.
+    let text = error.render().to_string();
+    if screen::is_plain(&text) {
+        return if error.print().is_err() && code == 0 { ExitCode::from(3) } else { ExitCode::from(code) };
+    }
+    screen.say(text.trim_end());
+    ExitCode::from(code)
+}
+
+/// Writes a failure to standard output, where results go too, for programs that asked for JSON.
+fn report(failure: &Failure, found: Map<String, Value>, format: Format, screen: Screen) {
+    if format == Format::Json
+        && let Ok(text) = json(&FailureReport::new(failure, found))
+    {
+        // The exit code tells of the failure where this cannot be written.
+        let _ = screen.result(&text);
+    }
+}
+
+fn answer(verb: &Verb, invocation: &Invocation) -> Result<String, Failure> {
+    match verb {
+        Verb::Init(arguments) => verbs::init::run(arguments, invocation),
+        Verb::Lock(arguments) => verbs::lock::run(arguments, invocation),
+        Verb::Build(arguments) => verbs::build::run(arguments, invocation),
+        Verb::Explain(arguments) => verbs::explain::run(arguments, invocation),
+        Verb::Vendor(arguments) => verbs::vendor::run(arguments, invocation),
+        Verb::Push(arguments) => verbs::push::run(arguments, invocation),
+        Verb::Inspect(arguments) => verbs::inspect::run(arguments, invocation),
+        Verb::Ls(arguments) => verbs::files::ls(arguments, invocation),
+        Verb::Cat(arguments) => verbs::files::cat(arguments, invocation),
+        Verb::Login(arguments) => verbs::login::run(arguments, invocation),
+        Verb::Cache(arguments) => verbs::cache::run(arguments, invocation),
+        Verb::Schema(arguments) => Ok(verbs::pages::schema(arguments)),
+        Verb::Completions(arguments) => completion::script(arguments.shell),
+        Verb::Man(arguments) => verbs::pages::manual(arguments),
+        // It is answered where the command line is read.
+        Verb::Help(_) => Ok(String::new()),
     }
 }

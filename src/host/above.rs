@@ -209,6 +209,14 @@ mod tests {
     }
 
     #[test]
+    fn another_file_system_ends_the_search() {
+        let device = |path: &str| fs::metadata(path).map(|metadata| metadata.dev()).ok();
+        if device("/proc").is_some_and(|proc| Some(proc) != device("/")) {
+            assert!(matches!(find_above(Path::new("/proc"), "etc", None), Above::Refused { why: Refused::FileSystem, .. }));
+        }
+    }
+
+    #[test]
     fn a_folder_of_another_user_ends_the_search() {
         let own = rustix::process::geteuid().as_raw();
         assert!(matches!(distrust(own + 1, 0, 0o755), Some(Refused::Owner)));

@@ -16,6 +16,7 @@ mod input;
 mod locking;
 mod opened;
 mod outputs;
+mod programs;
 #[path = "../support/project.rs"]
 mod project;
 mod proof;
@@ -24,6 +25,8 @@ mod referrers;
 #[expect(dead_code, reason = "the faults suite lets it fail in more ways")]
 mod registry;
 mod sandbox;
+#[path = "../support/shapes.rs"]
+mod shapes;
 mod transaction;
 mod typed;
 

@@ -158,3 +158,43 @@ fn a_path_without_its_kind_is_told_how_to_write_it() {
     sandbox.run(&["build", "-o", "image.tar"]).fails(2, &["-o oci-archive:image.tar", "-o docker-archive:image.tar", "-o docker-daemon:"]);
     sandbox.run(&["build", "-o", "docker:x"]).fails(2, &["-o oci-archive:x.tar", "-o docker-archive:x.tar", "-o docker-daemon:"]);
 }
+
+#[test]
+fn what_docker_users_type_is_answered() {
+    let sandbox = Sandbox::new("static = true");
+    for (typed, answer) in [
+        (&["run", "--rm", "image"][..], "docker run --rm --read-only"),
+        (&["pull", "nginx"], "hardened lock"),
+        (&["build", "--load", "."], "-o docker-daemon:"),
+        (&["build", "--build-arg", "A=1", "."], "--set KEY=VALUE"),
+        (&["init", "--force"], "rm hardened.toml"),
+        (&["cache", "clean"], "hardened cache prune"),
+        (&["build", "--threads", "0"], "one thread for each processor"),
+    ] {
+        sandbox.run(typed).fails(2, &[answer]);
+    }
+    sandbox.write("Dockerfile", b"# syntax=docker/dockerfile:1\nFROM node:20\nRUN npm ci\n");
+    for typed in [&["build", "-f", "Dockerfile"][..], &["build", "Dockerfile"], &["lock", "-f", "Dockerfile"]] {
+        sandbox.run(typed).fails(2, &["`Dockerfile` is a Dockerfile, and no recipe", "-f hardened.toml"]);
+    }
+    fs::remove_file(sandbox.path("hardened.toml")).unwrap();
+    sandbox.run(&["build", "-f", "Dockerfile"]).fails(2, &["`hardened init` writes a recipe"]);
+}
+
+#[test]
+fn a_usage_line_shows_what_was_typed_and_no_variable() {
+    let mut sandbox = Sandbox::new("static = true");
+    sandbox.set("HARDENED_DEBIAN_MIRROR", "http://127.0.0.1:1/debian");
+    sandbox.set("HARDENED_THREADS", "2");
+    for typed in [&["build", "--nosuch"][..], &["push", "oci:image"], &["cache", "prune", "--nosuch"]] {
+        let ran = sandbox.run(typed);
+        ran.fails(2, &["Usage: hardened"]);
+        for option in ["--debian-mirror", "--cache-dir", "--threads"] {
+            assert!(!ran.err.contains(option), "{}", ran.err);
+        }
+    }
+    sandbox.set("HARDENED_THREADS", "0");
+    let ran = sandbox.run(&["build"]);
+    ran.fails(2, &["HARDENED_THREADS", "leave `--threads` and HARDENED_THREADS out"]);
+    assert!(!ran.err.contains("Usage:"), "{}", ran.err);
+}

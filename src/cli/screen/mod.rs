@@ -16,7 +16,7 @@ use crate::diagnostic::{Diagnostic, is_hostile};
 
 pub use diagnostics::{Colors, render};
 
-pub(super) use errors::exit_code;
+pub(super) use errors::{FailureReport, exit_code};
 pub(super) use progress::Bars;
 
 /// The output: how verbose it is, and whether it has colours.

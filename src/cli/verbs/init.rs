@@ -1,5 +1,6 @@
 use crate::cli::arguments::Init;
 use crate::cli::invocation::Invocation;
+use crate::cli::results::InitResult;
 use crate::diagnostic::ExternalError;
 use crate::ops::Failure;
 use crate::ops::init::{InitError, init};
@@ -17,6 +18,6 @@ pub(in crate::cli) fn run(arguments: &Init, invocation: &Invocation) -> Result<S
     for (command, about) in &written.next {
         invocation.screen.say(&format!("next: {command}  ({about})"));
     }
-    let outcome = serde_json::json!({ "path": written.path, "template": written.template.name });
+    let outcome = InitResult { path: written.path.clone(), template: written.template.name };
     invocation.render(&outcome, || written.path.display().to_string())
 }

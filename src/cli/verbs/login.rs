@@ -2,6 +2,7 @@ use std::io::Read;
 
 use crate::cli::arguments::Login;
 use crate::cli::invocation::Invocation;
+use crate::cli::results::LoginResult;
 use crate::diagnostic::ExternalError;
 use crate::net::Secret;
 use crate::net::credentials::Kept;
@@ -21,6 +22,6 @@ pub(in crate::cli) fn run(arguments: &Login, invocation: &Invocation) -> Result<
         Kept::Helper(name) => name,
     };
     invocation.screen.say(&format!("logged in to {}; the credentials are kept in {kept_in}", arguments.host));
-    let outcome = serde_json::json!({ "host": arguments.host, "kept": kept_in });
+    let outcome = LoginResult { host: arguments.host.clone(), kept: kept_in };
     invocation.render(&outcome, String::new)
 }
