@@ -33,6 +33,10 @@ pub(super) fn output(text: &str) -> Result<Location, Failure> {
         let failure = Failure::wrong(format!("`-o {}` is how `docker buildx` names an output", text.escape_debug()));
         return Err(buildx_hints(kind, file).into_iter().fold(failure, Failure::hint));
     }
+    if text == "-" {
+        let failure = Failure::wrong("`-o -` is no output: an image is not written to standard output");
+        return Err(archive_hints("image.tar").into_iter().fold(failure, Failure::hint));
+    }
     let docker_name = text.strip_prefix("docker:").map(|name| name.trim_start_matches('/'));
     let name = docker_name.unwrap_or(text);
     if docker_name.is_none() && (has_kind(text) || names_host(text)) {
@@ -192,6 +196,7 @@ mod tests {
             ("type=oci,dest=a.tar", &["-o oci-archive:a.tar`"]),
             ("type=docker", &["-o docker-daemon:`"]),
             ("type=registry", &["--push`"]),
+            ("-", &["-o oci-archive:image.tar`", "-o docker-archive:image.tar`"]),
         ] {
             let told = told(output(text));
             for form in forms {

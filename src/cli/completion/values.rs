@@ -114,9 +114,9 @@ pub(in crate::cli) fn outputs(current: &OsStr) -> Vec<CompletionCandidate> {
             let fits = |(kind, _): &&(&str, &str)| kind.starts_with(current);
             OUTPUTS.iter().filter(fits).map(|(kind, about)| explained(kind, about)).collect()
         }
-        Some(("oci", _)) => candidates(images_that_fit(current, &["oci:"], Folders::Named)),
-        Some(("oci-archive", _)) => candidates(images_that_fit(current, &["oci-archive:"], Folders::Named)),
-        Some(("docker-archive", _)) => candidates(images_that_fit(current, &["docker-archive:"], Folders::Named)),
+        Some(("oci", _)) => candidates(images_that_fit(current, &["oci:"])),
+        Some(("oci-archive", _)) => candidates(images_that_fit(current, &["oci-archive:"])),
+        Some(("docker-archive", _)) => candidates(images_that_fit(current, &["docker-archive:"])),
         Some(_) => Vec::new(),
     }
 }
@@ -124,7 +124,7 @@ pub(in crate::cli) fn outputs(current: &OsStr) -> Vec<CompletionCandidate> {
 /// Returns the images of this folder: layouts and their tags, and archives.
 pub(in crate::cli) fn images(current: &OsStr) -> Vec<CompletionCandidate> {
     let Some(current) = current.to_str() else { return Vec::new() };
-    candidates(images_that_fit(current, &["oci:", "oci-archive:", "docker-archive:"], Folders::Entered))
+    candidates(images_that_fit(current, &["oci:", "oci-archive:", "docker-archive:"]))
 }
 
 /// Returns where `push` may copy an image: the names of the recipe, and layouts and archives.
@@ -132,21 +132,13 @@ pub(in crate::cli) fn targets(current: &OsStr) -> Vec<CompletionCandidate> {
     let Some(text) = current.to_str() else { return Vec::new() };
     let fits = |candidate: &CompletionCandidate| candidate.get_value().to_str().is_some_and(|value| value.starts_with(text));
     let kinds = OUTPUTS.iter().take(2).map(|(kind, about)| explained(kind, about)).filter(fits);
-    let written = candidates(images_that_fit(text, &["oci:", "oci-archive:"], Folders::Named));
+    let written = candidates(images_that_fit(text, &["oci:", "oci-archive:"]));
     references().into_iter().filter(fits).chain(kinds).chain(written).collect()
 }
 
-/// What becomes of folders that are no layouts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Folders {
-    /// They are candidates, since something may be written into them.
-    Named,
-    /// They are candidates where a path into them was begun.
-    Entered,
-}
-
-/// Returns the layouts, their tags, and the archives that begin with what was typed, in the folder that it names.
-fn images_that_fit(current: &str, kinds: &[&str], folders: Folders) -> Vec<String> {
+/// Returns the layouts, their tags, and the archives that begin with what was typed, in the folder that it names; and the other folders there,
+/// once a kind is typed.
+fn images_that_fit(current: &str, kinds: &[&str]) -> Vec<String> {
     let path = current.split_once(':').map_or("", |(_, path)| path);
     let above = path.rsplit_once('/').map_or("", |(above, _)| above);
     let prefix = if path.contains('/') { format!("{above}/") } else { String::new() };
@@ -158,7 +150,8 @@ fn images_that_fit(current: &str, kinds: &[&str], folders: Folders) -> Vec<Strin
     let entries = fs::read_dir(folder).into_iter().flatten().take(NAMES).filter_map(Result::ok);
     let mut found = BTreeSet::new();
     for entry in entries {
-        let Some(name) = entry.file_name().to_str().map(|name| format!("{prefix}{name}")) else { continue };
+        let is_hidden = entry.file_name().to_string_lossy().starts_with('.') && !path[prefix.len()..].starts_with('.');
+        let Some(name) = entry.file_name().to_str().filter(|_| !is_hidden).map(|name| format!("{prefix}{name}")) else { continue };
         let at = entry.path();
         if at.join("oci-layout").is_file() {
             if kinds.contains(&"oci:") {
@@ -167,8 +160,7 @@ fn images_that_fit(current: &str, kinds: &[&str], folders: Folders) -> Vec<Strin
                 found.extend(tags.into_iter().map(|tag| format!("oci:{name}:{tag}")));
             }
         } else if at.is_dir() {
-            let is_entered = folders == Folders::Named || current.contains(':');
-            found.extend(kinds.iter().filter(|_| is_entered).map(|kind| format!("{kind}{name}/")));
+            found.extend(kinds.iter().filter(|_| current.contains(':')).map(|kind| format!("{kind}{name}/")));
         } else if at.extension().is_some_and(|ending| ending == "tar") {
             found.extend(kinds.iter().filter(|kind| kind.ends_with("archive:")).map(|kind| format!("{kind}{name}")));
         }
