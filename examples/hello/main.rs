@@ -1,4 +1,4 @@
-//! Says who it runs as and what it may do: what a hardened image promises, seen from inside.
+//! Prints its user, capabilities, networks, and whether the root file system is read-only, as seen from inside the container.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -17,14 +17,14 @@ fn uid() -> String {
     fs::metadata("/proc/self").map_or_else(|_| "unknown".to_owned(), |found| found.uid().to_string())
 }
 
-/// Read from the mounts: a file that can't be made would only say something about who tried.
+/// Read from the mounts, because a failed write may also be caused by missing permissions of the user.
 fn root_is_read_only() -> bool {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let root = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>()).rfind(|fields| fields.get(1) == Some(&"/"));
     root.and_then(|fields| fields.get(3).map(|options| options.split(',').any(|option| option == "ro"))).unwrap_or(false)
 }
 
-/// The set that bounds all others: what is not in it can't be had back.
+/// The bounding set: a capability that is not in it cannot be obtained again.
 fn capabilities() -> String {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     match status.lines().find_map(|line| line.strip_prefix("CapBnd:")).map(str::trim) {

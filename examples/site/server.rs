@@ -1,4 +1,4 @@
-//! Serves the files of the folder it is started in, and nothing else: a whole web server in one static program.
+//! Serves the files of the folder in which it is started: a small web server in one static program.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
@@ -11,7 +11,7 @@ fn main() -> io::Result<()> {
     println!("serving {} on port {port}", std::env::current_dir()?.display());
     for connection in listener.incoming() {
         let connection = connection?;
-        // One visitor who hangs up must not end the server for all others.
+        // A client that closes its connection must not end the server.
         std::thread::spawn(move || drop(answer(&connection)));
     }
     Ok(())
@@ -33,7 +33,7 @@ fn answer(mut connection: &TcpStream) -> io::Result<()> {
     connection.write_all(&body)
 }
 
-/// The file behind a URL's path; nothing for a path that leads out of the folder.
+/// Returns the file for the path of a URL, and nothing for a path outside the folder.
 fn wanted(target: &str) -> Option<PathBuf> {
     let path = target.split(['?', '#']).next()?.trim_start_matches('/');
     let path = Path::new(if path.is_empty() { "index.html" } else { path });

@@ -1,4 +1,4 @@
-//! Prints what it was asked to greet, as a static program does that needs nothing but its base.
+//! Prints a greeting for each argument: a static program that needs only its base.
 
 fn main() {
     let names: Vec<String> = std::env::args().skip(1).collect();

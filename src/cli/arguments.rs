@@ -16,9 +16,9 @@ const COMMON: &str = "Options of every verb";
 #[command(after_help = "\
 Exit codes:
   0         done
-  1         the answer is no: an image that could not start, a damaged cache
-  2         you wrote it wrong: flags, recipe, stale lock
-  3         the world failed: network, disk, registry
+  1         a check failed: an image that could not start, a damaged cache
+  2         usage error: arguments, recipe, stale lock
+  3         environment error: network, disk, registry
   130, 143  interrupted, terminated
 
 Settings: ~/.config/hardened/settings.toml, with `insecure = [\"HOST\"]`, `ca-files = [\"FILE\"]`,
@@ -53,7 +53,7 @@ pub(super) struct Global {
     /// The folder of the cache [default: hardened in the user's cache folder]
     #[arg(long, global = true, value_name = "DIR", env = "HARDENED_CACHE_DIR", hide_env_values = true, help_heading = COMMON)]
     pub(super) cache_dir: Option<PathBuf>,
-    /// Opens no socket: everything must be in the lock, the cache and the project
+    /// Uses no network: everything must be in the lock, the cache and the project
     #[arg(long, global = true, help_heading = COMMON)]
     pub(super) offline: bool,
     /// A registry that may be reached without TLS; loopback always may. Can be repeated
@@ -89,16 +89,17 @@ pub(super) struct Global {
         help_heading = "Network"
     )]
     pub(super) stall_timeout: u64,
-    /// How long a step that fails is tried again [default: as long as its tries take]
+    /// How long a step may wait for a server, in all its tries and pauses together; a transfer of 1 KiB a second or more is not waiting
     #[arg(
         long,
         global = true,
         value_name = "SECONDS",
         env = "HARDENED_RETRY_FOR",
+        default_value_t = 600,
         value_parser = clap::value_parser!(u64).range(0..=86400),
         help_heading = "Network"
     )]
-    pub(super) retry_for: Option<u64>,
+    pub(super) retry_for: u64,
 }
 
 /// How a result is written.
@@ -393,7 +394,7 @@ pub(super) enum CacheVerb {
         #[arg(value_name = "DESTINATION")]
         destination: String,
     },
-    /// Takes what was exported. It is believed about foreign layers: take it from where you would take a base
+    /// Takes what was exported, from a source that you trust as much as a base image
     #[command(after_help = "Examples:\n  hardened cache import cache.tar\n  hardened cache import registry.example.no/shop/api:cache")]
     Import {
         /// FILE.tar, oci:DIR or a registry reference
@@ -416,11 +417,16 @@ pub(super) enum CacheVerb {
 
 /// Prints the JSON Schema of hardened.toml, or of a result
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  hardened schema > hardened.schema.json\n  hardened schema --of build")]
+#[command(
+    after_help = "Examples:\n  hardened schema > hardened.schema.json\n  hardened schema --of build\n  hardened schema --markdown | less"
+)]
 pub(super) struct Schema {
     /// Describes a result that `--format json` writes, instead of the recipe
     #[arg(long, value_name = "RESULT")]
     pub(super) of: Option<ResultKind>,
+    /// Prints every key as a page in Markdown instead, with its type, default and an example
+    #[arg(long, conflicts_with = "of")]
+    pub(super) markdown: bool,
 }
 
 /// Prints a completion script for a shell

@@ -14,7 +14,7 @@ use crate::feed::{Feed, Mirror};
 use crate::host::Environment;
 use crate::host::cache::{Cache, CacheFault};
 use crate::net::credentials::Credentials;
-use crate::net::{Http, Network, RetryPolicy, Settings, Timeouts};
+use crate::net::{Http, Network, RetryPolicy, Settings, Timeouts, WaitListener};
 use crate::ops::{Failure, Observer, Run, Tools};
 use crate::store::Location;
 use crate::store::registry::Registry;
@@ -86,13 +86,15 @@ impl Invocation {
             parts.map(|(registry, host)| (registry.to_owned(), host.to_owned())).ok_or_else(wrong)
         });
         let token_realms: Vec<_> = token_realms.collect::<Result<_, _>>()?;
+        let bars = self.bars.clone();
         Ok(Http::new(Settings {
             network: if self.global.offline { Network::Offline } else { Network::Allowed },
             insecure: self.global.insecure.iter().chain(&file.insecure).cloned().collect(),
             certificate_files: self.global.ca_file.iter().chain(&file.ca_files).cloned().collect(),
             token_realms: token_realms.into_iter().chain(file.token_realms.clone()).collect(),
             timeouts: Timeouts { stall: Duration::from_secs(self.global.stall_timeout), ..Timeouts::default() },
-            retry: RetryPolicy { deadline: self.global.retry_for.map(Duration::from_secs), ..RetryPolicy::default() },
+            retry: RetryPolicy { deadline: Some(Duration::from_secs(self.global.retry_for)), ..RetryPolicy::default() },
+            on_wait: Some(WaitListener::new(move |wait| bars.wait(wait))),
             environment: self.environment.clone(),
         }))
     }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 mod external;
+pub mod snippet;
 
 pub use external::ExternalError;
 

@@ -3,7 +3,7 @@ use std::io::{self, Read, Write};
 use super::{FetchError, FetchFault};
 use crate::diagnostic::ExternalError;
 use crate::host::cache::Cache;
-use crate::net::{Again, Http, HttpFault, Method, Peer, Request, Retry, Target, Tries, Url, header, retried};
+use crate::net::{Again, GivenUp, Http, HttpFault, Method, Peer, Request, Retry, Step, Target, Tries, Url, header, retried};
 use crate::oci::{Descriptor, Progress};
 
 /// How much of a file is written at a time.
@@ -54,8 +54,8 @@ enum Miss {
     Absent(u16),
     /// The connection or the server failed.
     Http(HttpFault),
-    /// The server failed or refused.
-    Status(u16),
+    /// The server failed or refused; why it is not asked again, though that might help.
+    Status(u16, Option<GivenUp>),
     /// What it has is another one.
     Other(String),
     /// The cache's disk failed: no other mirror would help.
@@ -66,8 +66,20 @@ impl Retry for Miss {
     fn again(&self) -> Again {
         match self {
             Self::Http(fault) => fault.again(),
-            Self::Status(status) => Again::after_status(*status),
+            Self::Status(status, _) => Again::after_status(*status),
             _ => Again::Never,
+        }
+    }
+
+    fn reason(&self) -> String {
+        self.to_string()
+    }
+
+    fn given_up(self, why: GivenUp) -> Self {
+        match self {
+            Self::Http(fault) => Self::Http(fault.given_up(why)),
+            Self::Status(status, None) => Self::Status(status, Some(why)),
+            other => other,
         }
     }
 }
@@ -77,11 +89,19 @@ impl std::fmt::Display for Miss {
         match self {
             Self::Absent(status) => write!(formatter, "it is not there (status {status})"),
             Self::Http(fault) => write!(formatter, "{fault}"),
-            Self::Status(status) => write!(formatter, "status {status}"),
+            Self::Status(status, None) => write!(formatter, "status {status}"),
+            Self::Status(status, Some(why)) => write!(formatter, "status {status}; {why}"),
             Self::Other(reason) => formatter.write_str(reason),
             Self::Disk(error) => write!(formatter, "{error}"),
         }
     }
+}
+
+/// The transfer of one file: the step that it is, and who is told how far it has come.
+#[derive(Clone, Copy)]
+struct Transfer<'t> {
+    step: &'t Step,
+    progress: &'t dyn Progress,
 }
 
 /// Fetches from archives into the cache.
@@ -110,8 +130,9 @@ impl Feed {
     ) -> Result<(T, Mirror), FetchError> {
         let mut misses = Vec::new();
         for mirror in mirrors {
-            let bytes = retried(self.http.retry_policy(), || {
-                let response = self.ask(mirror, path, None)?;
+            let step = self.http.step();
+            let bytes = retried(self.tries(&step), || {
+                let response = self.ask(mirror, path, None, &step)?;
                 response.read_all(limit).map_err(Miss::Http)
             });
             match bytes.and_then(|bytes| judge(&bytes).map_err(Miss::Other)) {
@@ -129,8 +150,9 @@ impl Feed {
     pub fn fetch(&self, mirrors: &[Mirror], paths: &[&str], wanted: &Descriptor, progress: &dyn Progress) -> Result<(), FetchError> {
         let mut misses = Vec::new();
         for mirror in mirrors {
+            let step = self.http.step();
             for path in paths {
-                match self.fetch_from(mirror, path, wanted, progress) {
+                match self.fetch_from(mirror, path, wanted, Transfer { step: &step, progress }) {
                     Ok(()) => return Ok(()),
                     Err(Miss::Disk(error)) => {
                         let message = format!("could not write `{path}` into the cache `{}`", self.cache.folder().display());
@@ -144,13 +166,13 @@ impl Feed {
         Err(failed(paths.first().copied().unwrap_or_default(), &misses))
     }
 
-    fn fetch_from(&self, mirror: &Mirror, path: &str, wanted: &Descriptor, progress: &dyn Progress) -> Result<(), Miss> {
+    fn fetch_from(&self, mirror: &Mirror, path: &str, wanted: &Descriptor, transfer: Transfer<'_>) -> Result<(), Miss> {
         let mut writer = self.cache.writer().map_err(Miss::Disk)?;
-        let mut tries = Tries::new(self.http.retry_policy());
+        let mut tries = self.tries(transfer.step);
         let mut offset = 0;
         loop {
             let before = offset;
-            let miss = match self.take(mirror, path, wanted.size, &mut offset, &mut writer, progress) {
+            let miss = match self.take(mirror, path, wanted.size, &mut offset, &mut writer, transfer) {
                 Ok(()) => break,
                 Err(miss) => miss,
             };
@@ -175,9 +197,9 @@ impl Feed {
         size: u64,
         offset: &mut u64,
         writer: &mut dyn Write,
-        progress: &dyn Progress,
+        transfer: Transfer<'_>,
     ) -> Result<(), Miss> {
-        let response = self.ask(mirror, path, (*offset > 0).then_some(*offset))?;
+        let response = self.ask(mirror, path, (*offset > 0).then_some(*offset), transfer.step)?;
         let begins = if response.status() == 206 { *offset } else { 0 };
         if let Some(length) = response.length().map(|length| begins.saturating_add(length)).filter(|length| *length != size) {
             return Err(Miss::Other(format!("what it has is another file: it has {length} bytes, and should have {size}")));
@@ -203,14 +225,19 @@ impl Feed {
             }
             writer.write_all(fresh).map_err(Miss::Disk)?;
             *offset += fresh.len() as u64;
-            progress.advance(fresh.len() as u64);
+            transfer.step.reached(*offset);
+            transfer.progress.advance(fresh.len() as u64);
         }
         Ok(())
     }
 
-    fn ask(&self, mirror: &Mirror, path: &str, offset: Option<u64>) -> Result<crate::net::Response, Miss> {
+    fn tries(&self, step: &Step) -> Tries {
+        Tries::within(self.http.retry_policy(), step)
+    }
+
+    fn ask(&self, mirror: &Mirror, path: &str, offset: Option<u64>, step: &Step) -> Result<crate::net::Response, Miss> {
         let url = mirror.file(path).ok_or_else(|| Miss::Other("it is no path of an archive".to_owned()))?;
-        let mut request = Request::new(Method::GET, Target::named(url).over_plain_http());
+        let mut request = Request::new(Method::GET, Target::named(url).over_plain_http()).within(step);
         if let Some(offset) = offset {
             request = request.header(header::RANGE, format!("bytes={offset}-"));
         }
@@ -219,7 +246,7 @@ impl Feed {
             200 => Ok(response),
             206 if offset.is_some() => Ok(response),
             status @ (404 | 410) => Err(Miss::Absent(status)),
-            status => Err(Miss::Status(status)),
+            status => Err(Miss::Status(status, None)),
         }
     }
 }
@@ -240,8 +267,10 @@ fn failed(path: &str, misses: &[(&Mirror, Miss)]) -> FetchError {
         _ => FetchFault::Unreachable,
     };
     let mut error = ExternalError::new(format!("could not fetch `{}`", path.escape_debug()));
-    if let Some((_, Miss::Http(fault))) = misses.last() {
-        error.hints = fault.hints(Peer::Archive);
+    match misses.last() {
+        Some((_, Miss::Http(fault))) => error.hints = fault.hints(Peer::Archive),
+        Some((_, Miss::Status(_, Some(why)))) => error.hints = why.hint().into_iter().collect(),
+        _ => {}
     }
     let error = if reasons.is_empty() { error } else { error.caused_by(reasons.join("; ")) };
     FetchError { fault, error }

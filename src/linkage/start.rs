@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Span, snippet};
 use crate::oci::Platform;
 use crate::rootfs::{Fact, FactKind, Head, ImagePath, Machine, Owner, Resolved};
 
@@ -284,12 +284,15 @@ impl Checker<'_> {
         let first = match found {
             Some(Wrapper { program, arguments, is_whole, variables }) => {
                 refusal.message = format!("{}; `{script}` is a wrapper that starts `{program}`", refusal.message);
-                let words: Vec<String> = [&[program.to_string()], &arguments[..]].concat().iter().map(|word| format!("{word:?}")).collect();
-                let set: Vec<String> = variables.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
-                let env =
-                    if set.is_empty() { String::new() } else { format!(", and `env = {{ {} }}` as the wrapper sets them", set.join(", ")) };
+                let words: Vec<String> =
+                    [&[program.to_string()], &arguments[..]].concat().iter().map(|word| snippet::exact(word)).collect();
+                let set: Vec<(&str, String)> = variables.iter().map(|(name, value)| (name.as_str(), snippet::exact(value))).collect();
+                let env = match set.is_empty() {
+                    true => String::new(),
+                    false => format!(", and `env = {}` as the wrapper sets them", snippet::table(set)),
+                };
                 let more = if is_whole { "" } else { ", with the further arguments that the wrapper hands to it" };
-                Some(format!("write `{}` in place of `{:?}`{more}{env}", words.join(", "), self.name))
+                Some(format!("write `{}` in place of `{}`{more}{env}", words.join(", "), snippet::exact(&self.name)))
             }
             None => last_program(self.files, script, &self.name).map(|program| {
                 let program = program.escape_debug();

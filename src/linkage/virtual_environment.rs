@@ -1,3 +1,4 @@
+use crate::diagnostic::snippet;
 use crate::rootfs::{ImagePath, Rootfs};
 
 /// A virtual environment of Python in an image (PEP 405): its interpreter is a link to the one that it was made with.
@@ -27,10 +28,11 @@ impl VirtualEnvironment {
     pub fn hints(&self) -> Vec<String> {
         let Self { folder, packages } = self;
         let packages = packages.as_ref().map_or_else(|| format!("{folder}/lib/python3.X/site-packages"), ToString::to_string);
+        let env = snippet::table([("PYTHONPATH", snippet::exact(&packages))]);
         vec![
             format!(
                 "the virtual environment `{folder}` has no Python of its own: start that of the image, \
-                 `entrypoint = [\"/usr/bin/python3\", \"-m\", \"app\"]`, with `env = {{ PYTHONPATH = \"{packages}\" }}`"
+                 `entrypoint = [\"/usr/bin/python3\", \"-m\", \"app\"]`, with `env = {env}`"
             ),
             "or pack no environment: `pip install --target site-packages -r requirements.txt`, and `from = \"site-packages\"`".to_owned(),
         ]

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use super::finding::{Level, Report};
 use super::{LinkTarget, LintRequest};
+use crate::diagnostic::snippet;
 use crate::linkage::VirtualEnvironment;
 use crate::recipe::{FilesEntry, FilesSource, Symlinks};
 use crate::rootfs::{EntryKind, ImagePath, Resolved};
@@ -154,9 +155,9 @@ fn hints(kind: Kind, links: &[Dangling]) -> Vec<String> {
         .take(PROPOSED)
         .map(|(from, to)| {
             format!(
-                "add a `[[files]]` entry with `from = \"{}\"` and `to = \"{}\"`: the link then stays right",
-                from.escape_debug(),
-                to.escape_debug()
+                "add a `[[files]]` entry with `from = {}` and `to = {}`: the link then stays right",
+                snippet::path(from),
+                snippet::path(to)
             )
         })
         .collect();

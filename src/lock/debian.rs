@@ -3,8 +3,9 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-use super::text::{BadValue, quoted, value};
+use super::text::{BadValue, value};
 use crate::debian::{Version, is_architecture, is_archive_path, is_package_name};
+use crate::diagnostic::snippet::basic_string;
 use crate::oci::{Digest, Platform};
 use crate::recipe::DebianBase;
 
@@ -128,7 +129,7 @@ impl LockedDebian {
         let DebianRequest { tables, suite, wanted, exclude, keep, archives } = &self.request;
         writeln!(text, "kind = \"debian\"\n\n[base.request]\ntables = {tables}")?;
         if let Some(suite) = suite {
-            writeln!(text, "suite = {}", quoted(suite))?;
+            writeln!(text, "suite = {}", basic_string(suite))?;
         }
         for (key, words) in [("wanted", wanted), ("exclude", exclude), ("keep", keep), ("archives", archives)] {
             if !words.is_empty() {
@@ -137,23 +138,23 @@ impl LockedDebian {
         }
         for archive in &self.archives {
             let LockedArchive { name, suite, in_release, date, valid_until, signers } = archive;
-            writeln!(text, "\n[[base.archives]]\nname = {}\nsuite = {}", quoted(name), quoted(suite))?;
-            writeln!(text, "in-release = \"{in_release}\"\ndate = {}", quoted(date))?;
+            writeln!(text, "\n[[base.archives]]\nname = {}\nsuite = {}", basic_string(name), basic_string(suite))?;
+            writeln!(text, "in-release = \"{in_release}\"\ndate = {}", basic_string(date))?;
             if let Some(until) = valid_until {
-                writeln!(text, "valid-until = {}", quoted(until))?;
+                writeln!(text, "valid-until = {}", basic_string(until))?;
             }
             writeln!(text, "signers = {}", list(signers))?;
         }
         let sorted: BTreeMap<String, &LockedPackages> =
             self.platforms.iter().map(|(platform, packages)| (platform.to_string(), packages)).collect();
         for (platform, LockedPackages { packages, left_out }) in sorted {
-            writeln!(text, "\n[[base.platforms]]\nplatform = {}\npackages = [", quoted(&platform))?;
+            writeln!(text, "\n[[base.platforms]]\nplatform = {}\npackages = [", basic_string(&platform))?;
             packages.iter().try_for_each(|package| package.write(text))?;
             writeln!(text, "]")?;
             if !left_out.is_empty() {
                 writeln!(text, "left-out = [")?;
                 for LeftOutPackage { name, rule, reason, wanted_by } in left_out {
-                    let (name, rule, reason) = (quoted(name), quoted(rule), quoted(reason));
+                    let (name, rule, reason) = (basic_string(name), basic_string(rule), basic_string(reason));
                     writeln!(text, "    {{ name = {name}, rule = {rule}, reason = {reason}, wanted-by = {} }},", list(wanted_by))?;
                 }
                 writeln!(text, "]")?;
@@ -176,15 +177,15 @@ impl LockedPackage {
             ("archive", &self.archive),
             ("path", &self.path),
         ] {
-            write!(text, "{key} = {}, ", quoted(word))?;
+            write!(text, "{key} = {}, ", basic_string(word))?;
         }
         let Self { size, digest, snapshot, wanted_by, .. } = self;
-        writeln!(text, "size = {size}, digest = \"{digest}\", snapshot = {}, wanted-by = {} }},", quoted(snapshot), list(wanted_by))
+        writeln!(text, "size = {size}, digest = \"{digest}\", snapshot = {}, wanted-by = {} }},", basic_string(snapshot), list(wanted_by))
     }
 }
 
 fn list(words: &[String]) -> String {
-    format!("[{}]", words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", "))
+    format!("[{}]", words.iter().map(|word| basic_string(word)).collect::<Vec<_>>().join(", "))
 }
 
 #[derive(Deserialize)]

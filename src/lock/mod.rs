@@ -15,9 +15,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::diagnostic::snippet::basic_string;
 use crate::oci::{Digest, ImageReference, MediaType, Platform};
-
-use text::quoted;
 
 pub use debian::{DebianRequest, LeftOutPackage, LockedArchive, LockedDebian, LockedPackage, LockedPackages, RECIPE, TABLES};
 pub use renew::Terms;
@@ -94,16 +93,18 @@ impl Lock {
         self.terms.write(text)?;
         writeln!(text, "\n[base]")?;
         match &self.base {
-            LockedChoice::Static { data } => writeln!(text, "kind = \"static\"\ndata = {}", quoted(data))?,
-            LockedChoice::Image { reference, .. } => writeln!(text, "kind = \"image\"\nreference = {}", quoted(&reference.to_string()))?,
-            LockedChoice::Layout { path, .. } => writeln!(text, "kind = \"layout\"\npath = {}", quoted(path))?,
+            LockedChoice::Static { data } => writeln!(text, "kind = \"static\"\ndata = {}", basic_string(data))?,
+            LockedChoice::Image { reference, .. } => {
+                writeln!(text, "kind = \"image\"\nreference = {}", basic_string(&reference.to_string()))?
+            }
+            LockedChoice::Layout { path, .. } => writeln!(text, "kind = \"layout\"\npath = {}", basic_string(path))?,
             LockedChoice::Debian(locked) => locked.write(text)?,
         }
         let Some(pin) = self.base.pin() else { return Ok(()) };
-        writeln!(text, "digest = \"{}\"\nmedia-type = {}", pin.digest, quoted(&pin.media_type.to_string()))?;
+        writeln!(text, "digest = \"{}\"\nmedia-type = {}", pin.digest, basic_string(&pin.media_type.to_string()))?;
         let sorted: BTreeMap<String, &Digest> = pin.platforms.iter().map(|(platform, digest)| (platform.to_string(), digest)).collect();
         for (platform, digest) in sorted {
-            writeln!(text, "\n[[base.platforms]]\nplatform = {}\ndigest = \"{digest}\"", quoted(&platform))?;
+            writeln!(text, "\n[[base.platforms]]\nplatform = {}\ndigest = \"{digest}\"", basic_string(&platform))?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::Lock;
-use super::text::quoted;
+use crate::diagnostic::snippet::basic_string;
 
 const FORMAT: &str = "format";
 const DENY_LIST: &str = "deny-list";
@@ -46,7 +46,7 @@ impl Terms {
     }
 
     fn write_compressors(&self, text: &mut String) -> std::fmt::Result {
-        self.compressors.iter().try_for_each(|(name, version)| writeln!(text, "{} = {}", quoted(name), quoted(version)))
+        self.compressors.iter().try_for_each(|(name, version)| writeln!(text, "{} = {}", basic_string(name), basic_string(version)))
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{HttpFault, Timeouts};
+use super::{HttpFault, Step, Timeouts};
 
 /// How many pieces of a body wait between the thread that reads it and the connection.
 const WAITING: usize = 2;
@@ -22,6 +22,9 @@ pub(crate) struct Exchange<'a> {
     pub(crate) client: &'a Client,
     pub(crate) timeouts: Timeouts,
     pub(crate) host: &'a str,
+    pub(crate) step: &'a Step,
+    /// How long the answer is waited for, if that is less than usual.
+    pub(crate) patience: Option<Duration>,
 }
 
 type Answer = Result<Response, HttpFault>;
@@ -55,11 +58,12 @@ impl Exchange<'_> {
     }
 
     fn wait(&self, task: &mut JoinHandle<Answer>) -> Answer {
-        let limit = self.timeouts.answer + self.timeouts.connect;
-        self.runtime.block_on(async { timeout(limit, task).await }).map_or_else(
-            |_| Err(self.silent("did not answer", self.timeouts.answer)),
-            |joined| joined.unwrap_or_else(|_| Err(self.broken("the request was given up"))),
-        )
+        let usual = self.timeouts.answer + self.timeouts.connect;
+        let limit = self.patience.map_or(usual, |patience| patience.min(usual));
+        match self.step.wait(self.runtime, limit, (self.host, "has not answered in full"), task) {
+            Ok(joined) => joined.unwrap_or_else(|_| Err(self.broken("the request was given up"))),
+            Err(waited) => Err(self.silent("did not answer in full", waited)),
+        }
     }
 
     fn silent(&self, what: &'static str, waited: Duration) -> HttpFault {
@@ -104,9 +108,13 @@ impl Feed<'_> {
                 Either::Right((joined, _)) => Some(joined),
             }
         };
-        let Ok(step) = self.exchange.runtime.block_on(async { timeout(limit, step).await }) else {
-            self.outcome = Some(Err(self.exchange.silent("took no more bytes", limit)));
-            return Err(over());
+        let server = (self.exchange.host, "has taken no more bytes");
+        let step = match self.exchange.step.wait(self.exchange.runtime, limit, server, step) {
+            Ok(step) => step,
+            Err(waited) => {
+                self.outcome = Some(Err(self.exchange.silent("took no more bytes", waited)));
+                return Err(over());
+            }
         };
         match step {
             None => Ok(()),

@@ -2,7 +2,8 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use super::{Retry, redact};
+use super::wait::seconds;
+use super::{GivenUp, Retry, redact};
 
 /// Why a request got no usable answer.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +42,7 @@ pub enum HttpFault {
         problem: TlsProblem,
     },
     /// No bytes moved for too long.
-    #[error("`{host}` {what} for {} seconds", waited.as_secs())]
+    #[error("`{host}` is slow or silent: it {what} for {} seconds", seconds(*waited))]
     Silent {
         /// The host.
         host: String,
@@ -51,12 +52,38 @@ pub enum HttpFault {
         waited: Duration,
     },
     /// The host has not answered any request of this run: it may not exist.
-    #[error("`{host}` takes connections, and did not answer for {} seconds", waited.as_secs())]
+    #[error("`{host}` takes connections, and is slow or silent: it did not answer in full for {} seconds", seconds(*waited))]
     Unanswered {
         /// The host.
         host: String,
         /// How long was waited.
         waited: Duration,
+    },
+    /// The host asked for a pause, in an answer to another step, that is longer than this one may take.
+    #[error("`{host}` asked not to be asked for {} seconds (`Retry-After`), and this step may take {} seconds (`--retry-for`)", seconds(*left), seconds(*limit))]
+    Pause {
+        /// The host.
+        host: String,
+        /// How much of the pause is left.
+        left: Duration,
+        /// The limit of the step.
+        limit: Duration,
+    },
+    /// The limit of the step was over before the request could be sent.
+    #[error("`{host}` was not asked: the {} seconds that this step may take (`--retry-for`) were over", seconds(*limit))]
+    OutOfTime {
+        /// The host.
+        host: String,
+        /// The limit of the step.
+        limit: Duration,
+    },
+    /// It is not tried again, though that might help.
+    #[error("{fault}; {why}")]
+    GivenUp {
+        /// The last failure.
+        fault: Box<HttpFault>,
+        /// Why it is not tried again.
+        why: GivenUp,
     },
     /// The connection broke.
     #[error("the connection to `{host}` broke: {detail}")]
@@ -144,6 +171,17 @@ impl Retry for HttpFault {
             _ => Again::Never,
         }
     }
+
+    fn reason(&self) -> String {
+        self.to_string()
+    }
+
+    fn given_up(self, why: GivenUp) -> Self {
+        match self {
+            given_up @ Self::GivenUp { .. } => given_up,
+            fault => Self::GivenUp { fault: Box::new(fault), why },
+        }
+    }
 }
 
 impl HttpFault {
@@ -161,6 +199,8 @@ impl HttpFault {
             Self::Connect { host, .. } | Self::Unanswered { host, .. } => {
                 vec![format!("check that {server} runs at `{host}`, and that nothing in between closes the way to it{other}")]
             }
+            Self::GivenUp { fault, why } => fault.hints(peer).into_iter().chain(why.hint()).collect(),
+            Self::Pause { .. } | Self::OutOfTime { .. } => vec![GivenUp::LONGER.to_owned()],
             Self::Silent { .. } | Self::Broken { .. } => vec!["run it again: what arrived stays".to_owned()],
             Self::Tls { host, problem: TlsProblem::NoTls } if peer == Peer::Registry => {
                 vec![format!("if the registry has no TLS and the network to it is safe, add `--insecure {host}`")]
@@ -188,6 +228,10 @@ impl HttpFault {
         let detail = redact::escaped(texts.last().map_or("", String::as_str));
         if error.is_dns() || all.contains("dns error") {
             return Self::Name { host, detail };
+        }
+        if error.is_connect() && error.is_timeout() {
+            let detail = "it took too long, with TLS if there is any: the host is slow, or something in between closes the way to it";
+            return Self::Connect { host, detail: detail.to_owned() };
         }
         if error.is_connect() {
             return Self::Connect { host, detail };

@@ -9,7 +9,7 @@ use super::origin::split_port;
 use super::proxy::Proxies;
 use super::retry::Pauses;
 use super::secrets_sent::SecretsSent;
-use super::{HttpFault, Nearness, Network, RetryPolicy, Secret, Settings, Timeouts};
+use super::{HttpFault, Nearness, Network, RetryPolicy, Secret, Settings, Step, Timeouts};
 
 /// The HTTP client of the whole program. Clones share all state.
 ///
@@ -41,7 +41,11 @@ impl Drop for Inner {
 
 impl Http {
     /// Returns a client that has not used the network yet.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(mut settings: Settings) -> Self {
+        if let Some(limit) = settings.retry.limit() {
+            // A connection that does not come about is told as such, before the limit of the whole step is over.
+            settings.timeouts.connect = settings.timeouts.connect.min(limit * 3 / 4);
+        }
         let proxies = Proxies::from_environment(&settings.environment);
         let sent = SecretsSent::default();
         proxies.iter().flat_map(Proxies::passwords).for_each(|password| sent.note(&password));
@@ -70,6 +74,11 @@ impl Http {
     /// Returns how things are tried again.
     pub fn retry_policy(&self) -> RetryPolicy {
         RetryPolicy { unreached: self.0.settings.retry.unreached.min(self.timeouts().connect), ..self.0.settings.retry }
+    }
+
+    /// Starts a step, with the limit that the user set.
+    pub fn step(&self) -> Step {
+        Step::new(self.0.settings.retry.limit(), self.0.settings.on_wait.clone())
     }
 
     /// Returns every host that was contacted, with its port if it is not the usual one.

@@ -1,10 +1,11 @@
 use std::io::Read;
+use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::HeaderName;
 
-use super::{Secret, Target};
+use super::{Secret, Step, Target};
 use crate::oci::Progress;
 
 /// A request to be sent.
@@ -19,6 +20,10 @@ pub struct Request<'a> {
     pub authorization: Option<Secret>,
     /// The body.
     pub body: RequestBody<'a>,
+    /// The step that it is part of; without one it is a step of its own.
+    pub step: Option<Step>,
+    /// How long its answer is waited for, if that is less than usual.
+    pub patience: Option<Duration>,
 }
 
 /// The body of a request.
@@ -41,13 +46,27 @@ pub enum RequestBody<'a> {
 impl<'a> Request<'a> {
     /// Returns a request without headers or body.
     pub fn new(method: Method, target: Target) -> Self {
-        Self { method, target, headers: Vec::new(), authorization: None, body: RequestBody::Empty }
+        Self { method, target, headers: Vec::new(), authorization: None, body: RequestBody::Empty, step: None, patience: None }
     }
 
     /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Makes it a part of a step.
+    #[must_use]
+    pub fn within(mut self, step: &Step) -> Self {
+        self.step = Some(step.clone());
+        self
+    }
+
+    /// Leaves half of its step's time for what comes after it, when it may be in vain.
+    #[must_use]
+    pub fn as_trial(mut self) -> Self {
+        self.patience = self.step.as_ref().and_then(Step::rest).map(|rest| rest / 2);
         self
     }
 

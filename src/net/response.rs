@@ -4,9 +4,13 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, Bytes};
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap};
-use tokio::time::timeout;
 
-use super::{Http, HttpFault, Nearness, Target};
+use super::step::SLOWEST;
+use super::wait::UNSAID;
+use super::{Http, HttpFault, Nearness, Step, Target, Wait};
+
+/// How long the words of a failure are waited for: the failure itself is known.
+const EXPLANATION: Duration = Duration::from_secs(2);
 
 /// An answer: its head, and its body still to be read.
 pub struct Response {
@@ -69,6 +73,7 @@ impl Response {
                 return Err(large);
             }
             bytes.extend_from_slice(&piece);
+            self.body.step.reached(bytes.len() as u64);
         }
         Ok(bytes)
     }
@@ -76,7 +81,7 @@ impl Response {
     /// Reads the beginning of the body of a failure, escaped for people; what goes wrong with it is left out.
     pub fn explanation(mut self) -> String {
         let mut bytes = Vec::new();
-        while bytes.len() < 64 << 10 {
+        while bytes.len() < 64 << 10 && self.body.waited < EXPLANATION {
             match self.body.piece() {
                 Ok(Some(piece)) => bytes.extend_from_slice(&piece),
                 _ => break,
@@ -97,33 +102,65 @@ impl Response {
 
 /// The body of an answer. Its errors hold an [`HttpFault`].
 pub struct Body {
-    pub(crate) http: Http,
-    pub(crate) host: String,
-    pub(crate) inner: reqwest::Response,
-    pub(crate) piece: Bytes,
-    pub(crate) waited: Duration,
-    pub(crate) received: u64,
+    http: Http,
+    host: String,
+    inner: reqwest::Response,
+    piece: Bytes,
+    step: Step,
+    /// The time that was waited since the speed was last measured, and the bytes that came.
+    waited: Duration,
+    received: u64,
+    /// Whether it was said since then that the body is slow.
+    is_said: bool,
 }
 
 impl Body {
+    pub(crate) fn new(http: Http, host: String, inner: reqwest::Response, step: Step) -> Self {
+        Self { http, host, inner, piece: Bytes::new(), step, waited: Duration::ZERO, received: 0, is_said: false }
+    }
+
+    /// Returns the step that the body is part of.
+    pub fn step(&self) -> &Step {
+        &self.step
+    }
+
     fn piece(&mut self) -> Result<Option<Bytes>, HttpFault> {
         let (stall, floor) = (self.http.timeouts().stall, self.http.timeouts().floor);
-        let started = Instant::now();
-        let inner = &mut self.inner;
-        let read = self.http.runtime()?.block_on(async { timeout(stall, inner.chunk()).await });
-        let Ok(read) = read else {
-            return Err(HttpFault::Silent { host: self.host.clone(), what: "sent nothing more", waited: stall });
+        let runtime = self.http.runtime()?;
+        let begun = Instant::now();
+        let read = self.step.wait(&runtime, stall, (&self.host, "has sent nothing more"), self.inner.chunk());
+        self.waited += begun.elapsed();
+        let piece = match read {
+            Ok(read) => read.map_err(|error| HttpFault::of(error, &self.host))?,
+            // The limit of the step may end the last of many short waits.
+            Err(waited) if waited < self.waited / 2 => return Err(self.slow()),
+            Err(waited) => return Err(HttpFault::Silent { host: self.host.clone(), what: "sent nothing more", waited }),
         };
-        let piece = read.map_err(|error| HttpFault::of(error, &self.host))?;
-        self.waited += started.elapsed();
         self.received += piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        if piece.is_some() {
+            self.tell_if_slow(floor.0);
+        }
         if self.waited >= floor.0 {
             if piece.is_some() && self.received < floor.1 {
-                return Err(HttpFault::Silent { host: self.host.clone(), what: "sent next to nothing", waited: self.waited });
+                return Err(self.slow());
             }
-            (self.waited, self.received) = (Duration::ZERO, 0);
+            (self.waited, self.received, self.is_said) = (Duration::ZERO, 0, false);
         }
         Ok(piece)
+    }
+
+    fn slow(&self) -> HttpFault {
+        HttpFault::Silent { host: self.host.clone(), what: "sent next to nothing", waited: self.waited }
+    }
+
+    /// Says that the body comes too slowly, when it does, before it is given up for that after `most`.
+    fn tell_if_slow(&mut self, most: Duration) {
+        let is_slow = self.waited >= UNSAID && self.received < self.waited.as_secs() * SLOWEST;
+        if is_slow && !self.is_said {
+            self.is_said = true;
+            let most = self.step.limit().map_or(most, |limit| limit.min(most));
+            self.step.tell(&Wait::Server { host: self.host.clone(), what: "has sent next to nothing", most });
+        }
     }
 }
 

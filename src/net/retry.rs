@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use jiff::fmt::rfc2822;
 
-use super::Again;
+use super::wait::{UNSAID, seconds};
+use super::{Again, HttpFault, Step, Wait};
 use crate::host;
 
 /// How often a failed step is tried again, and how long it waits in between.
@@ -19,7 +20,7 @@ pub struct RetryPolicy {
     pub cap: Duration,
     /// How long a server may make us wait.
     pub longest_pause: Duration,
-    /// How long all tries of one step may take together, if that is limited.
+    /// How long one step may wait in all its tries together, if that is limited; [`Step`] says what is counted. With zero, there is one try.
     pub deadline: Option<Duration>,
     /// How long a host that cannot be reached is tried.
     pub unreached: Duration,
@@ -38,6 +39,23 @@ impl Default for RetryPolicy {
     }
 }
 
+/// How long the only try of a step may wait that is not to be tried again.
+const ONLY_TRY: Duration = Duration::from_secs(10);
+/// The longest pause that a server can ask for at all: a hundred years.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 86400);
+
+impl RetryPolicy {
+    /// Returns how long a step may wait.
+    pub fn limit(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| if deadline.is_zero() { ONLY_TRY } else { deadline })
+    }
+
+    /// Returns how much of a pause that a server asks for is kept. Where a step has a limit, all: what is longer than the limit ends the step.
+    pub(crate) fn longest_pause(&self) -> Duration {
+        if self.deadline.is_some() { FOREVER } else { self.longest_pause }
+    }
+}
+
 /// How many tries a step has at most, progress or not.
 const TRIES_IN_ALL: u32 = 200;
 /// How many tries a host has that cannot be reached at all.
@@ -52,19 +70,81 @@ impl Again {
 }
 
 /// A failure that says whether trying again may help.
-pub trait Retry {
+pub trait Retry: Sized {
     /// Says whether trying again may help.
     fn again(&self) -> Again;
+
+    /// Says in a few words what failed, for who waits for the next try.
+    fn reason(&self) -> String {
+        String::new()
+    }
+
+    /// Adds why it is not tried again, though that might help.
+    #[must_use]
+    fn given_up(self, _: GivenUp) -> Self {
+        self
+    }
+}
+
+impl Retry for () {
+    fn again(&self) -> Again {
+        Again::Never
+    }
+}
+
+/// Why a step is not tried again, though that might help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GivenUp {
+    /// It may take no longer.
+    Limit(Duration),
+    /// A server asks for a pause that is longer than it may take.
+    Pause {
+        /// How long a pause.
+        asked: Duration,
+        /// How long the step may wait.
+        limit: Duration,
+    },
+    /// It was tried often enough.
+    Tries {
+        /// How often.
+        count: u32,
+        /// In how much time.
+        took: Duration,
+    },
+}
+
+impl GivenUp {
+    /// What to do when a step may take no longer.
+    pub(crate) const LONGER: &str = "run it again later, or let each step take longer: `--retry-for SECONDS`";
+
+    /// Returns what to do about it, if anything.
+    pub fn hint(self) -> Option<String> {
+        (!matches!(self, Self::Tries { .. })).then(|| Self::LONGER.to_owned())
+    }
+}
+
+impl std::fmt::Display for GivenUp {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Limit(limit) => write!(formatter, "given up, as a step may take {} seconds (`--retry-for`)", seconds(*limit)),
+            Self::Pause { asked, limit } => write!(
+                formatter,
+                "given up, as it asks for a pause of {} seconds (`Retry-After`), and a step may take {} seconds (`--retry-for`)",
+                asked.as_secs(),
+                seconds(*limit)
+            ),
+            Self::Tries { count, took } => write!(formatter, "given up after {count} tries in {} seconds", seconds(*took)),
+        }
+    }
 }
 
 /// Does a step again while that may help.
 ///
 /// # Errors
 /// The last failure.
-pub fn retried<T, E: Retry>(policy: RetryPolicy, mut step: impl FnMut() -> Result<T, E>) -> Result<T, E> {
-    let mut tries = Tries::new(policy);
+pub fn retried<T, E: Retry>(mut tries: Tries, mut attempt: impl FnMut() -> Result<T, E>) -> Result<T, E> {
     loop {
-        match step() {
+        match attempt() {
             Ok(value) => return Ok(value),
             Err(failure) => {
                 let again = failure.again();
@@ -78,6 +158,7 @@ pub fn retried<T, E: Retry>(policy: RetryPolicy, mut step: impl FnMut() -> Resul
 #[derive(Debug)]
 pub struct Tries {
     policy: RetryPolicy,
+    step: Step,
     started: Instant,
     /// When the try that is under way began.
     began: Instant,
@@ -88,10 +169,15 @@ pub struct Tries {
 }
 
 impl Tries {
-    /// Starts counting.
+    /// Starts counting, for a step of its own.
     pub fn new(policy: RetryPolicy) -> Self {
+        Self::within(policy, &Step::new(policy.limit(), None))
+    }
+
+    /// Starts counting, for a part of a step.
+    pub fn within(policy: RetryPolicy, step: &Step) -> Self {
         let now = Instant::now();
-        Self { policy, started: now, began: now, unreached_since: None, without_progress: 0, all: 0 }
+        Self { policy, step: step.clone(), started: now, began: now, unreached_since: None, without_progress: 0, all: 0 }
     }
 
     /// Notes that the last try got something done, so that the next failure counts as the first.
@@ -108,7 +194,7 @@ impl Tries {
     ///
     /// # Errors
     /// The error that was given, when trying again is over or will not help.
-    pub fn next<E>(&mut self, error: E, again: Again) -> Result<(), E> {
+    pub fn next<E: Retry>(&mut self, error: E, again: Again) -> Result<(), E> {
         self.without_progress += 1;
         self.all += 1;
         let limit = match again {
@@ -117,17 +203,34 @@ impl Tries {
             Again::Soon => self.policy.attempts,
         };
         let wait = full_jitter(self.policy.base, self.policy.cap, self.without_progress - 1);
-        let late = self.policy.deadline.is_some_and(|deadline| self.started.elapsed() + wait > deadline);
         let unreached = again == Again::Unreached && self.is_lost(wait, Instant::now());
         if again != Again::Unreached {
             self.unreached_since = None;
         }
-        if self.without_progress >= limit || self.all >= TRIES_IN_ALL || late || unreached {
+        if self.policy.deadline == Some(Duration::ZERO) {
             return Err(error);
         }
-        std::thread::sleep(wait);
+        if let Some(why) = self.over(wait) {
+            return Err(error.given_up(why));
+        }
+        if self.without_progress >= limit || self.all >= TRIES_IN_ALL || unreached {
+            let why = GivenUp::Tries { count: self.all, took: self.started.elapsed() };
+            return Err(if self.all > 1 { error.given_up(why) } else { error });
+        }
+        self.step.pause(wait, "the next try", || error.reason());
         self.began = Instant::now();
         Ok(())
+    }
+
+    /// Returns why the step may not go on after this wait, if it may not.
+    fn over(&self, wait: Duration) -> Option<GivenUp> {
+        let (rest, limit) = (self.step.rest()?, self.step.limit()?);
+        if let Some(asked) = self.step.pause_beyond_limit() {
+            return Some(GivenUp::Pause { asked, limit });
+        }
+        // A try that has next to no time would only hide the failure that is known.
+        let least = (limit / 4).min(Duration::from_secs(1));
+        (rest < wait + least).then_some(GivenUp::Limit(limit))
     }
 
     /// Says whether a host that was not reached just `now` is given up, because a further try would end after the budget for that.
@@ -154,27 +257,57 @@ pub(crate) fn jitter(most: Duration) -> Duration {
 
 /// The hosts that asked for a pause (`Retry-After`). All threads wait for it.
 #[derive(Debug, Default)]
-pub(crate) struct Pauses(Mutex<BTreeMap<String, Instant>>);
+pub(crate) struct Pauses(Mutex<BTreeMap<String, Pause>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    until: Instant,
+    /// Whether the user was told.
+    is_said: bool,
+}
 
 impl Pauses {
     /// Waits until a host's pause is over.
-    pub(crate) fn keep(&self, host: &str) {
+    ///
+    /// # Errors
+    /// At once, when the step may not take so long.
+    pub(crate) fn keep(&self, host: &str, step: &Step) -> Result<(), HttpFault> {
         loop {
-            let until = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied();
-            let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+            let left = self.left(host, step);
             if left.is_zero() {
-                return;
+                return Ok(());
+            }
+            if let (Some(rest), Some(limit)) = (step.rest(), step.limit())
+                && left > rest
+            {
+                return Err(HttpFault::Pause { host: host.to_owned(), left, limit });
             }
             std::thread::sleep(left);
+            step.spend(left);
         }
+    }
+
+    /// Returns how much of a host's pause is left. A long one is said by the first who waits for it.
+    fn left(&self, host: &str, step: &Step) -> Duration {
+        let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(pause) = hosts.get_mut(host) else { return Duration::ZERO };
+        let left = pause.until.saturating_duration_since(Instant::now());
+        if left > UNSAID && !pause.is_said && step.rest().is_none_or(|rest| left <= rest) {
+            pause.is_said = true;
+            let before = format!("`{host}` is asked again");
+            step.tell(&Wait::Pause { length: left, before, why: "it asks for that (`Retry-After`)".to_owned() });
+        }
+        left
     }
 
     /// Notes that a host asked for a pause.
     pub(crate) fn ask(&self, host: &str, pause: Duration) {
         let Some(until) = Instant::now().checked_add(pause) else { return };
         let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = hosts.entry(host.to_owned()).or_insert(until);
-        *slot = until.max(*slot);
+        let known = hosts.get(host).filter(|known| known.until >= until);
+        if known.is_none() {
+            hosts.insert(host.to_owned(), Pause { until, is_said: false });
+        }
     }
 }
 
@@ -216,7 +349,7 @@ mod tests {
         }
         let policy = RetryPolicy { base: Duration::ZERO, ..RetryPolicy::default() };
         let mut answers = [503, 425, 404, 200].into_iter();
-        let outcome = retried(policy, || answers.next().map_or(Ok(()), |status| Err(Status(status))));
+        let outcome = retried(Tries::new(policy), || answers.next().map_or(Ok(()), |status| Err(Status(status))));
         assert!(outcome.is_err_and(|failure| failure.0 == 404));
         assert_eq!(answers.next(), Some(200));
     }

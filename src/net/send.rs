@@ -1,8 +1,8 @@
 use std::io::{self, Read};
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 
@@ -12,13 +12,24 @@ use super::request::{Request, RequestBody};
 use super::response::{Body, Response};
 use super::retry::retry_after;
 use super::target::{Carries, Plain, Target};
-use super::{Http, HttpFault, Nearness, Network, Secret, redact};
+use super::{Http, HttpFault, Nearness, Network, Secret, Step, TlsProblem, redact};
 use crate::oci::Progress;
 
 /// How many redirects are followed.
 const REDIRECTS: usize = 10;
+/// What takes longer is no answer in plain HTTP to a TLS handshake.
+const DRIP: Duration = Duration::from_secs(2);
 /// How much of a body is read at a time.
 const PIECE: usize = 256 << 10;
+
+/// What a request and the ones that its redirects lead to have in common.
+struct Part<'p> {
+    method: &'p Method,
+    headers: &'p [(HeaderName, String)],
+    authorization: Option<&'p Secret>,
+    step: &'p Step,
+    patience: Option<Duration>,
+}
 
 impl Http {
     /// Sends a request once. Redirects of GET and HEAD are followed; those of other methods are returned.
@@ -28,12 +39,14 @@ impl Http {
     /// # Errors
     /// When there is no answer, or our rules forbid to ask.
     pub fn send(&self, request: Request<'_>) -> Result<Response, HttpFault> {
-        let Request { method, mut target, headers, authorization, body } = request;
+        let Request { method, mut target, headers, authorization, body, step, patience } = request;
+        let step = step.unwrap_or_else(|| self.step());
+        let part = Part { method: &method, headers: &headers, authorization: authorization.as_ref(), step: &step, patience };
         let safe = method == Method::GET || method == Method::HEAD;
         let mut body = Some(body);
         for _ in 0..=REDIRECTS {
             let body = body.take().unwrap_or(RequestBody::Empty);
-            let response = self.send_once(&method, &target, &headers, authorization.as_ref(), body)?;
+            let response = self.send_once(&part, &target, body)?;
             let location = if safe && is_redirect(response.status) { response.header(LOCATION.as_str()) } else { None };
             match location {
                 None => return Ok(response),
@@ -43,14 +56,8 @@ impl Http {
         Err(HttpFault::Forbidden(format!("`{}` sends us on more than {REDIRECTS} times", redact::redacted(&target.url))))
     }
 
-    fn send_once(
-        &self,
-        method: &Method,
-        target: &Target,
-        headers: &[(HeaderName, String)],
-        authorization: Option<&Secret>,
-        body: RequestBody<'_>,
-    ) -> Result<Response, HttpFault> {
+    fn send_once(&self, part: &Part<'_>, target: &Target, body: RequestBody<'_>) -> Result<Response, HttpFault> {
+        let Part { method, headers, authorization, step, patience } = *part;
         let host = host_of(&target.url);
         self.check(target, &host)?;
         let client = self.client(target.reach)?;
@@ -66,9 +73,14 @@ impl Http {
             self.0.sent.note_header(secret);
             request.headers_mut().insert(AUTHORIZATION, value);
         }
-        self.0.pauses.keep(&host);
+        self.0.pauses.keep(&host, step)?;
+        if let Some(limit) = step.limit().filter(|_| step.is_over()) {
+            return Err(HttpFault::OutOfTime { host, limit });
+        }
         self.0.hosts.lock().unwrap_or_else(PoisonError::into_inner).insert(host.clone());
-        let exchange = Exchange { runtime: &self.runtime()?, client, timeouts: self.timeouts(), host: &host };
+        let runtime = &self.runtime()?;
+        let exchange = Exchange { runtime, client, timeouts: self.timeouts(), host: &host, step, patience };
+        let begun = Instant::now();
         let sent = match body {
             RequestBody::Empty => {
                 if matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
@@ -91,9 +103,13 @@ impl Http {
         match sent {
             Ok(answer) => {
                 answered().insert(host.clone());
-                self.received(answer, method, target, host)
+                self.received(answer, part, target, host)
             }
             Err(HttpFault::Silent { host, waited, .. }) if !answered().contains(&host) => Err(HttpFault::Unanswered { host, waited }),
+            // A server that speaks plain HTTP says so at once: one whose first bytes take long drips.
+            Err(HttpFault::Tls { host, problem: TlsProblem::NoTls }) if begun.elapsed() > DRIP => {
+                Err(HttpFault::Silent { host, what: "did not complete the TLS handshake", waited: begun.elapsed() })
+            }
             Err(HttpFault::Connect { host, detail }) => match self.proxies()?.of(&target.url) {
                 // The proxy's address may hold a password: only its host and port are shown.
                 Some(proxy) => Err(HttpFault::Connect { detail: format!("through the proxy `{}`: {detail}", host_of(proxy)), host }),
@@ -103,23 +119,24 @@ impl Http {
         }
     }
 
-    fn received(&self, answer: reqwest::Response, method: &Method, target: &Target, host: String) -> Result<Response, HttpFault> {
+    fn received(&self, answer: reqwest::Response, part: &Part<'_>, target: &Target, host: String) -> Result<Response, HttpFault> {
         let status = answer.status();
         let headers = answer.headers().clone();
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             let value = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-            if let Some(pause) = value.and_then(|value| retry_after(value, self.0.settings.retry.longest_pause)) {
+            if let Some(pause) = value.and_then(|value| retry_after(value, self.0.settings.retry.longest_pause())) {
                 self.0.pauses.ask(&host, pause);
+                part.step.asked_for(pause);
             }
         }
         let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
-        if status.is_success() && *method != Method::HEAD && encoding.is_some_and(|name| !name.eq_ignore_ascii_case(b"identity")) {
+        if status.is_success() && *part.method != Method::HEAD && encoding.is_some_and(|name| !name.eq_ignore_ascii_case(b"identity")) {
             let detail = "it is encoded (`Content-Encoding`), which was not asked for; a proxy in between may do so".to_owned();
             return Err(HttpFault::Answer { host, detail });
         }
         let proxied = self.proxies()?.of(&target.url).is_some();
         let nearness = if proxied { None } else { answer.remote_addr().map(|address| Nearness::of(address.ip())) };
-        let body = Body { http: self.clone(), host, inner: answer, piece: Bytes::new(), waited: Duration::ZERO, received: 0 };
+        let body = Body::new(self.clone(), host, answer, part.step.clone());
         Ok(Response { status, headers, target: target.clone(), nearness, body })
     }
 

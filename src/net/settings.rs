@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::RetryPolicy;
+use super::{RetryPolicy, WaitListener};
 use crate::host::Environment;
 
 /// What the user decided about the network.
@@ -21,6 +21,8 @@ pub struct Settings {
     pub retry: RetryPolicy,
     /// The timeouts of a connection.
     pub timeouts: Timeouts,
+    /// Who is told of long waits.
+    pub on_wait: Option<WaitListener>,
 }
 
 impl Settings {
@@ -34,6 +36,7 @@ impl Settings {
             token_realms: Vec::new(),
             retry: RetryPolicy::default(),
             timeouts: Timeouts::default(),
+            on_wait: None,
         }
     }
 }

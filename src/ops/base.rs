@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::{BaseFault, BaseImage, BaseSource, WrittenLayer, embedded};
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Span, snippet};
 use crate::image::{Documents as _, Image, ImageFault, select};
 use crate::layer::collect::STANDARD;
 use crate::lock::{LockedChoice, LockedDebian, Pin};
@@ -113,7 +113,10 @@ pub(super) fn find(open: &OpenRecipe, before: Before<'_>, run: Run<'_>) -> Resul
                     .map_err(|error| error.hint("the layout holds another image now; `hardened lock --update` takes it"))?,
                 // Which one is meant is for the recipe to say; what there is, the store's own hint says.
                 None if selector.is_none() => layout.read_only_manifest().map_err(|error| match error.fault {
-                    StoreFault::Missing => error.hint(format!("in the recipe: `layout = \"{path}:TAG\"` or `\"{path}@sha256:…\"`")),
+                    StoreFault::Missing => {
+                        let (tagged, pinned) = (format!("{path}:TAG"), format!("{path}@sha256:…"));
+                        error.hint(format!("in the recipe: `layout = {}` or `{}`", snippet::exact(&tagged), snippet::exact(&pinned)))
+                    }
                     _ => error,
                 })?,
                 None => layout.read_selected(selector.as_ref())?,

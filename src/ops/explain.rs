@@ -78,11 +78,11 @@ pub enum Verdict {
 /// Says why a package is in the image of a recipe, or was left out and who wanted it. What the lock says is told; without a lock, packages are chosen first.
 ///
 /// # Errors
-/// When the recipe is wrong, or its base is none of Debian packages.
+/// When the recipe is wrong, or its base is not made of Debian packages.
 pub fn package(name: &str, request: &RecipeRequest, run: Run<'_>) -> Result<PackageExplained, Failure> {
     let open = recipe::open(request, &run.tools.environment, run.observer)?;
     let Base::Debian(base) = &open.recipe.base.value else {
-        return Err(Failure::wrong("the recipe's base is none of Debian packages")
+        return Err(Failure::wrong("the recipe's base is not made of Debian packages")
             .hint("write `[base]` with `debian = { flavour = \"base\" }` to have one"));
     };
     let path = lock_path(&request.file);

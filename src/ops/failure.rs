@@ -8,9 +8,9 @@ use crate::store::publish::gate::Refusal;
 /// Why a verb did not do what it was asked for. Which of them it is decides the exit code.
 #[derive(Debug)]
 pub enum Failure {
-    /// You wrote it wrong: the recipe, with spans.
+    /// A usage error: the recipe, with spans.
     Wrong(Vec<Diagnostic>),
-    /// The answer is no: the image could not start.
+    /// A check failed: the image could not start.
     No(Vec<Diagnostic>),
     /// Something outside of the program failed: the network, the disk, a registry.
     External(Box<ExternalError>),

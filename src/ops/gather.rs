@@ -1,7 +1,7 @@
-use crate::diagnostic::{Diagnostic, Span};
-use crate::host::project::{FileFault, Found, Project, Request, Skipped};
+use crate::diagnostic::{Diagnostic, Span, is_hostile, snippet};
+use crate::host::project::{EntryLists, FileFault, Found, Project, Request, Skipped};
 use crate::plan::Source;
-use crate::recipe::{DirectoryEntry, FilesEntry, FilesSource, LinkEntry, PlatformRecipe, Recipe, Replaces};
+use crate::recipe::{DirectoryEntry, FilesEntry, FilesSource, LinkEntry, PlatformRecipe, Recipe, Replaces, Spanned};
 use crate::rootfs::{Content, Entry, EntryKind, ImagePath, Owner};
 
 use super::{Failure, Observer};
@@ -26,7 +26,10 @@ pub(super) fn gather(part: &PlatformRecipe, project: &Project, observer: &dyn Ob
                     let source = found_files(entry, &from.value, from.span.clone(), found, &mut gathered, observer);
                     gathered.sources.push(source);
                 }
-                Err(several) => faults.extend(several.iter().map(|fault| unfound(fault, from.span.as_ref()))),
+                Err(several) => {
+                    let lists = lists(entry, &several);
+                    faults.extend(several.iter().map(|fault| unfound(fault, from.span.as_ref(), &lists)));
+                }
             },
         }
     }
@@ -44,7 +47,8 @@ pub(super) fn check(recipe: &Recipe, project: &Project) -> Result<(), Failure> {
     for entry in recipe.parts().iter().flat_map(|part| &part.files) {
         let FilesSource::Host { from, .. } = &entry.source else { continue };
         if let Err(fault) = project.check(&request(entry, &from.value)) {
-            let diagnostic = unfound(&fault, from.span.as_ref());
+            let lists = lists(entry, std::slice::from_ref(&fault));
+            let diagnostic = unfound(&fault, from.span.as_ref(), &lists);
             // Platforms share most entries.
             if !faults.contains(&diagnostic) {
                 faults.push(diagnostic);
@@ -54,10 +58,27 @@ pub(super) fn check(recipe: &Recipe, project: &Project) -> Result<(), Failure> {
     if faults.is_empty() { Ok(()) } else { Err(Failure::Wrong(faults)) }
 }
 
-fn unfound(fault: &FileFault, span: Option<&Span>) -> Diagnostic {
+fn unfound(fault: &FileFault, span: Option<&Span>, lists: &EntryLists) -> Diagnostic {
     let diagnostic = Diagnostic::error(fault.to_string()).at(span, "by this entry");
     let caused = std::error::Error::source(fault).map(|cause| format!("the cause: {cause}"));
-    caused.into_iter().chain(fault.hints()).fold(diagnostic, Diagnostic::hint)
+    caused.into_iter().chain(fault.hints_in(lists)).fold(diagnostic, Diagnostic::hint)
+}
+
+/// Returns the lists of an entry, as hints about its faults write them.
+fn lists(entry: &FilesEntry, faults: &[FileFault]) -> EntryLists {
+    let written = |values: &[Spanned<String>]| values.iter().map(as_written).collect();
+    EntryLists {
+        exclude: written(&entry.exclude),
+        include_denied: written(&entry.include_denied),
+        left_out: faults.iter().filter_map(FileFault::exclude_element).collect(),
+    }
+}
+
+/// Returns a value as it stands in the recipe, placeholders and all.
+fn as_written(value: &Spanned<String>) -> String {
+    let written = value.span.as_ref().and_then(|span| span.source.text.get(span.range.clone()));
+    let written = written.filter(|text| text.starts_with(['"', '\'']) && !text.chars().any(|letter| letter == '`' || is_hostile(letter)));
+    written.map_or_else(|| snippet::path(&value.value), str::to_owned)
 }
 
 fn request(entry: &FilesEntry, from: &str) -> Request {

@@ -51,7 +51,7 @@ pub struct Locked {
 pub fn lock(request: &RecipeRequest, how: LockUse, only: &[String], run: Run<'_>) -> Result<Locked, Failure> {
     let open = recipe::open(request, &run.tools.environment, run.observer)?;
     if let Some(name) = only.first().filter(|_| !matches!(open.recipe.base.value, Base::Debian(_))) {
-        let message = format!("the package `{}` cannot be updated: the base is none of Debian packages", name.escape_debug());
+        let message = format!("the package `{}` cannot be updated: the base is not made of Debian packages", name.escape_debug());
         return Err(Failure::wrong(message).hint("leave its name out: `hardened lock --update`"));
     }
     settle(&open, &request.file, how, only, run).map(|settled| settled.locked)

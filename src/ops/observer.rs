@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
+use crate::net::Wait;
 use crate::oci::Progress;
 
 /// Is told what happens while a verb runs. How it is displayed is up to the observer; a verb never waits for it.
@@ -13,6 +14,9 @@ pub trait Observer: Send + Sync {
 
     /// Something worth a line only to those who ask for more.
     fn detail(&self, text: &str);
+
+    /// A wait of more than 5 seconds begins, or goes on.
+    fn wait(&self, wait: &Wait);
 
     /// A warning about what was written.
     fn warn(&self, diagnostic: &Diagnostic);
@@ -49,6 +53,8 @@ impl Observer for Quiet {
     fn note(&self, _: &str) {}
 
     fn detail(&self, _: &str) {}
+
+    fn wait(&self, _: &Wait) {}
 
     fn warn(&self, _: &Diagnostic) {}
 }

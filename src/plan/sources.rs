@@ -178,10 +178,15 @@ fn file_as_folder(one: &Source, other: &Source) -> Option<ImagePath> {
 }
 
 fn two_entries(path: &ImagePath, earlier: &Source, later: &Source) -> Diagnostic {
+    let is_folder = |source: &Source| find(source, path).is_some_and(|entry| entry.kind == EntryKind::Directory);
+    let hint = match is_folder(earlier) == is_folder(later) {
+        true => "write `replace = true` in the entry that is meant, or exclude the file from the other",
+        false => "one of them is a folder, which no file can replace: choose another path for it, or exclude the file from the other",
+    };
     Diagnostic::error(format!("two entries for `{path}`: `{}` and `{}`", earlier.name, later.name))
         .at(later.span.as_ref(), format!("also puts `{path}`"))
         .also_at(earlier.span.as_ref(), format!("puts `{path}` first"))
-        .hint("write `replace = true` in the entry that is meant, or exclude the file from the other")
+        .hint(hint)
 }
 
 /// Removes an entry. Where it is a file with other names, the first of these becomes the file.

@@ -31,7 +31,7 @@ pub use model::{
 };
 pub use parse::RecipeText;
 pub use placeholder::{PlaceholderFault, Placeholders};
-pub use schema::{json_schema, json_schema_text};
+pub use schema::{json_schema, json_schema_text, reference};
 pub use waiver::Waiver;
 
 /// How many faults are reported in one run.

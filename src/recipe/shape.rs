@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::node::{Entry, Node, NodeKind, Origin};
 use super::schema::{RecipeKeys, json_schema};
-use crate::diagnostic::{Diagnostic, Span, nearest};
+use crate::diagnostic::{Diagnostic, Span, nearest, snippet};
 
 /// The longest list that is read: elements are compared with each other.
 const LONGEST_LIST: usize = 4096;
@@ -31,7 +31,7 @@ const OTHER_WORDS: &[(&str, &str)] = &[
 pub(super) fn keys(root: &mut Node, faults: &mut Vec<Diagnostic>) -> RecipeKeys {
     let schema = json_schema();
     let mut walk = Walk { schema: &schema, faults };
-    let value = walk.value(root, &schema, &KeyPath { path: String::new(), list: false }).unwrap_or_default();
+    let value = walk.value(root, &schema, &KeyPath::default()).unwrap_or_default();
     match serde_json::from_value(value) {
         Ok(keys) => keys,
         Err(error) => {
@@ -42,21 +42,25 @@ pub(super) fn keys(root: &mut Node, faults: &mut Vec<Diagnostic>) -> RecipeKeys 
     }
 }
 
-/// Where the walk is, in the user's words.
+/// Where the walk is, as a dotted key of TOML.
+#[derive(Default)]
 struct KeyPath {
     path: String,
+    /// The last key of it.
+    name: String,
     /// Whether it is one of a list of tables.
     list: bool,
 }
 
 impl KeyPath {
     fn key(&self, name: &str) -> Self {
-        let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
-        Self { path, list: false }
+        let name = snippet::key(name);
+        let path = if self.path.is_empty() { name.clone() } else { format!("{}.{name}", self.path) };
+        Self { path, name, list: false }
     }
 
-    fn name(&self) -> &str {
-        self.path.rsplit('.').next().unwrap_or_default()
+    fn element(&self) -> Self {
+        Self { path: self.path.clone(), name: self.name.clone(), list: true }
     }
 
     /// Returns how a table here is called.
@@ -103,7 +107,7 @@ impl<'a> Walk<'a, '_> {
                     return None;
                 }
                 (Form::List(items), NodeKind::List(nodes)) => {
-                    let element = KeyPath { path: at.path.clone(), list: true };
+                    let element = at.element();
                     // One element left out would move the others to wrong positions.
                     let values: Vec<_> = nodes.iter_mut().map(|node| self.value(node, items, &element)).collect();
                     return values.into_iter().collect::<Option<Vec<_>>>().map(Value::Array);
@@ -235,14 +239,14 @@ impl<'a> Walk<'a, '_> {
                     _ => return None,
                 };
                 table.get("properties")?.get(key)?;
-                Some(KeyPath { path: section.clone(), list }.table())
+                Some(KeyPath { path: section.clone(), name: section.clone(), list }.table())
             })
             .collect()
     }
 
     fn wrong_type(&mut self, node: &Node, schema: &Value, forms: &[Form<'_>], at: &KeyPath) {
         let expected: Vec<String> = forms.iter().map(|form| self.form_name(form)).collect();
-        let key = at.name();
+        let key = at.name.as_str();
         let list_of_tables = forms.iter().any(|form| matches!(form, Form::List(items) if items.get("$ref").is_some()));
         let takes_texts = expected.iter().any(|name| name == "a list of strings");
         let hint = match &node.kind {
@@ -298,20 +302,9 @@ fn quoted<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
 /// Writes a value as it would stand behind a key.
 fn inline(value: &Value) -> String {
     match value {
-        Value::String(text) => toml::Value::String(text.clone()).to_string(),
-        Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
-        Value::Object(object) => {
-            format!(
-                "{{ {} }}",
-                object.iter().map(|(key, value)| format!("{} = {}", bare(key), inline(value))).collect::<Vec<_>>().join(", ")
-            )
-        }
+        Value::String(text) => snippet::string(text),
+        Value::Array(items) => snippet::list(items.iter().map(inline)),
+        Value::Object(object) => snippet::table(object.iter().map(|(key, value)| (key.as_str(), inline(value)))),
         other => other.to_string(),
     }
-}
-
-/// Writes a key, in quotes where it needs them.
-fn bare(key: &str) -> String {
-    let plain = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    if plain { key.to_owned() } else { inline(&key.into()) }
 }

@@ -321,7 +321,7 @@ fn all_packages_that_are_not_there_are_told_in_one_run() {
             assert_eq!(said.matches(&format!("there is no package `{name}` for `amd64`")).count(), 1, "{said}");
         }
         assert_eq!(said.matches("there is no package").count(), if platforms == "linux/amd64" { 3 } else { 4 }, "{said}");
-        assert!(said.contains("near to it are `app`") && said.contains("hardened.toml"), "{said}");
+        assert!(said.contains("similar names: `app`") && said.contains("hardened.toml"), "{said}");
         assert!(!project.path("hardened.lock").exists());
     }
 }

@@ -40,6 +40,7 @@ mod installed;
 mod itself;
 mod platforms;
 mod readers;
+mod readme;
 mod referrers;
 mod registries;
 mod running;

@@ -1,7 +1,17 @@
 //! Recipes, right and wrong: what they mean, and that all faults are reported at once, each with its line.
 
+#![expect(clippy::disallowed_methods, reason = "these tests start hardened as its users do; the product starts no program")]
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
 mod faults;
+mod hints;
 mod meaning;
+#[path = "../support/project.rs"]
+#[expect(dead_code, reason = "shared with the tests of whole projects, which need more of it")]
+mod project;
+#[path = "../support/sandbox.rs"]
+#[expect(dead_code, reason = "shared with the tests of registries, which need more of it")]
+mod sandbox;
 
 use hardened::diagnostic::{Diagnostic, Severity, Span};
 use hardened::recipe::{PlaceholderFault, Placeholders, RecipeText, read};

@@ -118,6 +118,116 @@ fn the_schema_file_is_the_one_of_the_types() {
 }
 
 #[test]
+fn the_reference_for_people_is_the_one_of_the_schema() {
+    let page = include_str!("../../docs/RECIPE.md");
+    assert!(page == hardened::recipe::reference(), "run `hardened schema --markdown > docs/RECIPE.md`");
+}
+
+/// A recipe that says nothing but what it must.
+const LEAST: &str = r#"
+[base]
+debian = { packages = ["libc6"], archives = [{ url = "https://deb.example.no", suite = "stable", keys = ["a.asc"] }], suite = "trixie" }
+
+[[files]]
+from = "app"
+to = "/app"
+
+[[links]]
+path = "/b"
+target = "/app"
+
+[[directories]]
+path = "/d"
+
+[process]
+entrypoint = ["/app"]
+healthcheck = { command = ["/app"] }
+
+[[unproved]]
+path = "/a"
+needs = "b"
+reason = "c"
+"#;
+
+/// Returns everything that a recipe means, without where it is written.
+fn meaning(text: &str) -> String {
+    let meaning = format!("{:?}", recipe(RecipeText::parse("r", text))).replace(&format!("{text:?}"), "");
+    let mut pieces = meaning.split("Some(Span { source: SourceText { name: \"r\", text:  }, range: ");
+    let mut told = pieces.next().unwrap().to_owned();
+    for piece in pieces {
+        told.push_str("None");
+        told.push_str(piece.split_once(" })").unwrap().1);
+    }
+    // Whether the mode is written decides a note only, about special bits of the project's folders that are left out.
+    told.replace("directory_mode: Some(493)", "directory_mode: None")
+}
+
+fn table_at<'a>(root: &'a mut toml::Value, path: &[&str]) -> &'a mut toml::Table {
+    let found = path.iter().fold(root, |at, key| {
+        let table = at.as_table_mut().unwrap();
+        let next = table.entry(*key).or_insert_with(|| toml::Table::new().into());
+        if let toml::Value::Array(_) = next { &mut next.as_array_mut().unwrap()[0] } else { next }
+    });
+    found.as_table_mut().unwrap()
+}
+
+/// Returns each table of the schema with its path: `base`, `debian`.
+fn tables_of_schema() -> Vec<(Vec<&'static str>, serde_json::Value)> {
+    let schema: serde_json::Value = serde_json::from_str(&json_schema_text()).unwrap();
+    let paths: [(&[&str], &str); 13] = [
+        (&[], ""),
+        (&["image"], "ImageKeys"),
+        (&["base"], "BaseKeys"),
+        (&["base", "debian"], "DebianKeys"),
+        (&["base", "debian", "archives"], "ArchiveKeys"),
+        (&["user"], "UserKeys"),
+        (&["files"], "FilesKeys"),
+        (&["links"], "LinkKeys"),
+        (&["directories"], "DirectoryKeys"),
+        (&["process"], "ProcessKeys"),
+        (&["process", "healthcheck"], "HealthcheckKeys"),
+        (&["layers"], "LayersKeys"),
+        (&["unproved"], "UnprovedKeys"),
+    ];
+    let of = |name: &str| if name.is_empty() { schema.clone() } else { schema["$defs"][name].clone() };
+    paths.into_iter().map(|(path, name)| (path.to_vec(), of(name))).collect()
+}
+
+#[test]
+fn each_default_of_the_schema_is_what_a_recipe_without_the_key_means() {
+    let least = meaning(LEAST);
+    let mut checked = 0;
+    for (path, table) in tables_of_schema() {
+        for (key, property) in table["properties"].as_object().unwrap() {
+            let Some(default) = property.get("default") else { continue };
+            let mut written: toml::Value = toml::Value::Table(LEAST.parse().unwrap());
+            let value = toml::Value::try_from(default.clone()).unwrap();
+            table_at(&mut written, &path).insert(key.clone(), value);
+            assert_eq!(meaning(&toml::to_string(&written).unwrap()), least, "{path:?} {key}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 14, "{checked}");
+}
+
+#[test]
+fn each_required_key_of_the_schema_is_missed() {
+    recipe(RecipeText::parse("r", LEAST));
+    let mut checked = 0;
+    for (path, table) in tables_of_schema() {
+        let required = table.get("required").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+        for key in required.iter().map(|key| key.as_str().unwrap()) {
+            let mut written: toml::Value = toml::Value::Table(LEAST.parse().unwrap());
+            table_at(&mut written, &path).remove(key).unwrap();
+            let text = toml::to_string(&written).unwrap();
+            assert!(read(RecipeText::parse("r", &text), &Fixed).is_err(), "{path:?} {key}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 10, "{checked}");
+}
+
+#[test]
 fn the_recipes_here_name_the_schema() {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let examples = fs::read_dir(top.join("examples")).unwrap().map(|entry| entry.unwrap().path());

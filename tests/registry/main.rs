@@ -20,6 +20,7 @@ mod programs;
 #[path = "../support/project.rs"]
 mod project;
 mod proof;
+mod readme;
 mod referrers;
 #[path = "../support/registry.rs"]
 #[expect(dead_code, reason = "the faults suite lets it fail in more ways")]

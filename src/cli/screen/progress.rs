@@ -6,6 +6,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Screen;
 use crate::diagnostic::Diagnostic;
+use crate::net::Wait;
 use crate::oci::Progress;
 use crate::ops::{Observer, Task, TaskKind};
 
@@ -13,6 +14,7 @@ use crate::ops::{Observer, Task, TaskKind};
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Draws bars on a terminal, and writes plain lines anywhere else.
+#[derive(Clone)]
 pub(in crate::cli) struct Bars {
     bars: Option<MultiProgress>,
     screen: Screen,
@@ -66,6 +68,10 @@ impl Observer for Bars {
         if self.screen.is_verbose() {
             self.line(text);
         }
+    }
+
+    fn wait(&self, wait: &Wait) {
+        self.line(&wait.to_string());
     }
 
     fn warn(&self, diagnostic: &Diagnostic) {

@@ -13,7 +13,7 @@ pub(in crate::cli) fn run(arguments: &Lock, invocation: &Invocation) -> Result<S
     let locked = lock::lock(&named_recipe(&arguments.path, &arguments.recipe, Push::No, invocation)?, how, only, invocation.run(&tools))?;
     let path = locked.path.display();
     match (&locked.before, locked.changed) {
-        (_, false) => invocation.screen.say(&format!("{path} holds already")),
+        (_, false) => invocation.screen.say(&format!("{path} is up to date")),
         (Some(before), true) if *before != locked.after => {
             invocation.screen.say(&format!("wrote {path}\n  was {before}\n  is  {}", locked.after));
         }

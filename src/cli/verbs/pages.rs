@@ -9,8 +9,11 @@ use crate::cli::results::schema_text;
 use crate::diagnostic::{ExternalError, nearest};
 use crate::ops::Failure;
 
-/// Returns the JSON Schema of the recipe, or of a result.
+/// Returns the JSON Schema of the recipe or of a result, or the recipe's keys as a page.
 pub(in crate::cli) fn schema(arguments: &Schema) -> String {
+    if arguments.markdown {
+        return crate::recipe::reference();
+    }
     arguments.of.map_or_else(crate::recipe::json_schema_text, schema_text)
 }
 

@@ -79,7 +79,7 @@ impl ResolveFault {
             Self::UnknownPackage { providers, .. } if !providers.is_empty() => {
                 Some(format!("name one that provides it: {}", quoted(providers)))
             }
-            Self::UnknownPackage { nearest, .. } if !nearest.is_empty() => Some(format!("near to it are {}", quoted(nearest))),
+            Self::UnknownPackage { nearest, .. } if !nearest.is_empty() => Some(format!("similar names: {}", quoted(nearest))),
             Self::UnknownVersion { name, .. } => {
                 Some(format!("write `{name}` without a version for the newest one, and let the lock pin it"))
             }

@@ -254,8 +254,8 @@ fn what_can_not_be_had_is_told_with_its_chain() {
         assert_eq!(resolve(&indexes, "amd64", &request).unwrap_err().to_string(), expected);
     }
     let hint = |name| resolve(&indexes, "amd64", &request(&[name])).unwrap_err().hint();
-    assert_eq!(hint("python3-request").as_deref(), Some("near to it are `python3-requests`"));
-    assert_eq!(hint("python").as_deref(), Some("near to it are `python3-requests`"));
+    assert_eq!(hint("python3-request").as_deref(), Some("similar names: `python3-requests`"));
+    assert_eq!(hint("python").as_deref(), Some("similar names: `python3-requests`"));
     assert_eq!(hint("virtual").as_deref(), Some("name one that provides it: `virtual-user`"));
     assert_eq!(hint("zzzzzz"), None);
     // A version that the recipe pins is the one that others get.
@@ -375,8 +375,8 @@ fn all_packages_that_are_not_there_are_told_at_once() {
         told,
         [
             "there is no version 1 of `libc6`, only 2.36-9 (trixie) | write `libc6` without a version for the newest one, and let the lock pin it",
-            "there is no package `ngnix` for `amd64` | near to it are `nginx`",
-            "there is no package `pyton3` for `amd64` | near to it are `python3`",
+            "there is no package `ngnix` for `amd64` | similar names: `nginx`",
+            "there is no package `pyton3` for `amd64` | similar names: `python3`",
         ]
     );
     assert_eq!(resolve(&[("trixie", &main)], "amd64", &request(&["ngnix"])).unwrap_err().each().len(), 1);

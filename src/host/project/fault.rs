@@ -1,6 +1,7 @@
 use std::io;
 
 use super::{DENY_RULES, HostPath, link_hints};
+use crate::diagnostic::snippet;
 use crate::rootfs::PathFault;
 
 /// What is wrong with the files that a request names.
@@ -131,12 +132,54 @@ pub enum LinkFault {
     Loop,
 }
 
+/// The lists of a `[[files]]` entry, which hints add to: a key that is there already cannot be written a second time.
+#[derive(Debug, Default)]
+pub struct EntryLists {
+    /// The elements of `exclude`, as they are written in the recipe.
+    pub exclude: Vec<String>,
+    /// The elements of `include-denied`, as they are written in the recipe.
+    pub include_denied: Vec<String>,
+    /// What hints tell to add to `exclude`, for all faults of the entry together.
+    pub left_out: Vec<String>,
+}
+
+impl EntryLists {
+    fn with_exclude(&self, own: Option<String>) -> String {
+        let added = if self.left_out.is_empty() { own.into_iter().collect() } else { self.left_out.clone() };
+        format!("`exclude = {}`", snippet::list(self.exclude.iter().cloned().chain(added)))
+    }
+
+    fn with_rule(&self, rule: &str) -> String {
+        let rule = std::iter::once(snippet::exact(rule));
+        format!("`include-denied = {}`", snippet::list(self.include_denied.iter().cloned().chain(rule)))
+    }
+}
+
 impl FileFault {
     /// How many faults of a request are listed.
     pub const LISTED: usize = 20;
 
-    /// Returns what to do about it.
+    /// Returns what to do about it, in an entry without lists.
     pub fn hints(&self) -> Vec<String> {
+        self.hints_in(&EntryLists::default())
+    }
+
+    /// Returns the element of `exclude` that leaves out what is wrong, where the entry can do without it.
+    pub fn exclude_element(&self) -> Option<String> {
+        match self {
+            Self::Special { path, .. } | Self::Unreadable { path, .. } | Self::Name { path, .. } | Self::TooMany { path, .. } => {
+                path.below_entry().map(snippet::exclude_element)
+            }
+            Self::Link { path, target, fault } => {
+                path.below_entry().filter(|_| link_hints::may_be_left_out(path, target, *fault)).map(snippet::exclude_element)
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns what to do about it, in an entry with these lists.
+    pub fn hints_in(&self, lists: &EntryLists) -> Vec<String> {
+        let exclude = self.exclude_element().map(|element| lists.with_exclude(Some(element)));
         match self {
             Self::Outside { .. } => vec!["to take files from the folder above, write `root = \"..\"` in the recipe".to_owned()],
             Self::Missing { nearest: Some(nearest), .. } => vec![format!("there is `{nearest}`")],
@@ -153,10 +196,19 @@ impl FileFault {
                 vec![format!("the rules are {}", names.join(", "))]
             }
             Self::Output { .. } => vec!["name another `from`, or write the output to another folder".to_owned()],
-            Self::Denied { rule, .. } => vec![format!("if it must be in the image, write `include-denied = [\"{rule}\"]`")],
-            Self::Link { path, target, fault } => link_hints::hints(path, target, *fault),
-            Self::Special { path, .. } => vec![format!("leave it out: `exclude = [\"{}\"]`", file_name(path))],
-            Self::Unreadable { .. } => vec!["change its permissions, or exclude it".to_owned()],
+            Self::Denied { rule, .. } => vec![format!("if it must be in the image, write {}", lists.with_rule(rule))],
+            Self::Link { path, target, fault } => link_hints::hints(path, target, *fault, exclude.as_deref()),
+            Self::Special { .. } => vec![match exclude {
+                Some(exclude) => format!("leave it out: write {exclude}"),
+                None => "name a file, a folder or a glob in `from`, or take the entry out".to_owned(),
+            }],
+            Self::Unreadable { .. } => vec![match exclude {
+                Some(exclude) => format!("change its permissions, or leave it out: write {exclude}"),
+                None => "change its permissions, or take the entry out".to_owned(),
+            }],
+            Self::Name { .. } | Self::TooMany { .. } => {
+                exclude.map(|exclude| format!("leave it out: write {exclude}")).into_iter().collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -164,8 +216,4 @@ impl FileFault {
 
 fn why(rule: &str) -> &'static str {
     DENY_RULES.iter().find(|other| other.name == rule).map_or("", |rule| rule.why)
-}
-
-fn file_name(path: &HostPath) -> HostPath {
-    HostPath::new(super::host_path::last_name(path.as_bytes()))
 }

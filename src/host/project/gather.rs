@@ -2,7 +2,6 @@ use std::collections::BTreeMap;
 
 use rustix::fs::Dev;
 
-use super::host_path::joined;
 use super::listing::{Bits, Child, Faults, Listing, SharedFile, Slot, What};
 use super::locate::Folder;
 use super::{FileFault, HostPath, LinkFault, Note, Request};
@@ -136,7 +135,7 @@ impl<'a> Gather<'a> {
 
     fn fault(&mut self, fault: impl FnOnce(HostPath) -> FileFault) {
         let path = &self.path[self.below..];
-        self.faults.push(path, fault(HostPath::new(&joined(&self.folder.written, path))));
+        self.faults.push(path, fault(HostPath::in_entry(&self.folder.written, path)));
     }
 
     fn directory(&self) -> Entry {

@@ -4,26 +4,41 @@ use std::fmt::{self, Write as _};
 ///
 /// Names need not be UTF-8. [`std::fmt::Display`] escapes bytes that no terminal should see.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct HostPath(Box<[u8]>);
+pub struct HostPath {
+    bytes: Box<[u8]>,
+    /// Where the part below its entry begins; the end where it is not known.
+    below: usize,
+}
 
 impl HostPath {
     /// Takes a path's bytes.
     pub fn new(bytes: &[u8]) -> Self {
-        Self(bytes.into())
+        Self { bytes: bytes.into(), below: bytes.len() }
+    }
+
+    /// Takes a path in the folder of an entry, which `exclude` can name.
+    pub(super) fn in_entry(folder: &[u8], path: &[u8]) -> Self {
+        let bytes = joined(folder, path);
+        Self { below: bytes.len() - path.len(), bytes: bytes.into() }
+    }
+
+    /// Returns the path below its entry, if it is known and not the entry's own.
+    pub(super) fn below_entry(&self) -> Option<&[u8]> {
+        Some(&self.bytes[self.below..]).filter(|path| !path.is_empty())
     }
 
     /// Returns the bytes.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
 impl fmt::Display for HostPath {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
+        if self.bytes.is_empty() {
             return formatter.write_str(".");
         }
-        formatter.write_str(&escaped(&self.0))
+        formatter.write_str(&escaped(&self.bytes))
     }
 }
 

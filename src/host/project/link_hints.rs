@@ -1,12 +1,25 @@
 use super::host_path::{joined, last_name};
 use super::{HostPath, LinkFault};
+use crate::diagnostic::snippet;
 
 /// The folder that Node.js takes packages from. What is below it must stay linked: Node.js looks for the packages of a package beside its real
 /// path, so a copy in place of a link finds others, or none.
 const MODULES: &[u8] = b"node_modules";
 
-/// Returns what to do about a link that cannot be kept or followed.
-pub(super) fn hints(path: &HostPath, target: &HostPath, fault: LinkFault) -> Vec<String> {
+/// Says whether an image may do without a link: what is behind it may be no part of the software.
+pub(super) fn may_be_left_out(path: &HostPath, target: &HostPath, fault: LinkFault) -> bool {
+    let has_hint_of_its_own = is_environment(path.as_bytes()) && fault != LinkFault::Loop;
+    let of_node = has(path.as_bytes(), MODULES) || has(target.as_bytes(), MODULES);
+    !has_hint_of_its_own
+        && match fault {
+            LinkFault::Dangling | LinkFault::Loop => true,
+            LinkFault::LeavesImage => !of_node,
+            LinkFault::LeavesRoot => false,
+        }
+}
+
+/// Returns what to do about a link that cannot be kept or followed. `exclude` is the line that leaves it out, where that is possible.
+pub(super) fn hints(path: &HostPath, target: &HostPath, fault: LinkFault, exclude: Option<&str>) -> Vec<String> {
     if is_environment(path.as_bytes()) && fault != LinkFault::Loop {
         return vec![
             "the Python of a virtual environment is that of the host: start the one of the base, with the environment's `site-packages` in `PYTHONPATH`"
@@ -17,16 +30,20 @@ pub(super) fn hints(path: &HostPath, target: &HostPath, fault: LinkFault) -> Vec
     let of_node = has(path.as_bytes(), MODULES) || has(target.as_bytes(), MODULES);
     let hint = match fault {
         LinkFault::LeavesImage if of_node => return packing(path, target),
-        LinkFault::LeavesImage => "exclude it, or write `symlinks = \"follow\"` to take what it points to".to_owned(),
+        LinkFault::LeavesImage => {
+            let leave_out = exclude.map_or_else(|| "exclude it".to_owned(), |exclude| format!("leave it out: write {exclude}"));
+            format!("{leave_out}, or write `symlinks = \"follow\"` to take what it points to")
+        }
         LinkFault::LeavesRoot if of_node => {
             "write `root` so that the recipe's folder holds the whole workspace, `root = \"..\"` for example, and pack what the link leads to \
              with an entry of its own"
                 .to_owned()
         }
-        LinkFault::LeavesRoot => "write `symlinks = \"follow\"` if the files outside are meant, or `root = \"..\"` in the recipe".to_owned(),
-        LinkFault::Dangling | LinkFault::Loop => {
-            format!("leave it out: `exclude = [\"{}\"]`", HostPath::new(last_name(path.as_bytes())))
-        }
+        LinkFault::LeavesRoot => "write `symlinks = \"follow\"` if the files outside are meant, or `root = \"..\"` at the top of the recipe, and each `from` relative to it".to_owned(),
+        LinkFault::Dangling | LinkFault::Loop => match exclude {
+            Some(exclude) => format!("leave it out: write {exclude}"),
+            None => "make the link lead to a file or folder, or take the entry out".to_owned(),
+        },
     };
     vec![hint]
 }
@@ -36,10 +53,11 @@ fn packing(path: &HostPath, target: &HostPath) -> Vec<String> {
     let outside = || vec!["exclude it, or write `root = \"..\"` in the recipe, and pack what it leads to as well".to_owned()];
     let Some(target) = normal(path.as_bytes(), target.as_bytes()) else { return outside() };
     let store = target.windows(MODULES.len() + 6).position(|part| part == b"node_modules/.pnpm").map(|at| at + MODULES.len() + 6);
-    let target = HostPath::new(&target[..store.unwrap_or(target.len())]);
+    let Ok(target) = std::str::from_utf8(&target[..store.unwrap_or(target.len())]) else { return outside() };
+    let (from, to) = (snippet::path(target), snippet::path(&format!("/app/{target}")));
     vec![
         format!("write a `to` that is as deep as the folder in the project, so that the link becomes `/app/{path}`"),
-        format!("and pack what it leads to: a `[[files]]` entry with `from = \"{target}\"` and `to = \"/app/{target}\"`"),
+        format!("and pack what it leads to: a `[[files]]` entry with `from = {from}` and `to = {to}`"),
     ]
 }
 
@@ -72,11 +90,17 @@ fn has(path: &[u8], name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::project::FileFault;
 
     #[test]
     fn no_hint_breaks_a_tree_of_packages() {
         for (path, target, fault, expected) in [
-            ("a/current", "../../../shared", LinkFault::LeavesImage, "exclude it, or write `symlinks = \"follow\"`"),
+            (
+                "a/current",
+                "../../../shared",
+                LinkFault::LeavesImage,
+                "leave it out: write `exclude = [\"/current\"]`, or write `symlinks = \"follow\"`",
+            ),
             ("a/current", "/elsewhere", LinkFault::LeavesRoot, "write `symlinks = \"follow\"`"),
             ("node_modules/lib", "../../../lib", LinkFault::LeavesImage, "exclude it, or write `root = \"..\"`"),
             ("api/node_modules/lib", "../../lib", LinkFault::LeavesImage, "from = \"lib\"` and `to = \"/app/lib\"`"),
@@ -89,9 +113,12 @@ mod tests {
             ("node_modules/lib", "/work/packages/lib", LinkFault::LeavesRoot, "write `root` so that"),
             (".venv/bin/python3", "/usr/bin/python3.11", LinkFault::LeavesRoot, "`PYTHONPATH`"),
             (".venv/bin/python", "/gone/python3.11", LinkFault::Dangling, "`PYTHONPATH`"),
-            ("x", "gone", LinkFault::Dangling, "leave it out: `exclude = [\"x\"]`"),
+            ("a/x", "gone", LinkFault::Dangling, "leave it out: write `exclude = [\"/x\"]`"),
         ] {
-            let hints = hints(&HostPath::new(path.as_bytes()), &HostPath::new(target.as_bytes()), fault).join("; ");
+            let (folder, name) = path.split_once('/').unwrap_or(("", path));
+            let path_in_entry = HostPath::in_entry(folder.as_bytes(), name.as_bytes());
+            let fault = FileFault::Link { path: path_in_entry, target: HostPath::new(target.as_bytes()), fault };
+            let hints = fault.hints().join("; ");
             assert!(hints.contains(expected), "{path}: {hints}");
             assert_eq!(hints.contains("follow"), expected.contains("follow"), "{path}: {hints}");
         }

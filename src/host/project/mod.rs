@@ -25,7 +25,7 @@ mod trees;
 mod walk;
 
 pub use deny::{DENY_LIST_VERSION, DENY_RULES, DenyRule};
-pub use fault::{FileFault, LinkFault};
+pub use fault::{EntryLists, FileFault, LinkFault};
 pub use host_path::HostPath;
 pub use outputs::Outputs;
 pub use request::{Found, Note, Request, Skipped, Why};

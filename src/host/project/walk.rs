@@ -153,7 +153,7 @@ impl Walk<'_> {
 
     /// Returns a path below the request's folder as messages name it.
     fn host_path(&self, path: &[u8]) -> HostPath {
-        HostPath::new(&joined(&self.folder.written, path))
+        HostPath::in_entry(&self.folder.written, path)
     }
 }
 

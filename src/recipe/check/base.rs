@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::{Check, Missing};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, snippet};
 use crate::oci::{ImageReference, ReferenceFault};
 use crate::recipe::model::{Base, Inherit, Spanned};
 use crate::recipe::node::At;
@@ -60,7 +60,10 @@ impl Check<'_> {
             Err(fault) => {
                 let hint = match &fault {
                     ReferenceFault::Scheme(scheme) => format!("write it without `{scheme}`; an image layout on disk is named by `layout`"),
-                    _ if text.starts_with(['.', '/']) => format!("a folder is named by `layout = \"{}\"`", text.escape_default()),
+                    _ if text.starts_with('.') => format!("a folder is named by `layout = {}`", snippet::path(&text)),
+                    _ if text.starts_with('/') => {
+                        "a folder is named by `layout`, relative to the recipe: `layout = \"vendor/base\"`".to_owned()
+                    }
                     _ => "write host, repository and tag: `gcr.io/distroless/cc-debian13:nonroot`".to_owned(),
                 };
                 self.fault(at.span(), fault.to_string(), "not an image reference", hint);

@@ -88,7 +88,7 @@ impl Check<'_> {
             return Some(text);
         }
         let hint = "write `trixie` or `bookworm`; updates and security updates come along. Another archive's suite is named in `archives`";
-        self.fault(at.key("suite").span(), format!("`{}` is no suite that is known", text.escape_debug()), "not known", hint);
+        self.fault(at.key("suite").span(), format!("there is no suite `{}`", text.escape_debug()), "not known", hint);
         None
     }
 

@@ -16,7 +16,7 @@ use super::model::{BaseVariable, PlatformRecipe, ProcessText, Recipe, Spanned};
 use super::node::{At, Node};
 use super::placeholder::{NAMES, Part, Placeholders, of_platform, parts};
 use super::schema::RecipeKeys;
-use crate::diagnostic::{Diagnostic, Severity, Span, nearest};
+use crate::diagnostic::{Diagnostic, Severity, Span, nearest, snippet};
 use crate::oci::Platform;
 use crate::rootfs::{ImagePath, PathFault};
 
@@ -311,7 +311,7 @@ impl Check<'_> {
             Ok(value) => Some(Spanned { value, span: at.span().cloned() }),
             Err(fault) => {
                 let hint = match fault {
-                    PathFault::Relative => format!("write `/{}`", text.trim_start_matches("./")),
+                    PathFault::Relative => format!("write {}", absolute(key, &text)),
                     PathFault::Parent => "write the path without `..`".to_owned(),
                     PathFault::Nul => "write the path without the NUL byte".to_owned(),
                     PathFault::Long | PathFault::LongName => "write a shorter path".to_owned(),
@@ -350,6 +350,17 @@ impl Check<'_> {
         self.push(fault, Missing::No);
         true
     }
+}
+
+/// Returns a relative path as an absolute one, as a hint writes it: the path alone where nothing in it must be escaped.
+fn absolute(key: &str, path: &str) -> String {
+    let mut rest = path.trim_start_matches('/');
+    while let Some(shorter) = rest.strip_prefix("./").or_else(|| rest.strip_prefix("../")) {
+        rest = shorter;
+    }
+    let path = format!("/{rest}");
+    let written = snippet::path(&path);
+    if written == format!("\"{path}\"") { format!("`{path}`") } else { format!("`{key} = {written}`") }
 }
 
 /// Returns the variable of the base that a placeholder names; `None` when it is no such placeholder.

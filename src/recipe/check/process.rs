@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Check;
-use crate::diagnostic::nearest;
+use crate::diagnostic::{nearest, snippet};
 use crate::recipe::model::{Healthcheck, Port, Process, ProcessText, Spanned};
 use crate::recipe::node::At;
 use crate::recipe::schema::{HealthcheckKeys, PortKey, ProcessKeys};
@@ -94,12 +94,12 @@ impl Check<'_> {
                 return None;
             }
             Some(first) if is_program && texts.len() == 1 && first.trim().contains(' ') => {
-                let words = first.split_whitespace().map(|word| format!("\"{}\"", word.escape_default())).collect::<Vec<_>>().join(", ");
+                let words = snippet::list(first.split_whitespace().map(snippet::exact));
                 self.warn(
                     first.span.as_ref(),
                     format!("the program of `{key}` has a space in its name"),
                     "one name, not a command line",
-                    format!("write `{key} = [{words}]`"),
+                    format!("write `{key} = {words}`"),
                 );
             }
             _ => {}

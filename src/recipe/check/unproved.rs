@@ -1,4 +1,5 @@
 use super::Check;
+use crate::diagnostic::snippet;
 use crate::recipe::model::UnprovedEntry;
 use crate::recipe::node::At;
 use crate::recipe::schema::UnprovedKeys;
@@ -10,7 +11,7 @@ impl Check<'_> {
             let at = at.index(index);
             let path = self.pattern(at, "path", "/app/**", keys.path.as_deref());
             if let Some(path) = path.as_ref().filter(|path| !path.starts_with('/')) {
-                let hint = format!("write `path = \"/{}\"`", path.trim_start_matches("./"));
+                let hint = format!("write `path = {}`", snippet::exact(&format!("/{}", path.trim_start_matches("./"))));
                 self.fault(at.key("path").span(), "`path` is not a path in the image".to_owned(), "not absolute", hint);
             }
             let needs = self.pattern(at, "needs", "libcuda.so.*", keys.needs.as_deref());

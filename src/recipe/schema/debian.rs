@@ -1,5 +1,7 @@
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+
+use crate::debian::{SUITES, flavours};
 
 /// A base assembled from signed Debian packages: no shell, no package manager, and no package's script is run.
 ///
@@ -8,10 +10,10 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(in crate::recipe) struct DebianKeys {
     /// The suite: `trixie` when it is not named, or `bookworm`; with their updates and security updates. Where `archives` names others, Debian's own is used only if its suite is named.
-    #[schemars(example = &"trixie")]
+    #[schemars(example = &"trixie", schema_with = "suite", extend("default" = SUITES.first()))]
     pub(in crate::recipe) suite: Option<String>,
     /// A ready-made choice of packages: `static`, `base`, `cc`, `python3`, `nodejs`, `java`, `nginx` or `postgresql-client`.
-    #[schemars(example = &"python3")]
+    #[schemars(example = &"python3", schema_with = "flavour")]
     pub(in crate::recipe) flavour: Option<String>,
     /// Packages, beside those of the flavour, each with an exact version if it must be that one.
     #[schemars(example = ["libpq5", "tzdata-legacy=2026b-0+deb13u1"])]
@@ -23,7 +25,7 @@ pub(in crate::recipe) struct DebianKeys {
     #[schemars(example = ["openssl"])]
     pub(in crate::recipe) keep: Option<Vec<String>>,
     /// Whether more is left out of the packages than their documentation: locales, character sets, tests, headers and the like.
-    #[schemars(example = true)]
+    #[schemars(example = true, extend("default" = false))]
     pub(in crate::recipe) slim: Option<bool>,
     /// Files with further CA certificates, PEM, relative to the recipe. Every program of the image trusts them.
     #[schemars(example = ["corp.pem"])]
@@ -36,13 +38,14 @@ pub(in crate::recipe) struct DebianKeys {
     #[schemars(example = serde_json::json!([{"url": "https://deb.example.no/apt", "suite": "stable", "keys": ["apt.asc"]}]))]
     pub(in crate::recipe) archives: Option<Vec<ArchiveKeys>>,
     /// How many layers the packages become at most: 10 when nothing is said.
-    #[schemars(example = 10, range(min = 2, max = 100))]
+    #[schemars(example = 10, range(min = 2, max = 100), extend("default" = 10))]
     pub(in crate::recipe) layers: Option<i64>,
 }
 
 /// An archive of Debian packages.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(extend("required" = ["url", "suite", "keys"]))]
 pub(in crate::recipe) struct ArchiveKeys {
     /// The folder that holds `dists`.
     #[schemars(example = &"https://deb.example.no/apt")]
@@ -51,9 +54,22 @@ pub(in crate::recipe) struct ArchiveKeys {
     #[schemars(example = &"stable")]
     pub(in crate::recipe) suite: Option<String>,
     /// The components; `main` when none is named.
-    #[schemars(example = ["main"])]
+    #[schemars(example = ["main"], extend("default" = ["main"]))]
     pub(in crate::recipe) components: Option<Vec<String>>,
     /// Files with the public keys that sign it, relative to the recipe.
     #[schemars(example = ["apt.asc"])]
     pub(in crate::recipe) keys: Option<Vec<String>>,
+}
+
+fn suite(_: &mut SchemaGenerator) -> Schema {
+    one_of(SUITES.iter().copied())
+}
+
+fn flavour(_: &mut SchemaGenerator) -> Schema {
+    one_of(flavours())
+}
+
+/// Returns the schema of a string that is one of some words, or has a placeholder. The placeholder is first: which words there are is said by `check`.
+fn one_of(words: impl Iterator<Item = &'static str>) -> Schema {
+    json_schema!({"anyOf": [{"type": "string", "pattern": r"\{"}, {"enum": words.collect::<Vec<_>>()}]})
 }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 /// Files from the project, or one file whose text stands in the recipe.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(extend("required" = ["to"], "oneOf" = [{"required": ["from"]}, {"required": ["text"]}]))]
 pub(in crate::recipe) struct FilesKeys {
     /// A file, a folder or a glob (`*`, `?`, `[…]`, `**`), relative to `root`.
     #[schemars(example = &"dist")]
@@ -25,19 +26,19 @@ pub(in crate::recipe) struct FilesKeys {
     #[schemars(example = &"0644")]
     pub(in crate::recipe) mode: Option<String>,
     /// The mode of every folder, in octal; `0755` when it is not named.
-    #[schemars(example = &"0755")]
+    #[schemars(example = &"0755", extend("default" = "0755"))]
     pub(in crate::recipe) dir_mode: Option<String>,
     /// Who owns it: `root`, so that the process can't rewrite itself, when it is not named; `user`; or `uid:gid`.
-    #[schemars(example = &"user")]
+    #[schemars(example = &"user", extend("default" = "root"))]
     pub(in crate::recipe) owner: Option<String>,
     /// Entries with the same layer name share a layer.
     #[schemars(example = &"dependencies")]
     pub(in crate::recipe) layer: Option<String>,
     /// What happens to symbolic links; `keep` when it is not named.
-    #[schemars(example = &"keep")]
+    #[schemars(example = &"keep", extend("default" = "keep"))]
     pub(in crate::recipe) symlinks: Option<SymlinksKey>,
     /// `true`: it may replace what an earlier entry or the base has at the same path.
-    #[schemars(example = true)]
+    #[schemars(example = true, extend("default" = false))]
     pub(in crate::recipe) replace: Option<bool>,
 }
 
@@ -54,6 +55,7 @@ pub(in crate::recipe) enum SymlinksKey {
 /// A symbolic link.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(extend("required" = ["path", "target"]))]
 pub(in crate::recipe) struct LinkKeys {
     /// Where the link is, an absolute path.
     #[schemars(example = &"/usr/bin/app")]
@@ -62,21 +64,22 @@ pub(in crate::recipe) struct LinkKeys {
     #[schemars(example = &"/app/server")]
     pub(in crate::recipe) target: Option<String>,
     /// `true`: it may replace what an earlier entry or the base has at the same path.
-    #[schemars(example = true)]
+    #[schemars(example = true, extend("default" = false))]
     pub(in crate::recipe) replace: Option<bool>,
 }
 
 /// An empty folder.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(extend("required" = ["path"]))]
 pub(in crate::recipe) struct DirectoryKeys {
     /// Where it is, an absolute path.
     #[schemars(example = &"/var/lib/app")]
     pub(in crate::recipe) path: Option<String>,
     /// Its mode, in octal; `0755` when it is not named.
-    #[schemars(example = &"0750")]
+    #[schemars(example = &"0750", extend("default" = "0755"))]
     pub(in crate::recipe) mode: Option<String>,
     /// Who owns it: `root` when it is not named; `user`; or `uid:gid`.
-    #[schemars(example = &"user")]
+    #[schemars(example = &"user", extend("default" = "root"))]
     pub(in crate::recipe) owner: Option<String>,
 }

@@ -18,7 +18,7 @@ pub fn json_schema_text() -> String {
     format!("{:#}\n", json_schema())
 }
 
-/// Drops what is there for Rust's sake: TOML has no null, and integer widths and null defaults tell an editor nothing.
+/// Drops what is there for Rust's sake: TOML has no null, and integer widths and defaults of null tell an editor nothing.
 fn without_null(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(without_null),
@@ -27,7 +27,7 @@ fn without_null(value: &mut Value) {
             if object.get("format").is_some_and(Value::is_string) {
                 object.remove("format");
             }
-            if object.get("default").is_some_and(|default| !matches!(default, Value::Object(fields) if fields.contains_key("type"))) {
+            if object.get("default").is_some_and(Value::is_null) {
                 object.remove("default");
             }
             if let Some(Value::Array(types)) = object.get_mut("type") {

@@ -7,6 +7,7 @@ mod files;
 mod json;
 mod metadata;
 mod process;
+mod reference;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,6 +17,7 @@ pub(super) use files::{DirectoryKeys, FilesKeys, LinkKeys, SymlinksKey};
 pub use json::{json_schema, json_schema_text};
 pub(super) use metadata::MetadataKeys;
 pub(super) use process::{HealthcheckKeys, PortKey, ProcessKeys, UnprovedKeys};
+pub use reference::reference;
 
 /// What goes into a hardened container image.
 ///
@@ -24,9 +26,10 @@ pub(super) use process::{HealthcheckKeys, PortKey, ProcessKeys, UnprovedKeys};
 /// variable of the base: `PATH = "/app/bin:{image.env.PATH}"`. A brace itself is written twice: `{{`, `}}`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(extend("required" = ["base"]))]
 pub(super) struct RecipeKeys {
     /// The folder that files are taken from, relative to the recipe; the recipe's own folder when it is not named. Useful in a monorepo.
-    #[schemars(example = &"..")]
+    #[schemars(example = &"..", extend("default" = "."))]
     pub(super) root: Option<String>,
     /// What the image is called, and what it is for.
     #[schemars(example = serde_json::json!({"name": "registry.example.no/shop/api", "tags": ["1.4.2"]}))]
@@ -71,10 +74,10 @@ pub(super) struct ImageKeys {
     #[schemars(example = ["registry.example.no/shop/api", "ghcr.io/shop/api"])]
     pub(super) names: Option<Vec<String>>,
     /// The tags that are set on every name; `latest` when none is named.
-    #[schemars(example = ["1.4.2", "{git.short}"])]
+    #[schemars(example = ["1.4.2", "{git.short}"], extend("default" = ["latest"]))]
     pub(super) tags: Option<Vec<String>>,
     /// The platforms to build for; `linux/amd64` when none is named, whatever machine builds.
-    #[schemars(example = ["linux/amd64", "linux/arm64"])]
+    #[schemars(example = ["linux/amd64", "linux/arm64"], extend("default" = ["linux/amd64"]))]
     pub(super) platforms: Option<Vec<String>>,
     /// When the image counts as created: RFC 3339 or seconds since 1970. `SOURCE_DATE_EPOCH` goes first; without both it is 1970.
     #[schemars(with = "CreatedKey", example = &"2026-11-24T00:00:00Z")]
@@ -98,6 +101,7 @@ pub(super) enum CreatedKey {
 /// What the image starts from.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(extend("oneOf" = [{"required": ["static"]}, {"required": ["image"]}, {"required": ["layout"]}, {"required": ["debian"]}]))]
 pub(super) struct BaseKeys {
     /// `true`: the base inside the program, for static binaries: accounts, CA certificates, time zones, `/tmp`. Needs no network.
     #[serde(rename = "static")]
@@ -138,10 +142,10 @@ pub(super) enum InheritKey {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct UserKeys {
     /// The account's name; `nonroot` when it is not named.
-    #[schemars(example = &"app")]
+    #[schemars(example = &"app", extend("default" = "nonroot"))]
     pub(super) name: Option<String>,
     /// The account's number; 65532 when it is not named.
-    #[schemars(example = 10001, range(min = 0, max = 2_147_483_647))]
+    #[schemars(example = 10001, range(min = 0, max = 2_147_483_647), extend("default" = 65532))]
     pub(super) uid: Option<i64>,
     /// The number of the account's group; the same as `uid` when it is not named.
     #[schemars(example = 10001, range(min = 0, max = 2_147_483_647))]
@@ -162,14 +166,14 @@ pub(super) struct UserKeys {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct LayersKeys {
     /// The format: `gzip`, which everything reads, when it is not named; `zstd` is smaller and quicker, and needs runtimes of 2021 or later.
-    #[schemars(example = &"zstd")]
+    #[schemars(example = &"zstd", extend("default" = "gzip"))]
     pub(super) compression: Option<CompressionKey>,
     /// How hard to compress: 1 to 12 for gzip (5 when it is not named), 1 to 19 for zstd (3 when it is not named).
     #[schemars(example = 5, range(min = 1, max = 19))]
     pub(super) level: Option<i64>,
     /// Whether large entries become one layer each (`off`, when it is not named) or about twenty (`auto`): a layer is a function of
     /// a file's path, so that a change uploads and downloads a small part of them, for about five percent more in all.
-    #[schemars(example = &"auto")]
+    #[schemars(example = &"auto", extend("default" = "off"))]
     pub(super) split: Option<SplitKey>,
 }
 

@@ -50,6 +50,7 @@ pub(in crate::recipe) enum PortKey {
 /// The health check of the container.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(extend("required" = ["command"]))]
 pub(in crate::recipe) struct HealthcheckKeys {
     /// The program and its arguments, as a list. Its exit code 0 means that the container is healthy.
     #[schemars(example = ["/app/server", "--check"])]
@@ -74,6 +75,7 @@ pub(in crate::recipe) struct HealthcheckKeys {
 /// Something that programs or libraries may miss, which the proof before a build would refuse.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[schemars(extend("required" = ["path", "needs", "reason"]))]
 pub(in crate::recipe) struct UnprovedKeys {
     /// The files that may miss it: an absolute path in the image, or a glob (`*`, `?`, `[…]`, `**`) of such.
     #[schemars(example = &"/app/**")]

@@ -3,11 +3,11 @@ use std::io;
 use super::challenge::challenges;
 use super::fault::Fault;
 use super::token::{Scheme, TokenRequest, credentials_sent, find};
-use super::{Registry, realm};
+use super::{Checked, Registry, realm};
 use crate::net::credentials::{Credential, Found};
 use crate::net::{
-    Again, Http, HttpFault, Method, Origin, Request, RequestBody, Response, Secret, StatusCode, Target, header::HeaderName, is_loopback,
-    retried,
+    Again, Http, HttpFault, Method, Origin, Request, RequestBody, Response, Secret, StatusCode, Step, Target, Tries, header::HeaderName,
+    is_loopback, retried,
 };
 
 /// What a request is for, which decides the scope of its token.
@@ -65,23 +65,28 @@ impl<'c> Call<'c> {
 }
 
 impl Registry {
-    /// Does a step again while that may help.
-    pub(super) fn retried<T>(&self, step: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
-        retried(self.0.http.retry_policy(), step)
+    /// Does a part of a step again while that may help.
+    pub(super) fn retried<T>(&self, step: &Step, attempt: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
+        retried(self.tries(step), attempt)
+    }
+
+    /// Starts counting the tries of a part of a step.
+    pub(super) fn tries(&self, step: &Step) -> Tries {
+        Tries::within(self.0.http.retry_policy(), step)
     }
 
     /// Sends a request once. A temporary failure is a fault, any other status an answer.
-    pub(super) fn call(&self, registry: &str, repository: &str, call: &Call<'_>) -> Result<Response, Fault> {
-        let response = self.authorized(registry, repository, call)?;
+    pub(super) fn call(&self, registry: &str, repository: &str, call: &Call<'_>, step: &Step) -> Result<Response, Fault> {
+        let response = self.authorized(registry, repository, call, step)?;
         if Again::after_status(response.status().as_u16()) == Again::Never { Ok(response) } else { Err(Fault::of(response)) }
     }
 
     /// Sends a request, and once more with fresh credentials when the registry asks for them, in whatever state it does so.
     ///
     /// Any other status is an answer; only 401 is not.
-    fn authorized(&self, registry: &str, repository: &str, call: &Call<'_>) -> Result<Response, Fault> {
+    fn authorized(&self, registry: &str, repository: &str, call: &Call<'_>, step: &Step) -> Result<Response, Fault> {
         let scopes = call.scopes(repository);
-        let token_request = TokenRequest { registry, repository, scopes: &scopes };
+        let token_request = TokenRequest { registry, repository, scopes: &scopes, step };
         let mut target = call.target.clone();
         let mut tried = Tried { scheme: self.scheme(registry), ..Tried::default() };
         loop {
@@ -91,18 +96,23 @@ impl Registry {
                 }
                 _ => None,
             };
-            let mut request = Request::new(call.method.clone(), target.clone());
+            let mut request = Request::new(call.method.clone(), target.clone()).within(step);
+            if self.is_assumed(registry, &target) {
+                request = request.as_trial();
+            }
             request.headers.clone_from(&call.headers);
             request.authorization.clone_from(&tried.sent);
             if let Some(body) = call.body {
                 request.body = body().map_err(HttpFault::Source)?;
             }
             let answer = self.0.http.send(request);
-            if let Some(secure) = self.corrected(registry, &target, &answer) {
-                target = secure;
-                continue;
-            }
-            let response = answer?;
+            let response = match self.corrected(registry, &target, answer, step) {
+                Checked::Answer(answer) => answer?,
+                Checked::Secure(secure) => {
+                    target = secure;
+                    continue;
+                }
+            };
             // A host that was reached by a redirect cannot ask for credentials.
             let own = Origin::of(response.target().url()) == Origin::of(target.url());
             if response.status() != StatusCode::UNAUTHORIZED || !own || !call.target.carries_credentials() {

@@ -1,8 +1,8 @@
 use std::io::{self, Read};
 
+use super::Repository;
 use super::call::{Action, Call};
 use super::fault::Fault;
-use super::{Registry, Repository};
 use crate::net::{Again, Body, HttpFault, Method, Response, Retry, Tries, header};
 use crate::oci::{Descriptor, Digest};
 
@@ -30,7 +30,6 @@ impl Download {
         }
         check_length(response.length(), descriptor.size)?;
         let tag = response.header("etag").filter(|tag| tag.starts_with('"')).map(str::to_owned);
-        let Registry(inner) = &repository.registry;
         Ok(Self {
             repository: repository.clone(),
             digest: descriptor.digest,
@@ -40,7 +39,7 @@ impl Download {
             offset: 0,
             whole_only: false,
             broke_at: 0,
-            tries: Tries::new(inner.http.retry_policy()),
+            tries: repository.tries(),
         })
     }
 
@@ -138,6 +137,7 @@ impl Read for Download {
                 Ok(0) if self.offset < self.size => early(),
                 Ok(count) => {
                     self.offset += count as u64;
+                    self.repository.step.reached(self.offset);
                     return Ok(count);
                 }
                 // All is here; how the connection ended is of no interest.

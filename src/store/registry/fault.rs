@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::net::{Again, HttpFault, Peer, Response, Retry, StatusCode, redact};
+use crate::net::{Again, GivenUp, HttpFault, Peer, Response, Retry, StatusCode, redact};
 use crate::oci::{StoreError, StoreFault};
 
 /// Why a step at a registry failed, before the step is named.
@@ -25,6 +25,8 @@ pub(super) struct Answer {
     pub(super) words: String,
     /// Which credentials were sent, and what was wrong with other sources.
     pub(super) credentials: Option<String>,
+    /// Why it is not asked again, though that might help.
+    pub(super) given_up: Option<GivenUp>,
 }
 
 impl From<HttpFault> for Fault {
@@ -41,6 +43,22 @@ impl Retry for Fault {
             Self::Refused { .. } => Again::Never,
         }
     }
+
+    fn reason(&self) -> String {
+        match self {
+            Self::Http(fault) => fault.reason(),
+            Self::Status(answer) => format!("`{}` answered {}", answer.host, answer.status),
+            Self::Refused { message, .. } => message.clone(),
+        }
+    }
+
+    fn given_up(self, why: GivenUp) -> Self {
+        match self {
+            Self::Http(fault) => Self::Http(fault.given_up(why)),
+            Self::Status(answer) => Self::Status(Answer { given_up: answer.given_up.or(Some(why)), ..answer }),
+            refused @ Self::Refused { .. } => refused,
+        }
+    }
 }
 
 impl Fault {
@@ -53,7 +71,7 @@ impl Fault {
         let http = response.http().clone();
         let (codes, words) = read(&response.explanation());
         let words = http.hide(&words);
-        Self::Status(Answer { host, status, codes, words, credentials: None })
+        Self::Status(Answer { host, status, codes, words, credentials: None, given_up: None })
     }
 
     /// Returns a fault about content that is not what it should be.
@@ -115,8 +133,9 @@ impl Answer {
         };
         let words = if self.words.is_empty() { String::new() } else { format!(": {}", self.words) };
         let credentials = self.credentials.map(|sent| format!(" ({sent})")).unwrap_or_default();
-        let cause = format!("`{}` answered {}{credentials}{words}", self.host, self.status);
-        hint.into_iter().fold(StoreError::new(fault, step).caused_by(cause), StoreError::hint)
+        let given_up = self.given_up.map(|why| format!("; {why}")).unwrap_or_default();
+        let cause = format!("`{}` answered {}{credentials}{words}{given_up}", self.host, self.status);
+        hint.into_iter().chain(self.given_up.and_then(GivenUp::hint)).fold(StoreError::new(fault, step).caused_by(cause), StoreError::hint)
     }
 }
 

@@ -3,7 +3,7 @@ use serde_json::Value;
 use super::Repository;
 use super::call::{Action, Call};
 use super::fault::Fault;
-use crate::net::{Again, Method, RequestBody, Retry, Tries, header};
+use crate::net::{Again, Method, RequestBody, Retry, header};
 use crate::oci::{Digest, MANIFEST_LIMIT, MediaType, RawManifest, Selector};
 
 /// How often a registry is asked again for what this process has just written, and what is not visible there yet: some storage is
@@ -15,7 +15,7 @@ const ACCEPTED: [MediaType; 4] = [MediaType::Index, MediaType::Manifest, MediaTy
 impl Repository {
     /// Reads a manifest. One that this process may just have written is asked for again when it is not there yet.
     pub(super) fn get_manifest(&self, selector: &Selector) -> Result<RawManifest, Fault> {
-        let mut tries = Tries::new(self.registry.0.http.retry_policy());
+        let mut tries = self.tries();
         loop {
             match self.get_once(selector, self.reading()) {
                 Ok(manifest) => return Ok(manifest),
@@ -68,7 +68,7 @@ impl Repository {
         let call = Call::new(Method::PUT, self.target(&path(selector))?, Action::Push)
             .header(header::CONTENT_TYPE, manifest.media_type.as_str())
             .body(&body);
-        let mut tries = Tries::new(self.registry.0.http.retry_policy());
+        let mut tries = self.tries();
         loop {
             let response = self.retried(|| self.call(&call))?;
             if response.status().is_success() {

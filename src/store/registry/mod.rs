@@ -13,6 +13,7 @@ mod fault;
 mod manifest;
 mod realm;
 mod referrers;
+mod suffixes;
 mod token;
 mod upload;
 
@@ -28,7 +29,7 @@ use self::call::{Action, Call};
 use self::fault::Fault;
 use self::token::{Scheme, Tokens};
 use crate::net::credentials::Credentials;
-use crate::net::{Again, Http, HttpFault, Method, Request, Response, Target, TlsProblem, Tries, Url, is_loopback, split_port};
+use crate::net::{Again, Http, HttpFault, Method, Request, Response, Step, Target, TlsProblem, Tries, Url, is_loopback, split_port};
 use crate::oci::{
     BlobSource, Descriptor, Digest, ImageName, Progress, RawManifest, Selector, Store, StoreError, StoreFault, Tag, Verified, Written,
 };
@@ -73,7 +74,7 @@ impl Registry {
 
     /// Returns a repository. No request is sent yet.
     pub fn repository(&self, name: &ImageName) -> Repository {
-        Repository { registry: self.clone(), name: name.clone() }
+        Repository { registry: self.clone(), name: name.clone(), step: self.0.http.step() }
     }
 
     /// Checks that a registry accepts the credentials (distribution-spec, "Determining Support").
@@ -81,12 +82,13 @@ impl Registry {
     /// # Errors
     /// When it cannot be reached, or refuses our credentials.
     pub fn check(&self, registry: &str) -> Result<(), StoreError> {
+        let step = self.0.http.step();
         let ask = || {
-            let target = Target::named(self.url(registry, "")?);
-            let response = self.call(registry, "", &Call::new(Method::GET, target, Action::Pull))?;
+            let target = Target::named(self.url(registry, "", &step)?);
+            let response = self.call(registry, "", &Call::new(Method::GET, target, Action::Pull), &step)?;
             if response.status().is_success() { Ok(()) } else { Err(Fault::of(response)) }
         };
-        self.retried(ask).map_err(|fault| fault.at(registry, &format!("could not log in to `{registry}`")))
+        self.retried(&step, ask).map_err(|fault| fault.at(registry, &format!("could not log in to `{registry}`")))
     }
 
     fn scheme(&self, registry: &str) -> Option<Scheme> {
@@ -98,24 +100,24 @@ impl Registry {
     }
 
     /// Returns the URL of something below `/v2/`.
-    fn url(&self, registry: &str, path: &str) -> Result<Url, Fault> {
+    fn url(&self, registry: &str, path: &str, step: &Step) -> Result<Url, Fault> {
         let known = self.0.bases.lock().unwrap_or_else(PoisonError::into_inner).get(registry).cloned();
         let base = match known {
             Some(base) => base,
-            None => self.base(registry)?,
+            None => self.base(registry, step)?,
         };
         base.join(path).map_err(|_| Fault::corrupt(format!("`{registry}` and `{path}` make no URL")))
     }
 
     /// Returns the base URL of a registry. Only this machine and hosts that the user named are reached without TLS.
-    fn base(&self, registry: &str) -> Result<Url, Fault> {
+    fn base(&self, registry: &str, step: &Step) -> Result<Url, Fault> {
         let host = if registry == "docker.io" { "registry-1.docker.io" } else { registry };
         let url = |scheme: &str| {
             let url = Url::parse(&format!("{scheme}://{host}/v2/"));
             url.map_err(|_| Fault::corrupt(format!("`{registry}` is no host of a registry")))
         };
         let (secure, plain) = (url("https")?, url("http")?);
-        let ask = |url: &Url| self.0.http.send(Request::new(Method::GET, Target::named(url.clone())));
+        let ask = |url: &Url| self.0.http.send(Request::new(Method::GET, Target::named(url.clone())).within(step).as_trial());
         let base = if is_loopback(split_port(host).0) {
             // The first answer tells whether this is right, so that no request is sent for that alone.
             self.0.assumed.lock().unwrap_or_else(PoisonError::into_inner).insert(registry.to_owned());
@@ -139,41 +141,65 @@ impl Registry {
     }
 }
 
+/// What the first answer of a registry of this machine says about its scheme.
+enum Checked {
+    /// It is the answer, or the reason why there is none.
+    Answer(Result<Response, HttpFault>),
+    /// The registry speaks TLS: the target to use instead.
+    Secure(Target),
+}
+
 impl Registry {
-    /// Checks the first answer of a registry that was assumed to speak plain HTTP. Where it speaks TLS, returns the target to use instead.
-    fn corrected(&self, registry: &str, target: &Target, answer: &Result<Response, HttpFault>) -> Option<Target> {
-        let assumed = || self.0.assumed.lock().unwrap_or_else(PoisonError::into_inner);
-        if target.url().scheme() != "http" || !assumed().contains(registry) {
-            return None;
+    /// Says whether plain HTTP to a registry is assumed, and not known.
+    fn is_assumed(&self, registry: &str, target: &Target) -> bool {
+        let assumed = self.0.assumed.lock().unwrap_or_else(PoisonError::into_inner);
+        target.url().scheme() == "http" && assumed.contains(registry)
+    }
+
+    /// Checks the first answer of a registry that was assumed to speak plain HTTP.
+    fn corrected(&self, registry: &str, target: &Target, answer: Result<Response, HttpFault>, step: &Step) -> Checked {
+        if !self.is_assumed(registry, target) {
+            return Checked::Answer(answer);
         }
-        match answer {
+        let settle = || self.0.assumed.lock().unwrap_or_else(PoisonError::into_inner).remove(registry);
+        match &answer {
             // Go servers answer 400 to plain HTTP at a TLS port (golang/go#23689). An error document is a registry's, which understood the request.
             Ok(response) if response.status() != 400 || is_error_document(response) => {
-                assumed().remove(registry);
-                return None;
+                settle();
+                return Checked::Answer(answer);
             }
             Ok(_) | Err(HttpFault::Broken { .. } | HttpFault::Silent { .. } | HttpFault::Unanswered { .. }) => {}
-            Err(_) => return None,
+            Err(_) => return Checked::Answer(answer),
         }
-        let secure = Url::parse(&format!("https://{registry}/v2/")).ok()?;
-        match self.0.http.send(Request::new(Method::GET, Target::named(secure.clone()))) {
+        let (Ok(secure), Ok(url)) = (Url::parse(&format!("https://{registry}/v2/")), with_tls(target.url())) else {
+            return Checked::Answer(answer);
+        };
+        match self.0.http.send(Request::new(Method::GET, Target::named(secure.clone())).within(step).as_trial()) {
             // Something that speaks TLS answered, whatever it answered.
             Ok(_) => {}
             Err(HttpFault::Tls { problem, .. }) if problem != TlsProblem::NoTls => {}
+            // What broke in plain HTTP is a TLS server's alert, perhaps: that it is slow says more.
+            Err(slow @ (HttpFault::Silent { .. } | HttpFault::Unanswered { .. })) if matches!(answer, Err(HttpFault::Broken { .. })) => {
+                return Checked::Answer(Err(slow));
+            }
             // It answers in plain HTTP even to TLS: its own answer is what there is to say.
-            Err(_) => {
-                if answer.is_ok() {
-                    assumed().remove(registry);
+            Err(fault) => {
+                if answer.is_ok() || matches!(fault, HttpFault::Tls { .. }) {
+                    settle();
                 }
-                return None;
+                return Checked::Answer(answer);
             }
         }
-        assumed().remove(registry);
+        settle();
         self.0.bases.lock().unwrap_or_else(PoisonError::into_inner).insert(registry.to_owned(), secure);
-        let mut url = target.url().clone();
-        url.set_scheme("https").ok()?;
-        Some(Target::named(url))
+        Checked::Secure(Target::named(url))
     }
+}
+
+fn with_tls(url: &Url) -> Result<Url, ()> {
+    let mut url = url.clone();
+    url.set_scheme("https")?;
+    Ok(url)
 }
 
 /// Says whether an answer has the form of a registry's errors (distribution-spec, "Error Codes").
@@ -186,6 +212,8 @@ fn is_error_document(response: &Response) -> bool {
 pub struct Repository {
     registry: Registry,
     name: ImageName,
+    /// The step that all requests are part of.
+    step: Step,
 }
 
 impl Repository {
@@ -194,16 +222,25 @@ impl Repository {
         &self.name
     }
 
+    /// Returns the same repository for the next step: each starts with the whole limit.
+    fn next_step(&self) -> Self {
+        Self { step: self.registry.0.http.step(), ..self.clone() }
+    }
+
     fn target(&self, path: &str) -> Result<Target, Fault> {
-        self.registry.url(self.name.registry(), &format!("{}/{path}", self.name.repository())).map(Target::named)
+        self.registry.url(self.name.registry(), &format!("{}/{path}", self.name.repository()), &self.step).map(Target::named)
     }
 
     fn call(&self, call: &Call<'_>) -> Result<Response, Fault> {
-        self.registry.call(self.name.registry(), self.name.repository(), call)
+        self.registry.call(self.name.registry(), self.name.repository(), call, &self.step)
     }
 
-    fn retried<T>(&self, step: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
-        self.registry.retried(step)
+    fn retried<T>(&self, attempt: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
+        self.registry.retried(&self.step, attempt)
+    }
+
+    fn tries(&self) -> Tries {
+        self.registry.tries(&self.step)
     }
 
     fn note_written(&self) {
@@ -221,7 +258,7 @@ impl Repository {
 
     /// Says whether the repository has a blob. One that this process may just have written is asked for again when it is not there yet.
     fn has_by_now(&self, digest: &Digest, size: u64) -> Result<bool, Fault> {
-        let mut tries = Tries::new(self.registry.0.http.retry_policy());
+        let mut tries = self.tries();
         loop {
             let has = self.has(digest, size, self.reading())?;
             if has || !self.was_written() || tries.failed() >= manifest::LATE || tries.next((), Again::Soon).is_err() {
@@ -279,7 +316,7 @@ impl Store for Repository {
     }
 
     fn read_manifest(&self, selector: &Selector) -> Result<RawManifest, StoreError> {
-        self.get_manifest(selector).map_err(|fault| {
+        self.next_step().get_manifest(selector).map_err(|fault| {
             let error = self.error(fault, &format!("could not read `{}{selector}`", self.name));
             if error.fault != StoreFault::Missing {
                 return error;
@@ -293,23 +330,24 @@ impl Store for Repository {
 
     fn has_blob(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
         let step = || format!("could not ask `{}` for the blob {}", self.name, descriptor.digest);
-        self.has_by_now(&descriptor.digest, descriptor.size).map_err(|fault| self.error(fault, &step()))
+        self.next_step().has_by_now(&descriptor.digest, descriptor.size).map_err(|fault| self.error(fault, &step()))
     }
 
     fn open_blob(&self, descriptor: &Descriptor) -> Result<Verified<Box<dyn std::io::Read + Send>>, StoreError> {
-        let body = download::Download::start(self, descriptor)
+        let body = download::Download::start(&self.next_step(), descriptor)
             .map_err(|fault| self.error(fault, &format!("could not read the blob {} of `{}`", descriptor.digest, self.name)))?;
         Ok(Verified::new(Box::new(body), descriptor))
     }
 
     fn write_blob(&self, descriptor: &Descriptor, source: &dyn BlobSource, progress: &dyn Progress) -> Result<Written, StoreError> {
-        let written = upload::Upload::new(self, descriptor, source, progress).run();
+        let repository = self.next_step();
+        let written = upload::Upload::new(&repository, descriptor, source, progress).run();
         written.map_err(|fault| self.error(fault, &format!("could not send the blob {} to `{}`", descriptor.digest, self.name)))
     }
 
     fn is_named(&self, manifest: &RawManifest, tags: &[Tag]) -> bool {
         // A registry takes a manifest only once it has all that the manifest names.
-        let named = |selector: &Selector| self.names(selector, &manifest.bytes);
+        let named = |selector: &Selector| self.next_step().names(selector, &manifest.bytes);
         match tags {
             [] => named(&Selector::Digest(Digest::of(&manifest.bytes))),
             tags => tags.iter().all(|tag| named(&Selector::Tag(tag.clone()))),
@@ -319,7 +357,7 @@ impl Store for Repository {
     fn write_manifest(&self, manifest: &RawManifest, tag: Option<&Tag>) -> Result<(), StoreError> {
         let digest = Digest::of(&manifest.bytes);
         let selector = tag.map_or(Selector::Digest(digest), |tag| Selector::Tag(tag.clone()));
-        self.put_manifest(manifest, &selector).map_err(|fault| match fault {
+        self.next_step().put_manifest(manifest, &selector).map_err(|fault| match fault {
             fault @ Fault::Status(_) if fault.status() == Some(404) => {
                 let mut error = self.error(fault, &format!("could not write `{}{selector}`", self.name));
                 error.fault = StoreFault::Refused;
@@ -331,7 +369,7 @@ impl Store for Repository {
 
     fn referrers(&self, subject: &Digest, artifact_type: Option<&str>) -> Result<Vec<Descriptor>, StoreError> {
         let step = || format!("could not list what refers to `{}@{subject}`", self.name);
-        self.list_referrers(subject, artifact_type).map_err(|fault| self.error(fault, &step()))
+        self.next_step().list_referrers(subject, artifact_type).map_err(|fault| self.error(fault, &step()))
     }
 
     fn attach(&self, artifacts: &[RawManifest]) -> Result<(), StoreError> {

@@ -1,12 +1,16 @@
 use crate::net::{Http, Origin, Response, Target, Url, is_loopback, literal};
 
 use super::fault::Fault;
+use super::suffixes;
 use crate::oci::StoreFault;
 
-/// Names under which anybody may get one of his own, at whatever depth: there, only the very same host is one's own.
+/// Names under which anybody may get one of his own, at whatever depth: there, only the very same host is one's own. The public suffix list, which is
+/// asked as well, does not know registries.
 const SHARED: &[&str] = &[
     "akamaized.net",
     "amazonaws.com",
+    "amazonaws.com.cn",
+    "amazonaws.eu",
     "amplifyapp.com",
     "appdomain.cloud",
     "appspot.com",
@@ -23,6 +27,7 @@ const SHARED: &[&str] = &[
     "cloudfront.net",
     "co.com",
     "codeberg.page",
+    "container-registry.ovh.net",
     "ddns.net",
     "de.com",
     "dedyn.io",
@@ -73,6 +78,7 @@ const SHARED: &[&str] = &[
     "uk.com",
     "us.com",
     "vercel.app",
+    "volces.com",
     "vultrobjects.com",
     "web.app",
     "windows.net",
@@ -148,31 +154,63 @@ pub(super) fn belongs(api: &Url, other: &Url) -> bool {
     if literal(registry).is_some() || literal(host).is_some() {
         return false;
     }
-    matches!((domain(registry), domain(host)), (Some(left), Some(right)) if left == right)
+    let (registry, host) = (registry.trim_end_matches('.').to_ascii_lowercase(), host.trim_end_matches('.').to_ascii_lowercase());
+    // Both have to agree: registries are not in the public suffix list, and what is in it is not all in ours.
+    same(domain(&registry), domain(&host)) && same(owner(&registry), owner(&host)) || is_token_service_of(&registry, &host)
 }
 
-/// Returns the registered domain of a host, or `None` when it has none.
+fn same(left: Option<String>, right: Option<String>) -> bool {
+    left.is_some() && left == right
+}
+
+/// Returns the registered domain of a host by the public suffix list, or `None` when it has none.
 fn domain(host: &str) -> Option<String> {
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
-    let labels: Vec<&str> = host.split('.').collect();
-    if labels.iter().any(|label| label.is_empty()) || labels.len() < 2 {
+    let last = last_labels(host, 2)?;
+    if OWN.contains(&last) { Some(last.to_owned()) } else { suffixes::registered(host) }
+}
+
+/// Returns the part of a host's name that one owner has, as far as our lists know: all of it below a name of [`SHARED`].
+fn owner(host: &str) -> Option<String> {
+    let is_shared = |above: &str| SHARED.contains(&above);
+    if is_shared(host) {
         return None;
     }
-    let last = labels[labels.len() - 2..].join(".");
-    let (second, top) = last.split_once('.')?;
-    if SHARED.contains(&last.as_str()) {
-        return (labels.len() > 2).then_some(host);
+    if host.match_indices('.').any(|(dot, _)| is_shared(&host[dot + 1..])) {
+        return Some(host.to_owned());
     }
-    // `co.uk`, `com.au`, `or.jp`: under a country's name, a short second level is mostly shared.
-    // Alibaba's registries and their token services share a region.
-    let regional = last == "aliyuncs.com";
-    if regional || top.len() == 2 && second.len() <= 3 && !OWN.contains(&last.as_str()) {
-        return (labels.len() > 2).then(|| labels[labels.len() - 3..].join("."));
+    let two = last_labels(host, 2)?;
+    if two != "aliyuncs.com" {
+        return Some(two.to_owned());
     }
-    Some(last)
+    // Alibaba's registries and their token services share a region; below `cr`, each customer has a name of his own.
+    let three = last_labels(host, 3)?;
+    Some(if three == ALIBABA_INSTANCES { host.to_owned() } else { three.to_owned() })
 }
 
-/// Short names under a two-letter top-level domain that belong to one registry each.
+/// Returns the last labels of a host; `None` when it has fewer.
+fn last_labels(host: &str, count: usize) -> Option<&str> {
+    let dots: Vec<usize> = host.rmatch_indices('.').map(|(at, _)| at).take(count).collect();
+    match dots.get(count - 1) {
+        Some(dot) => Some(&host[dot + 1..]),
+        None if dots.len() + 1 == count => Some(host),
+        None => None,
+    }
+}
+
+/// Says whether a host gives the tokens for an instance of Alibaba's registry: `NAME.REGION.cr.aliyuncs.com`, or `NAME.REGION.personal.cr.aliyuncs.com`,
+/// sends to `dockerauth.REGION.aliyuncs.com` or `dockerauth-ee.REGION.aliyuncs.com`, each with `-vpc` inside of the cloud.
+fn is_token_service_of(registry: &str, host: &str) -> bool {
+    let instance = registry.strip_suffix(ALIBABA_INSTANCES).and_then(|rest| rest.strip_suffix('.'));
+    let instance = instance.map(|rest| rest.strip_suffix(".personal").unwrap_or(rest));
+    let Some((name, region)) = instance.and_then(|rest| rest.rsplit_once('.')) else { return false };
+    let service = host.strip_suffix(".aliyuncs.com").and_then(|rest| rest.strip_suffix(region)).and_then(|rest| rest.strip_suffix('.'));
+    !name.is_empty() && matches!(service, Some("dockerauth" | "dockerauth-ee" | "dockerauth-vpc" | "dockerauth-ee-vpc"))
+}
+
+/// The name below which each instance of Alibaba's registry has its own.
+const ALIBABA_INSTANCES: &str = "cr.aliyuncs.com";
+
+/// Names that belong to one registry each, whatever the public suffix list may say of them.
 const OWN: &[&str] = &["gcr.io", "icr.io", "ocp.io"];
 
 #[cfg(test)]
@@ -214,6 +252,99 @@ mod tests {
             ("http://127.0.0.1:5000/v2/", "http://127.0.0.1:6000/token", false),
             ("http://127.0.0.1:5000/v2/", "http://127.0.0.1:5000/token", true),
             ("https://evil.example/v2/", "http://127.0.0.1:6000/token", false),
+        ] {
+            assert_eq!(belongs(&api.parse().unwrap(), &realm.parse().unwrap()), expected, "{api} {realm}");
+        }
+    }
+
+    /// What the registries themselves answer with, and what somebody beside them could.
+    #[test]
+    fn the_registries_that_people_use_reach_their_token_services_and_no_other() {
+        for (api, realm, expected) in [
+            ("https://index.docker.io/v2/", "https://auth.docker.io/token", true),
+            ("https://registry-1.docker.io/v2/", "https://auth.docker.com/token", false),
+            ("https://registry.gitlab.com/v2/", "https://evil.gitlab.io/jwt/auth", false),
+            ("https://registry.git.shop.example/v2/", "https://git.shop.example/jwt/auth", true),
+            ("https://registry.shop.com.au/v2/", "https://gitlab.shop.com.au/jwt/auth", true),
+            ("https://registry.shop.com.au/v2/", "https://gitlab.evil.com.au/jwt/auth", false),
+            ("https://containers.ghcr.io/v2/", "https://ghcr.io/token", true),
+            ("https://ghcr.io/v2/", "https://me.github.io/token", false),
+            ("https://quay.io/v2/", "https://quay.io/v2/auth", true),
+            ("https://quay.io/v2/", "https://quay.io.evil.example/v2/auth", false),
+            ("https://harbor.shop.example/v2/", "https://harbor.shop.example/service/token", true),
+            ("https://harbor.shop.example/v2/", "https://harbor.evil.example/service/token", false),
+            ("https://1.dkr.ecr.eu-north-1.amazonaws.com/v2/", "https://1.dkr.ecr.eu-north-1.amazonaws.com/token", true),
+            ("https://1.dkr.ecr.eu-north-1.amazonaws.com/v2/", "https://2.dkr.ecr.eu-north-1.amazonaws.com/token", false),
+            ("https://1.dkr.ecr.cn-north-1.amazonaws.com.cn/v2/", "https://2.dkr.ecr.cn-north-1.amazonaws.com.cn/token", false),
+            ("https://1.dkr.ecr.cn-north-1.amazonaws.com.cn/v2/", "https://s3.cn-north-1.amazonaws.com.cn/token", false),
+            ("https://1.dkr-ecr.eu-north-1.on.aws/v2/", "https://2.dkr-ecr.eu-north-1.on.aws/token", false),
+            ("https://1.dkr.ecr.eusc-de-east-1.amazonaws.eu/v2/", "https://2.dkr.ecr.eusc-de-east-1.amazonaws.eu/token", false),
+            ("https://a.c1.gra9.container-registry.ovh.net/v2/", "https://b.c1.gra9.container-registry.ovh.net/service/token", false),
+            ("https://public.ecr.aws/v2/", "https://public.ecr.aws/token/", true),
+            ("https://public.ecr.aws/v2/", "https://evil.on.aws/token/", false),
+            ("https://shop.azurecr.io/v2/", "https://shop.azurecr.io/oauth2/token", true),
+            ("https://shop.azurecr.io/v2/", "https://evil.azurecr.io/oauth2/token", false),
+            ("https://shop.azurecr.io/v2/", "https://evil.azurewebsites.net/oauth2/token", false),
+            ("https://europe-north1-docker.pkg.dev/v2/", "https://europe-north1-docker.pkg.dev/v2/token", true),
+            ("https://europe-north1-docker.pkg.dev/v2/", "https://evil.pkg.dev/v2/token", false),
+            ("https://us.gcr.io/v2/", "https://eu.gcr.io/v2/token", true),
+            ("https://de.icr.io/v2/", "https://icr.io/oauth/token", true),
+            ("https://a-registry.cn-beijing.cr.aliyuncs.com/v2/", "https://dockerauth-ee.cn-beijing.aliyuncs.com/auth", true),
+            ("https://a-registry-vpc.cn-beijing.cr.aliyuncs.com/v2/", "https://dockerauth-ee-vpc.cn-beijing.aliyuncs.com/auth", true),
+            ("https://crpi-1.cn-beijing.personal.cr.aliyuncs.com/v2/", "https://dockerauth.cn-beijing.aliyuncs.com/auth", true),
+            ("https://a-registry.cn-beijing.cr.aliyuncs.com/v2/", "https://b-registry.cn-beijing.cr.aliyuncs.com/auth", false),
+            ("https://crpi-1.cn-beijing.personal.cr.aliyuncs.com/v2/", "https://crpi-2.cn-beijing.personal.cr.aliyuncs.com/auth", false),
+            ("https://a-registry.cn-beijing.cr.aliyuncs.com/v2/", "https://dockerauth-ee.cn-beijing.evil.example/auth", false),
+            ("https://a-registry.cn-beijing.cr.aliyuncs.com/v2/", "https://evil.cn-beijing.aliyuncs.com/auth", false),
+            ("https://a-registry.cn-beijing.cr.aliyuncs.com/v2/", "https://dockerauth-ee.oss-cn-beijing.aliyuncs.com/auth", false),
+            ("https://rg.fr-par.scw.cloud/v2/", "https://rg.fr-par.scw.cloud/token", true),
+            ("https://rg.fr-par.scw.cloud/v2/", "https://evil.functions.fnc.fr-par.scw.cloud/token", false),
+            ("https://rg.fr-par.scw.cloud/v2/", "https://evil.fr-par.scw.cloud/token", false),
+            ("https://registry.digitalocean.com/v2/", "https://api.digitalocean.com/v2/registry/auth", true),
+            ("https://registry.digitalocean.com/v2/", "https://evil.ondigitalocean.app/v2/registry/auth", false),
+            ("https://a.ondigitalocean.app/v2/", "https://b.ondigitalocean.app/token", false),
+            ("https://a.fra1.digitaloceanspaces.com/v2/", "https://b.fra1.digitaloceanspaces.com/token", false),
+        ] {
+            assert_eq!(belongs(&api.parse().unwrap(), &realm.parse().unwrap()), expected, "{api} {realm}");
+        }
+    }
+
+    #[test]
+    fn the_public_suffix_list_judges_names_of_every_spelling() {
+        for (api, realm, expected) in [
+            // What the length of a second level does not tell.
+            ("https://registry.a.gouv.fr/v2/", "https://auth.b.gouv.fr/token", false),
+            ("https://registry.a.kyoto.jp/v2/", "https://auth.b.kyoto.jp/token", false),
+            ("https://registry.a.asso.fr/v2/", "https://auth.a.asso.fr/token", true),
+            ("https://registry.bmw.de/v2/", "https://auth.bmw.de/token", true),
+            ("https://registry.ab.no/v2/", "https://ab.no/token", true),
+            ("https://registry.nrk.no/v2/", "https://auth.nrk.no/token", true),
+            ("https://a.kommune.no/v2/", "https://b.kommune.no/token", false),
+            ("https://a.ck/v2/", "https://b.ck/token", false),
+            ("https://a.www.ck/v2/", "https://www.ck/token", true),
+            // Private suffixes that our own list lacks.
+            ("https://a.pages.gay/v2/", "https://b.pages.gay/token", false),
+            ("https://a.fly.dev/v2/", "https://b.fly.dev/token", false),
+            // Capitals, a dot at the end, international names in both forms.
+            ("https://Registry.SHOP.Example/v2/", "https://auth.shop.example/token", true),
+            ("https://registry.shop.co.uk./v2/", "https://AUTH.shop.co.uk/token", true),
+            ("https://shop.azurecr.io./v2/", "https://shop.azurecr.io/token", true),
+            ("https://a.azurecr.io./v2/", "https://b.azurecr.io/token", false),
+            ("https://registry.bücher.example/v2/", "https://auth.xn--bcher-kva.example/token", true),
+            ("https://registry.食狮.公司.cn/v2/", "https://auth.xn--85x722f.xn--55qx5d.cn/token", true),
+            ("https://a.公司.cn/v2/", "https://b.xn--55qx5d.cn/token", false),
+            ("https://a.個人.香港/v2/", "https://b.個人.香港/token", false),
+            // Suffixes themselves, names without a domain, addresses.
+            ("https://co.uk/v2/", "https://evil.co.uk/token", false),
+            ("https://github.io/v2/", "https://me.github.io/token", false),
+            ("https://registry/v2/", "https://auth/token", false),
+            ("https://registry.corp/v2/", "https://auth.corp/token", false),
+            ("https://registry.site.corp/v2/", "https://auth.site.corp/token", true),
+            ("https://10.0.0.1/v2/", "https://10.0.0.2/token", false),
+            ("https://0x7f.1/v2/", "https://127.0.0.1:8443/token", false),
+            ("https://1.2.3.4./v2/", "https://5.6.3.4/token", false),
+            ("https://[::1]:5000/v2/", "https://[::1]:6000/token", false),
+            ("https://[2001:db8::1]/v2/", "https://[2001:db8:0::1]/token", true),
         ] {
             assert_eq!(belongs(&api.parse().unwrap(), &realm.parse().unwrap()), expected, "{api} {realm}");
         }

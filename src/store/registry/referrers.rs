@@ -14,7 +14,7 @@ use super::Repository;
 use super::call::{Action, Call};
 use super::fault::Fault;
 use super::manifest::{LATE, path};
-use crate::net::{Again, HttpFault, Method, Origin, RequestBody, Response, Retry, Target, Tries, header};
+use crate::net::{Again, HttpFault, Method, Origin, RequestBody, Response, Retry, Target, Wait, header};
 use crate::oci::{Descriptor, Digest, MANIFEST_LIMIT, MediaType, RawManifest, ReferrerList, Selector, StoreError, StoreFault, Tag};
 use crate::store::referrers::referrer;
 
@@ -65,12 +65,12 @@ impl Repository {
         for artifact in artifacts {
             let selector = Selector::Digest(artifact.descriptor().digest);
             let step = || format!("could not write `{}{selector}`", self.name);
-            self.put_manifest(artifact, &selector).map_err(|fault| self.error(fault, &step()))?;
+            self.next_step().put_manifest(artifact, &selector).map_err(|fault| self.error(fault, &step()))?;
         }
         for (subject, wanted) in subjects {
             let step = || format!("could not list what refers to `{}@{subject}`", self.name);
             // The answer to the PUT does not say it: ECR has sent `OCI-Subject` without the API (sigstore/sigstore-js#1183).
-            let listed = self.listed_by_api(&subject, None, Action::Push).map_err(|fault| self.error(fault, &step()))?;
+            let listed = self.next_step().listed_by_api(&subject, None, Action::Push).map_err(|fault| self.error(fault, &step()))?;
             if listed.is_none() {
                 self.list_under_tag(&subject, &wanted)?;
             }
@@ -150,18 +150,17 @@ impl Repository {
 
     /// Adds artifacts to the list under the fallback tag, until they are there some time after.
     fn list_under_tag(&self, subject: &Digest, wanted: &[Descriptor]) -> Result<(), StoreError> {
-        let clock = &self.registry.0.clock;
         let step = || format!("could not add to the list of what refers to `{}@{subject}`", self.name);
         for look in 0..LOOKS {
             if look > 0 {
-                clock.wait(LOOK_AFTER + clock.jitter(JITTER));
+                self.wait_for_writers();
             }
-            if self.merged(subject, wanted).map_err(|fault| self.error(fault, &step()))? {
+            if self.next_step().merged(subject, wanted).map_err(|fault| self.error(fault, &step()))? {
                 return Ok(());
             }
         }
-        clock.wait(LOOK_AFTER + clock.jitter(JITTER));
-        let list = self.fallback_list(subject, Action::Push).map_err(|fault| self.error(fault, &step()))?;
+        self.wait_for_writers();
+        let list = self.next_step().fallback_list(subject, Action::Push).map_err(|fault| self.error(fault, &step()))?;
         let missing: Vec<String> = wanted.iter().filter(|one| !list.lists(&one.digest)).map(|one| one.digest.to_string()).collect();
         if missing.is_empty() {
             return Ok(());
@@ -172,9 +171,19 @@ impl Repository {
             .hint("the manifests are stored; run it again when nobody else attaches to this image"))
     }
 
+    /// Waits until every writer that had read an older list is done.
+    fn wait_for_writers(&self) {
+        let clock = &self.registry.0.clock;
+        let length = LOOK_AFTER + clock.jitter(JITTER);
+        let before = format!("the list of what refers to the image is read again at `{}`", self.name.registry());
+        let why = "another client may have replaced it at the same time".to_owned();
+        self.step.tell(&Wait::Pause { length, before, why });
+        clock.wait(length);
+    }
+
     /// Says whether all are listed; otherwise puts a list to which they are added.
     fn merged(&self, subject: &Digest, wanted: &[Descriptor]) -> Result<bool, Fault> {
-        let mut tries = Tries::new(self.registry.0.http.retry_policy());
+        let mut tries = self.tries();
         let mut stale = 0;
         loop {
             let mut list = self.fallback_list(subject, Action::Push)?;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::fault::Fault;
 use crate::net::credentials::{Credential, Credentials, Found};
-use crate::net::{Http, HttpFault, Method, Request, RequestBody, Secret, Target, Url, header};
+use crate::net::{Http, HttpFault, Method, Request, RequestBody, Secret, Step, Target, Url, header};
 use crate::oci::StoreFault;
 
 /// How large a token service's answer may be.
@@ -41,6 +41,7 @@ pub(super) struct TokenRequest<'a> {
     pub(super) registry: &'a str,
     pub(super) repository: &'a str,
     pub(super) scopes: &'a [String],
+    pub(super) step: &'a Step,
 }
 
 impl Tokens {
@@ -65,7 +66,10 @@ impl Tokens {
         };
         let key = (request.registry.to_owned(), request.scopes.join(" "));
         let slot = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
+        // Another thread may be asking for the same token: its wait is one of this step as well.
+        let begun = Instant::now();
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        request.step.spend(begun.elapsed());
         if let Some(token) = slot.as_ref() {
             let header = bearer(&token.secret);
             if token.fresh_until > Instant::now() && rejected != Some(&header) {
@@ -134,7 +138,7 @@ fn fetch(http: &Http, realm: &Target, service: Option<&str>, wanted: &TokenReque
             request
         }
     };
-    let response = http.send(request)?;
+    let response = http.send(request.within(wanted.step))?;
     if !response.status().is_success() {
         let mut fault = Fault::of(response);
         if let Fault::Status(answer) = &mut fault {

@@ -1,10 +1,11 @@
 use std::io::{self, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Repository;
 use super::call::{Action, Call};
 use super::fault::Fault;
 use super::realm;
-use crate::net::{Again, HttpFault, Method, RequestBody, Response, Retry, Target, Tries, header};
+use crate::net::{Again, HttpFault, Method, RequestBody, Response, Retry, Step, Target, Tries, header};
 use crate::oci::{BlobSource, Descriptor, Progress, StoreFault, Verified, Written};
 
 /// How often an upload is sent on to another address.
@@ -48,7 +49,7 @@ impl<'u> Upload<'u> {
             Some(Mounted::Session(target)) => Some(target),
             None => None,
         };
-        let mut tries = Tries::new(self.repository.registry.0.http.retry_policy());
+        let mut tries = self.repository.tries();
         let mut begun = false;
         let mut most = 0;
         loop {
@@ -114,7 +115,7 @@ impl<'u> Upload<'u> {
 
     /// Asks something small, with tries of its own: those of the upload count how often its bytes went out.
     fn bodyless(&self, call: &Call<'_>) -> Result<Response, Fault> {
-        self.repository.registry.retried(|| self.repository.call(call))
+        self.repository.retried(|| self.repository.call(call))
     }
 
     /// Opens a session (distribution-spec, end-4a).
@@ -132,6 +133,7 @@ impl<'u> Upload<'u> {
 
     fn send(&self, method: &Method, mut target: Target, offset: u64, headers: &[(header::HeaderName, String)]) -> Result<Response, Fault> {
         let left = self.descriptor.size - offset;
+        let progress = Counted { progress: self.progress, step: &self.repository.step, position: AtomicU64::new(offset) };
         let body = || -> io::Result<RequestBody<'_>> {
             if left == 0 {
                 return Ok(RequestBody::Empty);
@@ -139,7 +141,8 @@ impl<'u> Upload<'u> {
             // The whole is hashed, also what is passed over: wrong bytes end here and not at the registry.
             let mut reader = Verified::new(self.source.open()?, self.descriptor);
             io::copy(&mut reader.by_ref().take(offset), &mut io::sink())?;
-            Ok(RequestBody::Stream { reader: Box::new(reader), length: Some(left), progress: self.progress })
+            progress.position.store(offset, Ordering::Relaxed);
+            Ok(RequestBody::Stream { reader: Box::new(reader), length: Some(left), progress: &progress })
         };
         for hop in 0..HOPS {
             let mut call = Call::new(method.clone(), target.clone(), Action::Push)
@@ -221,6 +224,25 @@ impl<'u> Upload<'u> {
             return Ok(Resumed::Lost);
         }
         completed(response).map(|()| Resumed::Done)
+    }
+}
+
+/// Tells how far an upload has come, and counts that as what its step has reached.
+struct Counted<'c> {
+    progress: &'c dyn Progress,
+    step: &'c Step,
+    /// The offset in the blob.
+    position: AtomicU64,
+}
+
+impl Progress for Counted<'_> {
+    fn advance(&self, bytes: u64) {
+        self.step.reached(self.position.fetch_add(bytes, Ordering::Relaxed) + bytes);
+        self.progress.advance(bytes);
+    }
+
+    fn restart(&self) {
+        self.progress.restart();
     }
 }
 
