@@ -450,7 +450,7 @@ pub(super) struct Completions {
 )]
 pub(super) struct Man {
     /// The verb: `build`, or `cache prune` [default: all pages, one after the other]
-    #[arg(value_name = "VERB", add = ArgValueCandidates::new(values::verbs))]
+    #[arg(value_name = "VERB")]
     pub(super) verb: Vec<String>,
     /// Writes each page into a file of its own in this folder: hardened.1, hardened-build.1 and so on
     #[arg(long, value_name = "DIR", conflicts_with = "verb")]
@@ -462,6 +462,6 @@ pub(super) struct Man {
 #[command(after_help = "Examples:\n  hardened help build\n  hardened help cache prune")]
 pub(super) struct Help {
     /// The verb: `build`, or `cache prune`
-    #[arg(value_name = "VERB", add = ArgValueCandidates::new(values::verbs))]
+    #[arg(value_name = "VERB")]
     pub(super) verb: Vec<String>,
 }

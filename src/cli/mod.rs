@@ -2,7 +2,7 @@
 //!
 //! **Invariants.** Only this room knows clap and the terminal. Arguments become requests here, and outcomes become text; nothing is decided.
 //!
-//! **To add a verb**: its arguments in `arguments`, its file in `verbs`, and a line in [`run`].
+//! **To add a verb**: its arguments in `arguments`, its file in `verbs`, a line in [`run`], and the schema of its result in `results`.
 
 mod arguments;
 mod command_line;

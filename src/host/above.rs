@@ -1,10 +1,10 @@
 use std::fmt;
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open};
+use rustix::fs::{Mode, OFlags, open};
 
 /// What a search in a folder and in those above it found.
 #[derive(Debug)]
@@ -125,11 +125,11 @@ fn check(file: &Path) -> Result<(), Refused> {
     // A FIFO would wait for a writer.
     let flags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
     let opened = open(file, flags, Mode::empty()).map_err(unreadable)?;
-    let Stat { st_uid, st_gid, st_mode, .. } = fstat(&opened).map_err(unreadable)?;
-    if FileType::from_raw_mode(st_mode) != FileType::RegularFile {
+    let metadata = File::from(opened).metadata().map_err(Refused::Unreadable)?;
+    if !metadata.is_file() {
         return Err(Refused::Kind);
     }
-    distrust(st_uid, st_gid, u32::from(st_mode)).map_or(Ok(()), Err)
+    distrust(metadata.uid(), metadata.gid(), metadata.mode()).map_or(Ok(()), Err)
 }
 
 /// A group that has the user's own number is that user's alone, as Debian and Fedora make them: a umask of 002 is common there.

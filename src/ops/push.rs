@@ -39,10 +39,10 @@ pub fn push(from: &Location, to: &[Location], run: Run<'_>) -> Result<Pushed, Fa
         Some(name) => name.at(digest).to_string(),
         None => location.to_string(),
     };
-    let names: Vec<String> = destinations.iter().zip(to).map(named).collect();
-    let references = names.iter().zip(to).map(|(name, location)| location.at(digest).unwrap_or_else(|| name.clone())).collect();
+    let written: Vec<String> = destinations.iter().zip(to).map(named).collect();
+    let references = written.iter().zip(to).map(|(name, location)| location.at(digest).unwrap_or_else(|| name.clone())).collect();
     let upload = |sent: &Sent| BuiltUpload {
-        destination: names[sent.destination].clone(),
+        destination: written[sent.destination].clone(),
         digest: sent.descriptor.digest.to_string(),
         size: sent.descriptor.size,
         status: super::building::upload_status(sent.written),

@@ -22,7 +22,7 @@ const OTHER_FILES: &[OtherFile] = &[
     OtherFile { what: "JSON", is: |_, text| text.trim_start().starts_with('{') },
     OtherFile { what: "Cargo's manifest", is: |name, _| name == "Cargo.toml" },
     OtherFile { what: "a Python project's metadata", is: |name, _| name == "pyproject.toml" },
-    OtherFile { what: "a lock, which is written by `hardened lock`", is: |name, _| name.ends_with(".lock") },
+    OtherFile { what: "a lock, which is written by `hardened lock`", is: |name, _| has_ending(name, &["lock"]) },
 ];
 
 /// Refuses a file that is known to be no recipe: what is wrong with each of its lines would not help.
@@ -39,7 +39,11 @@ pub(super) fn check(file: &Path, text: &str) -> Result<(), Failure> {
 }
 
 fn is_yaml(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|ending| ending == "yml" || ending == "yaml")
+    has_ending(name, &["yml", "yaml"])
+}
+
+fn has_ending(name: &str, endings: &[&str]) -> bool {
+    Path::new(name).extension().is_some_and(|ending| endings.iter().any(|one| ending == *one))
 }
 
 /// Says whether the first instruction is one that a Dockerfile begins with (Dockerfile reference, "Format").

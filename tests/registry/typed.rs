@@ -89,19 +89,19 @@ fn the_result_is_one_line_that_verbs_take() {
     for output in ["oci:image:dev", "oci-archive:image.tar", "docker-archive:saved.tar", "oci:odd@name"] {
         let built = sandbox.run(&["build", "-o", output, "-o", "oci:second", "--metadata-file", "built.json"]).succeeds();
         assert!(!built.err.contains("wrote hardened.lock"), "{}", built.err);
-        let place = built.out.trim_end();
+        let result = built.out.trim_end();
         let path = output.trim_end_matches(":dev");
-        assert!(place.starts_with(&format!("{path}@sha256:")) && built.out.lines().count() == 1, "{place}");
+        assert!(result.starts_with(&format!("{path}@sha256:")) && built.out.lines().count() == 1, "{result}");
         if !output.starts_with("docker-archive") {
             assert_eq!(built.digest(), digest);
         }
         let metadata: serde_json::Value = serde_json::from_str(&sandbox.read("built.json")).unwrap();
-        assert_eq!((&metadata["result"], &metadata["digest"]), (&place.into(), &digest.clone().into()));
+        assert_eq!((&metadata["result"], &metadata["digest"]), (&result.into(), &digest.clone().into()));
         assert_eq!((&metadata["reference"], &metadata["references"]), (&serde_json::Value::Null, &serde_json::Value::Null));
-        sandbox.run(&["inspect", place]).succeeds();
-        sandbox.run(&["ls", place, "/app"]).succeeds();
-        assert_eq!(sandbox.command(&["cat", place, "/app"]).output().unwrap().stdout, fs::read(sandbox.path("app")).unwrap());
-        let copied = sandbox.run(&["push", place, "oci:copied"]).succeeds();
+        sandbox.run(&["inspect", result]).succeeds();
+        sandbox.run(&["ls", result, "/app"]).succeeds();
+        assert_eq!(sandbox.command(&["cat", result, "/app"]).output().unwrap().stdout, fs::read(sandbox.path("app")).unwrap());
+        let copied = sandbox.run(&["push", result, "oci:copied"]).succeeds();
         assert!(copied.out.starts_with("oci:copied@sha256:"), "{}", copied.out);
         // The digest is checked, and not only its form.
         let other = format!("{path}@sha256:{}", "0".repeat(64));

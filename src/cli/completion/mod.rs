@@ -9,8 +9,9 @@ pub(super) mod values;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 use clap_complete::CompleteEnv;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh};
 
 use self::bash::Bash;
@@ -33,13 +34,25 @@ pub(super) fn answer(words: &[OsString], environment: &Environment) -> Option<Ex
     // Without the program's own name there is nothing to complete.
     words.first()?;
     let folder = std::env::current_dir().ok();
-    let complete = CompleteEnv::with_factory(Arguments::command).var(VARIABLE).bin(PROGRAM).shells(SHELLS);
+    let complete = CompleteEnv::with_factory(command).var(VARIABLE).bin(PROGRAM).shells(SHELLS);
     match complete.try_complete(words.iter().cloned(), folder.as_deref()) {
         Ok(true) => Some(ExitCode::SUCCESS),
         Ok(false) => None,
         // A shell shows nothing then, and a message would stand in the line that is typed.
         Err(_) => Some(ExitCode::from(3)),
     }
+}
+
+/// Returns the command line, with verbs as the values of verbs that take one.
+fn command() -> Command {
+    let with_verbs = |verb: Command| verb.mut_arg("verb", |argument| argument.add(ArgValueCandidates::new(verbs)));
+    Arguments::command().mut_subcommand("man", with_verbs).mut_subcommand("help", with_verbs)
+}
+
+/// Returns the verbs that have help and a page of the manual.
+fn verbs() -> Vec<CompletionCandidate> {
+    let candidate = |verb: &Command| CompletionCandidate::new(verb.get_name()).help(verb.get_about().cloned());
+    Arguments::command().get_subcommands().map(candidate).collect()
 }
 
 /// Returns the script of a shell.

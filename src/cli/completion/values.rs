@@ -5,10 +5,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory;
 use clap_complete::engine::CompletionCandidate;
 
-use crate::cli::arguments::Arguments;
 use crate::host::{Above, Environment, find_above, read_text};
 use crate::lock::{Lock, LockedChoice, LockedDebian, lock_path};
 use crate::oci::Platform;
@@ -35,13 +33,6 @@ fn candidates<Value: Into<String>>(values: impl IntoIterator<Item = Value>) -> V
 
 fn explained(value: &str, about: &str) -> CompletionCandidate {
     CompletionCandidate::new(value).help(Some(about.to_owned().into()))
-}
-
-/// Returns the verbs that have help and a page of the manual.
-pub(in crate::cli) fn verbs() -> Vec<CompletionCandidate> {
-    let command = Arguments::command();
-    let about = |verb: &clap::Command| verb.get_about().map(ToString::to_string).unwrap_or_default();
-    command.get_subcommands().map(|verb| explained(verb.get_name(), &about(verb))).collect()
 }
 
 /// Returns the templates of `init`.
