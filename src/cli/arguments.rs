@@ -1,7 +1,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 
+use super::completion::values;
+use super::results::ResultKind;
 use crate::ops::init::TEMPLATES;
 
 /// The heading of what every verb understands.
@@ -132,6 +135,7 @@ pub(super) enum Verb {
     Schema(Schema),
     Completions(Completions),
     Man(Man),
+    Help(Help),
 }
 
 /// Writes a commented hardened.toml to start from
@@ -139,7 +143,7 @@ pub(super) enum Verb {
 #[command(after_help = "Examples:\n  hardened init\n  hardened init --template python services/api")]
 pub(super) struct Init {
     /// The template [default: by what is in the folder]
-    #[arg(long, value_name = "NAME", help = template_help())]
+    #[arg(long, value_name = "NAME", help = template_help(), add = ArgValueCandidates::new(values::templates))]
     pub(super) template: Option<String>,
     /// The folder to write it into
     #[arg(default_value = ".")]
@@ -156,11 +160,11 @@ fn template_help() -> String {
 /// Which recipe is meant, and what is changed in it for this run
 #[derive(Debug, Args)]
 pub(super) struct RecipeArguments {
-    /// The recipe, or the folder that holds it as hardened.toml
-    #[arg(short, long, value_name = "FILE", default_value = "hardened.toml")]
-    pub(super) file: PathBuf,
+    /// The recipe, or the folder that holds it [default: hardened.toml here, or in the nearest folder above]
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
     /// The platforms to build for, instead of the recipe's: linux/amd64,linux/arm64
-    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',', add = ArgValueCandidates::new(values::platforms))]
     pub(super) platform: Vec<String>,
     /// Sets any key of the recipe: `process.workdir=/srv`, `image.tags=["a","b"]`. Can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
@@ -186,7 +190,7 @@ pub(super) struct Lock {
     #[command(flatten)]
     pub(super) recipe: RecipeArguments,
     /// Moves what is locked to what the base's tag points to now, or the archives have now; only these packages when some are named
-    #[arg(long, value_name = "PACKAGE", num_args = 0.., value_delimiter = ',')]
+    #[arg(long, value_name = "PACKAGE", num_args = 0.., value_delimiter = ',', add = ArgValueCandidates::new(values::packages))]
     pub(super) update: Option<Vec<String>>,
 }
 
@@ -204,7 +208,7 @@ pub(super) enum ExplainSubject {
     /// Why a Debian package is in the image or was left out, and who wanted it
     Package {
         /// The package
-        #[arg(value_name = "NAME")]
+        #[arg(value_name = "NAME", add = ArgValueCandidates::new(values::explained_packages))]
         name: String,
         #[command(flatten)]
         recipe: RecipeArguments,
@@ -233,7 +237,7 @@ Outputs:
   docker-archive:FILE     what `docker load` and `podman load` read; one platform
   docker-daemon:          the engine at DOCKER_HOST, Docker's socket or Podman's; one platform
 
-Standard output is the image's digest reference and nothing else:
+Standard output is one line: NAME@DIGEST where the image is pushed, else the first output with the digest, else the digest:
   podman run --rm \"$(hardened build --push)\"
 
 Examples:
@@ -247,13 +251,13 @@ pub(super) struct Build {
     #[command(flatten)]
     pub(super) recipe: RecipeArguments,
     /// A name and tag, instead of the recipe's. Can be repeated
-    #[arg(short, long, value_name = "NAME:TAG")]
+    #[arg(short, long, value_name = "NAME:TAG", add = ArgValueCandidates::new(values::references))]
     pub(super) tag: Vec<String>,
     /// A label, beside the recipe's. Can be repeated
     #[arg(long, value_name = "NAME=VALUE")]
     pub(super) label: Vec<String>,
     /// Where the image is written. Can be repeated
-    #[arg(short, long, value_name = "OUTPUT")]
+    #[arg(short, long, value_name = "OUTPUT", add = ArgValueCompleter::new(values::outputs))]
     pub(super) output: Vec<String>,
     /// Pushes the image to every name and tag
     #[arg(long)]
@@ -271,8 +275,17 @@ pub(super) struct Build {
     #[arg(long, value_name = "FILE")]
     pub(super) metadata_file: Option<PathBuf>,
     /// How many threads compress [default: one for each processor]. The bytes do not depend on it
-    #[arg(long, value_name = "N", env = "HARDENED_THREADS")]
+    #[arg(long, value_name = "N", env = "HARDENED_THREADS", value_parser = threads)]
     pub(super) threads: Option<std::num::NonZeroUsize>,
+}
+
+/// Reads a number of threads. Other tools take 0 for as many as there are processors, which is what leaving it out does.
+fn threads(text: &str) -> Result<std::num::NonZeroUsize, String> {
+    match text.parse() {
+        Ok(0) => Err("leave `--threads` and HARDENED_THREADS out, and one thread for each processor compresses".to_owned()),
+        Ok(count) => std::num::NonZeroUsize::new(count).ok_or_else(|| "write a number from 1".to_owned()),
+        Err(_) => Err("write a number from 1, as `--threads 2`".to_owned()),
+    }
 }
 
 /// Copies an image that exists to a registry, byte for byte
@@ -282,10 +295,10 @@ pub(super) struct Build {
 )]
 pub(super) struct Push {
     /// The image: oci:DIR, oci-archive:FILE, docker-archive:FILE or a registry reference
-    #[arg(value_name = "IMAGE")]
+    #[arg(value_name = "IMAGE", add = ArgValueCompleter::new(values::images))]
     pub(super) from: String,
     /// Where it goes: registry references, or oci:DIR and oci-archive:FILE
-    #[arg(value_name = "TARGET", required = true)]
+    #[arg(value_name = "TARGET", required = true, add = ArgValueCompleter::new(values::targets))]
     pub(super) to: Vec<String>,
     /// Writes the image's digest to a file
     #[arg(long, value_name = "FILE")]
@@ -297,10 +310,10 @@ pub(super) struct Push {
 #[command(after_help = "Examples:\n  hardened inspect oci:image\n  hardened inspect registry.example.no/shop/api:1.4.2 --format json")]
 pub(super) struct Inspect {
     /// The image: oci:DIR, oci-archive:FILE, docker-archive:FILE or a registry reference
-    #[arg(value_name = "IMAGE")]
+    #[arg(value_name = "IMAGE", add = ArgValueCompleter::new(values::images))]
     pub(super) image: String,
     /// Only this platform of an index
-    #[arg(long, value_name = "PLATFORM")]
+    #[arg(long, value_name = "PLATFORM", add = ArgValueCandidates::new(values::platforms))]
     pub(super) platform: Option<String>,
 }
 
@@ -311,13 +324,13 @@ pub(super) struct Inspect {
 )]
 pub(super) struct Ls {
     /// The image: oci:DIR, oci-archive:FILE, docker-archive:FILE or a registry reference
-    #[arg(value_name = "IMAGE")]
+    #[arg(value_name = "IMAGE", add = ArgValueCompleter::new(values::images))]
     pub(super) image: String,
     /// A folder of the image, listed with all below it, or a file
     #[arg(value_name = "PATH", default_value = "/", hide_default_value = true)]
     pub(super) path: String,
     /// Only this platform of an index
-    #[arg(long, value_name = "PLATFORM")]
+    #[arg(long, value_name = "PLATFORM", add = ArgValueCandidates::new(values::platforms))]
     pub(super) platform: Option<String>,
     /// Lists what upper layers hide as well
     #[arg(long)]
@@ -331,13 +344,13 @@ pub(super) struct Ls {
 )]
 pub(super) struct Cat {
     /// The image: oci:DIR, oci-archive:FILE, docker-archive:FILE or a registry reference
-    #[arg(value_name = "IMAGE")]
+    #[arg(value_name = "IMAGE", add = ArgValueCompleter::new(values::images))]
     pub(super) image: String,
     /// The file
     #[arg(value_name = "PATH")]
     pub(super) path: String,
     /// The platform, where the image has several
-    #[arg(long, value_name = "PLATFORM")]
+    #[arg(long, value_name = "PLATFORM", add = ArgValueCandidates::new(values::platforms))]
     pub(super) platform: Option<String>,
 }
 
@@ -417,24 +430,53 @@ pub(super) enum CacheVerb {
     },
 }
 
-/// Prints the JSON Schema of hardened.toml
+/// Prints the JSON Schema of hardened.toml, or of a result
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  hardened schema > hardened.schema.json\n  hardened schema --markdown | less")]
+#[command(
+    after_help = "Examples:\n  hardened schema > hardened.schema.json\n  hardened schema --of build\n  hardened schema --markdown | less"
+)]
 pub(super) struct Schema {
+    /// Describes a result that `--format json` writes, instead of the recipe
+    #[arg(long, value_name = "RESULT")]
+    pub(super) of: Option<ResultKind>,
     /// Prints every key as a page in Markdown instead, with its type, default and an example
-    #[arg(long)]
+    #[arg(long, conflicts_with = "of")]
     pub(super) markdown: bool,
 }
 
 /// Prints a completion script for a shell
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  hardened completions bash > /etc/bash_completion.d/hardened")]
+#[command(after_help = "\
+The script asks the program for values: templates, platforms, outputs, layouts and their tags, packages of the lock.
+
+Examples:
+  hardened completions bash > /etc/bash_completion.d/hardened
+  hardened completions zsh > /usr/local/share/zsh/site-functions/_hardened
+  hardened completions fish > ~/.config/fish/completions/hardened.fish")]
 pub(super) struct Completions {
     /// The shell
     pub(super) shell: clap_complete::Shell,
 }
 
-/// Prints the manual page
+/// Prints the manual: all pages, or that of a verb
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  hardened man > /usr/local/share/man/man1/hardened.1")]
-pub(super) struct Man {}
+#[command(
+    after_help = "Examples:\n  hardened man build\n  hardened man cache prune | man -l -\n  hardened man --dir /usr/local/share/man/man1"
+)]
+pub(super) struct Man {
+    /// The verb: `build`, or `cache prune` [default: all pages, one after the other]
+    #[arg(value_name = "VERB")]
+    pub(super) verb: Vec<String>,
+    /// Writes each page into a file of its own in this folder: hardened.1, hardened-build.1 and so on
+    #[arg(long, value_name = "DIR", conflicts_with = "verb")]
+    pub(super) dir: Option<PathBuf>,
+}
+
+/// Prints the help of the program, or of a verb
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  hardened help build\n  hardened help cache prune")]
+pub(super) struct Help {
+    /// The verb: `build`, or `cache prune`
+    #[arg(value_name = "VERB")]
+    pub(super) verb: Vec<String>,
+}

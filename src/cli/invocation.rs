@@ -1,6 +1,9 @@
+use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::thread;
 use std::time::Duration;
+
+use serde_json::{Map, Value};
 
 use super::arguments::{Format, Global};
 use super::location::vendored_location;
@@ -22,11 +25,13 @@ pub(super) struct Invocation {
     pub(super) environment: Environment,
     pub(super) screen: Screen,
     reporter: Reporter,
+    /// What was found before a failure, for the report of it.
+    found: RefCell<Map<String, Value>>,
 }
 
 impl Invocation {
     pub(super) fn new(global: Global, environment: Environment, screen: Screen, reporter: Reporter) -> Self {
-        Self { global, environment, screen, reporter }
+        Self { global, environment, screen, reporter, found: RefCell::default() }
     }
 
     /// Returns who is told what happens.
@@ -45,6 +50,28 @@ impl Invocation {
             Format::Text => Ok(text()),
             Format::Json => json(value),
         }
+    }
+
+    /// Writes the result of a verb that fails because of it: as text at once, as JSON within the report of the failure.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(super) fn found<T: serde::Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> Result<(), Failure> {
+        match self.global.format {
+            Format::Text => self.screen.result(&text())?,
+            Format::Json => {
+                let failed = |error| ExternalError::new("could not write the result as JSON").caused_by(error);
+                if let Value::Object(fields) = serde_json::to_value(value).map_err(failed)? {
+                    *self.found.borrow_mut() = fields;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what was found before a failure.
+    pub(super) fn take_found(&self) -> Map<String, Value> {
+        self.found.take()
     }
 
     pub(super) fn http(&self) -> Result<Http, Failure> {

@@ -3,6 +3,7 @@
 //! **Invariants.** The environment and the clock are read here and nowhere else, once, when the program starts, and then passed on as values.
 //! Only `program` starts programs: `git` for placeholders, and credential helpers that the user configured.
 
+mod above;
 pub mod cache;
 mod clock;
 mod environment;
@@ -12,6 +13,7 @@ pub mod project;
 mod text;
 mod unfinished;
 
+pub use above::{Above, Refused, Repository, find_above};
 pub(crate) use clock::nanoseconds;
 pub use clock::{now, rfc3339, seconds_since};
 pub use environment::Environment;

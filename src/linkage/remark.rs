@@ -9,7 +9,7 @@ use crate::rootfs::ImagePath;
 const NAMED: usize = 3;
 
 /// What was proved of an image, and what was not.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Proof {
     /// The files that are reached by what the image starts: scripts, interpreters, programs and libraries, sorted.
@@ -29,7 +29,7 @@ pub struct Proof {
 }
 
 /// Something about one file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Remark {
     /// How much it matters.
@@ -53,8 +53,9 @@ impl Remark {
 }
 
 /// How much a remark matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "RemarkLevel")]
 pub enum Level {
     /// It will fail when it is loaded or started.
     Warning,

@@ -4,7 +4,7 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::recipe::{UnprovedEntry, Waiver};
 
 /// What a rule says of an image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Finding {
     /// The name of the rule.
@@ -25,8 +25,9 @@ pub struct Finding {
 }
 
 /// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "FindingLevel")]
 pub enum Level {
     /// The image is refused.
     Error,

@@ -50,7 +50,7 @@ struct Memory {
 }
 
 /// What was carried.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Carried {
     /// Our own layers.

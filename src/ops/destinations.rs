@@ -1,3 +1,6 @@
+use std::path::Path;
+
+use crate::diagnostic::ExternalError;
 use crate::net::EngineApi;
 use crate::oci::{Digest, ImageName, ImageReference, Selector, Tag};
 use crate::recipe::Recipe;
@@ -44,11 +47,16 @@ pub(super) fn open(location: &Location, published: &Published<'_>, tools: &Tools
             Destination::layout(Layout::create(folder)?.with_names(published.full_names(&tags)), tags)
         }
         Location::Archive(file, selector) => {
+            check_folder(file)?;
             let tags = published.tags(named(location, selector.as_ref())?);
             let names = published.full_names(&tags);
             Destination::archive(file.clone(), tags, names)
         }
-        Location::DockerArchive(file) => Destination::docker_archive(file.clone(), published.docker_names(location, "a Docker archive")?),
+        Location::DockerArchive(file, digest) => {
+            check_folder(file)?;
+            named(location, digest.map(Selector::Digest).as_ref())?;
+            Destination::docker_archive(file.clone(), published.docker_names(location, "a Docker archive")?)
+        }
         Location::DockerDaemon => {
             let names = published.docker_names(location, "an engine")?;
             Destination::engine(EngineApi::from_environment(&tools.environment)?, names)
@@ -58,6 +66,29 @@ pub(super) fn open(location: &Location, published: &Published<'_>, tools: &Tools
             Destination::repository(tools.registry.repository(&reference.name), tags)
         }
     })
+}
+
+/// Reports before anything is fetched or built that a file for the result could not be written.
+///
+/// # Errors
+/// When its folder does not exist, or it is a folder itself.
+pub fn check_writable(file: &Path) -> Result<(), Failure> {
+    check_folder(file)?;
+    if file.is_dir() {
+        return Err(Failure::wrong(format!("`{}` cannot be written: it is a folder", file.display())).hint("name a file in it"));
+    }
+    Ok(())
+}
+
+/// Reports before anything is fetched or built that there is no folder for a file.
+fn check_folder(file: &Path) -> Result<(), Failure> {
+    let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) else { return Ok(()) };
+    if folder.exists() {
+        let message = format!("`{}` cannot be written: `{}` is no folder", file.display(), folder.display());
+        return Err(ExternalError::new(message).hint("name a file in a folder that exists").into());
+    }
+    let failure = Failure::wrong(format!("`{}` cannot be written: there is no folder `{}`", file.display(), folder.display()));
+    Err(failure.hint(format!("name a file in a folder that exists, or make it: `mkdir -p {}`", folder.display())))
 }
 
 /// Returns the tag that a layout or archive is written with, if one is named.

@@ -16,7 +16,7 @@ use super::repair::repaired;
 use super::{Failure, RecipeRequest, Run};
 
 /// Why a package is in an image, or is not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct PackageExplained {
     /// The package.
@@ -26,7 +26,7 @@ pub struct PackageExplained {
 }
 
 /// What is said of a package for one platform.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct PlatformExplained {
     /// The platform.
@@ -37,7 +37,7 @@ pub struct PlatformExplained {
 }
 
 /// Whether a package is in an image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "verdict")]
 pub enum Verdict {
     /// It is in.

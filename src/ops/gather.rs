@@ -4,7 +4,7 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Span, is_hostile, snippet};
 use crate::host::project::{EntryLists, FileFault, Found, OnHost, PRIVATE_KEY, Project, Request, Skipped};
 use crate::plan::Source;
-use crate::recipe::{DirectoryEntry, FilesEntry, FilesSource, LinkEntry, PlatformRecipe, Replaces, Spanned};
+use crate::recipe::{DirectoryEntry, FilesEntry, FilesSource, LinkEntry, PlatformRecipe, Recipe, Replaces, Spanned};
 use crate::rootfs::{Content, Entry, EntryKind, ImagePath, Owner};
 
 use super::{Failure, Observer};
@@ -60,6 +60,26 @@ pub(super) fn gather(part: &PlatformRecipe, project: &Project, observer: &dyn Ob
     gathered.sources.extend(part.directories.iter().map(directory));
     gathered.sources.extend(part.links.iter().map(link));
     if faults.is_empty() { Ok(gathered) } else { Err(Failure::Wrong(faults)) }
+}
+
+/// Checks that all that the entries name exists: no content is read, and what an entry leaves out of a folder is not looked at.
+///
+/// # Errors
+/// What is missing, for all entries of all platforms together.
+pub(super) fn check(recipe: &Recipe, project: &Project) -> Result<(), Failure> {
+    let mut faults: Vec<Diagnostic> = Vec::new();
+    for entry in recipe.parts().iter().flat_map(|part| &part.files) {
+        let FilesSource::Host { from, .. } = &entry.source else { continue };
+        if let Err(fault) = project.check(&request(entry, &from.value)) {
+            for diagnostic in diagnostics(entry, from.span.as_ref(), &[fault]) {
+                // Platforms share most entries.
+                if !faults.contains(&diagnostic) {
+                    faults.push(diagnostic);
+                }
+            }
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Failure::Wrong(faults)) }
 }
 
 /// Returns what to say about the faults of an entry.

@@ -17,7 +17,7 @@ use super::repair::repaired;
 use super::{Failure, Observer, Run, TaskKind};
 
 /// An image, or several for different platforms.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Inspected {
     /// The digest of the manifest or index.
@@ -34,7 +34,7 @@ pub struct Inspected {
 }
 
 /// A manifest that refers to an image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct InspectedReferrer {
     /// What kind of artifact it is, where the list says so.
@@ -47,7 +47,7 @@ pub struct InspectedReferrer {
 }
 
 /// One image.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct InspectedImage {
     /// The platform.
@@ -68,7 +68,7 @@ pub struct InspectedImage {
 }
 
 /// One layer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct InspectedLayer {
     /// The digest of the blob.

@@ -31,7 +31,7 @@ pub enum LockUse {
 }
 
 /// What the lock came to.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Locked {
     /// The lock's file.
     pub path: PathBuf,

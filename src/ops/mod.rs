@@ -24,6 +24,7 @@ mod observer;
 mod opened;
 pub mod push;
 mod recipe;
+mod recipe_kind;
 mod repair;
 mod tools;
 pub mod vendor;

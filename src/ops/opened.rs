@@ -55,9 +55,12 @@ fn find(location: &Location, tools: &Tools) -> Result<Opened, Failure> {
             let root = archive.read_selected(selector.as_ref())?;
             Ok(Opened { name, store: Arc::new(archive), root, origin: None })
         }
-        Location::DockerArchive(file) => {
+        Location::DockerArchive(file, digest) => {
             let archive = DockerArchive::open(file)?;
-            let root = archive.manifest().clone();
+            let root = match digest {
+                Some(digest) => archive.read_manifest(&Selector::Digest(*digest))?,
+                None => archive.manifest().clone(),
+            };
             Ok(Opened { name, store: Arc::new(archive), root, origin: None })
         }
         Location::DockerDaemon => Err(Failure::wrong("an engine's images are not read")

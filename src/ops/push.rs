@@ -13,12 +13,12 @@ use super::watched::Watched;
 use super::{Failure, Run, TaskKind};
 
 /// What was pushed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Pushed {
     /// The digest.
     pub digest: String,
-    /// The digest reference at each registry, or the location.
+    /// The digest reference at each registry, or the location with the digest: `oci:image@sha256:…`.
     pub references: Vec<String>,
     /// What became of each blob at each destination.
     pub uploads: Vec<BuiltUpload>,
@@ -42,9 +42,10 @@ pub fn push(from: &Location, to: &[Location], run: Run<'_>) -> Result<Pushed, Fa
         Some(name) => name.at(digest).to_string(),
         None => location.to_string(),
     };
-    let references: Vec<String> = destinations.iter().zip(to).map(named).collect();
+    let written: Vec<String> = destinations.iter().zip(to).map(named).collect();
+    let references = written.iter().zip(to).map(|(name, location)| location.at(digest).unwrap_or_else(|| name.clone())).collect();
     let upload = |sent: &Sent| BuiltUpload {
-        destination: references[sent.destination].clone(),
+        destination: written[sent.destination].clone(),
         digest: sent.descriptor.digest.to_string(),
         size: sent.descriptor.size,
         status: super::building::upload_status(sent.written),

@@ -6,7 +6,7 @@ use crate::recipe::{Recipe, RecipeText};
 use crate::store::Location;
 
 use super::init::RECIPE;
-use super::{Failure, Observer};
+use super::{Failure, Observer, recipe_kind};
 
 /// Which recipe is meant, and what is changed in it for this run.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +44,7 @@ pub(super) fn open(request: &RecipeRequest, environment: &Environment, observer:
         };
         Failure::from(hints.into_iter().fold(diagnostic, Diagnostic::hint))
     })?;
+    recipe_kind::check(&request.file, &String::from_utf8_lossy(&bytes))?;
     let mut text = RecipeText::of_bytes(&request.file.to_string_lossy(), &bytes);
     request.set.iter().for_each(|argument| text.set(argument));
     request.tags.iter().for_each(|argument| text.tag(argument));

@@ -26,7 +26,7 @@ const ARTIFACT: &str = "application/vnd.hardened.vendored.v1";
 const TITLE: &str = "org.opencontainers.image.title";
 
 /// What was copied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Vendored {
     /// The location of the copy, as `--vendored` takes it.

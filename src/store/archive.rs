@@ -279,10 +279,14 @@ impl Store for Archive {
         if let Some(chosen) = found {
             return self.chosen(chosen);
         }
-        let Selector::Digest(digest) = selector else {
+        let missing = || {
             let error = StoreError::new(StoreFault::Missing, format!("`{}` has no image `{selector}`", self.name()));
-            return Err(listed.names().into_iter().fold(error, |error, names| error.hint(format!("it has {names}"))));
+            listed.names().into_iter().fold(error, |error, names| error.hint(format!("it has {names}")))
         };
+        let Selector::Digest(digest) = selector else { return Err(missing()) };
+        if !self.files.has(&blob_name(digest)) {
+            return Err(missing());
+        }
         let (_, size) = self.files.file(&blob_name(digest))?;
         let raw = self.manifest_of(&Descriptor::new(MediaType::Manifest, *digest, size))?;
         Ok(RawManifest { media_type: media_type_of(&raw.bytes), ..raw })

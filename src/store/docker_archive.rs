@@ -100,6 +100,8 @@ impl<R: Read> Read for Hashed<R> {
 pub struct DockerArchive {
     files: TarFiles,
     manifest: RawManifest,
+    /// The digest of the config: Docker's image ID.
+    config: Digest,
     names: BTreeMap<Digest, String>,
 }
 
@@ -151,7 +153,7 @@ impl DockerArchive {
             Manifest { config: config.descriptor().clone(), layers, annotations: BTreeMap::new(), artifact_type: None, subject: None };
         let manifest =
             Parsed::write(manifest, MediaType::Manifest).map_err(|fault| corrupt("its manifest grows too large").caused_by(fault))?;
-        Ok(Self { files, manifest: RawManifest::from(&manifest), names })
+        Ok(Self { files, manifest: RawManifest::from(&manifest), config: config.digest(), names })
     }
 
     /// Returns the image's manifest.
@@ -184,8 +186,9 @@ impl Store for DockerArchive {
 
     fn read_manifest(&self, selector: &Selector) -> Result<RawManifest, StoreError> {
         match selector {
-            Selector::Digest(digest) if *digest != self.manifest.descriptor().digest => {
-                Err(StoreError::new(StoreFault::Missing, format!("`{}` has no image `{selector}`", self.name())))
+            Selector::Digest(digest) if *digest != self.manifest.descriptor().digest && *digest != self.config => {
+                let error = StoreError::new(StoreFault::Missing, format!("`{}` has no image `{selector}`", self.name()));
+                Err(error.hint(format!("it has `@{}`, the digest of its config", self.config)))
             }
             _ => Ok(self.manifest.clone()),
         }
@@ -276,6 +279,10 @@ mod tests {
         let archive = DockerArchive::open(&path).unwrap();
         let manifest = archive.manifest().parse::<Manifest>().unwrap();
         assert_eq!(manifest.view().config.digest, config.digest());
+        for digest in [config.digest(), archive.manifest().descriptor().digest] {
+            assert_eq!(archive.read_manifest(&Selector::Digest(digest)).unwrap(), *archive.manifest());
+        }
+        assert!(archive.read_manifest(&Selector::Digest(Digest::of(b"other"))).is_err());
         assert_eq!(archive.open_blob(&manifest.view().layers[1]).unwrap().read_all(9999).unwrap(), tar);
         let mut wrong = layer();
         wrong.diff_id = Digest::of(b"other");

@@ -3,6 +3,7 @@
 //! **Invariants.** The folder itself may be reached through links, since the user names it. No link in it is followed, for reading or writing:
 //! `oci-layout`, `index.json` and blobs are regular files, `blobs` and `blobs/sha256` are folders.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -121,6 +122,16 @@ impl Layout {
     /// When there is none.
     pub fn read_selected(&self, selector: Option<&Selector>) -> Result<RawManifest, StoreError> {
         selector.map_or_else(|| self.read_only_manifest(), |selector| self.read_manifest(selector))
+    }
+
+    /// Returns the tags that images have here, sorted.
+    ///
+    /// # Errors
+    /// When `index.json` cannot be read.
+    pub fn tags(&self) -> Result<Vec<String>, StoreError> {
+        let entries = self.entries()?;
+        let names: BTreeSet<String> = entries.iter().filter_map(|entry| entry.annotations.get(ANNOTATION_REF_NAME)).cloned().collect();
+        Ok(names.into_iter().filter(|name| name.parse::<Tag>().is_ok()).collect())
     }
 
     fn chosen(&self, chosen: Chosen) -> Result<RawManifest, StoreError> {

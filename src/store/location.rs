@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::diagnostic::nearest;
-use crate::oci::{ImageReference, ReferenceFault, Selector};
+use crate::oci::{Digest, ImageReference, ReferenceFault, Selector};
 
 /// Where an image is or goes, as it is written on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,8 +12,8 @@ pub enum Location {
     Layout(PathBuf, Option<Selector>),
     /// `oci-archive:FILE[:TAG|@DIGEST]`: an OCI image layout in a tar.
     Archive(PathBuf, Option<Selector>),
-    /// `docker-archive:FILE`: what `docker save` writes.
-    DockerArchive(PathBuf),
+    /// `docker-archive:FILE[@DIGEST]`: what `docker save` writes; the digest is that of the config, Docker's image ID.
+    DockerArchive(PathBuf, Option<Digest>),
     /// `docker-daemon:`: the engine.
     DockerDaemon,
     /// A reference in a registry, with or without `docker://`.
@@ -45,8 +45,20 @@ impl Location {
     /// Returns the file or folder of this machine, where it is one.
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Self::Layout(path, _) | Self::Archive(path, _) | Self::DockerArchive(path) => Some(path),
+            Self::Layout(path, _) | Self::Archive(path, _) | Self::DockerArchive(path, _) => Some(path),
             Self::DockerDaemon | Self::Registry(_) => None,
+        }
+    }
+
+    /// Returns the location with this digest behind it instead of a tag, as verbs that read images take it; nothing for a registry.
+    pub fn at(&self, digest: Digest) -> Option<String> {
+        let selector = Some(Selector::Digest(digest));
+        match self {
+            Self::Layout(path, _) => Some(Self::Layout(path.clone(), selector).to_string()),
+            Self::Archive(path, _) => Some(Self::Archive(path.clone(), selector).to_string()),
+            Self::DockerArchive(path, _) => Some(Self::DockerArchive(path.clone(), Some(digest)).to_string()),
+            Self::DockerDaemon => Some(format!("{self}@{digest}")),
+            Self::Registry(_) => None,
         }
     }
 
@@ -84,7 +96,10 @@ impl FromStr for Location {
             "oci" => path().map(|(path, selector)| Self::Layout(path, selector)),
             "oci-archive" => path().map(|(path, selector)| Self::Archive(path, selector)),
             // Its names come from the recipe; what follows the file, as skopeo writes it, is a name and not part of the path.
-            "docker-archive" => path().map(|(path, _)| Self::DockerArchive(path)),
+            "docker-archive" => path().map(|(path, selector)| match selector {
+                Some(Selector::Digest(digest)) => Self::DockerArchive(path, Some(digest)),
+                _ => Self::DockerArchive(path, None),
+            }),
             "docker-daemon" => Ok(Self::DockerDaemon),
             "docker" => Ok(Self::Registry(rest.trim_start_matches('/').parse()?)),
             _ => match text.parse() {
@@ -114,9 +129,9 @@ fn looks_like_a_path(rest: &str) -> bool {
 impl fmt::Display for Location {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, path, selector) = match self {
-            Self::Layout(path, selector) => ("oci", path, selector.as_ref()),
-            Self::Archive(path, selector) => ("oci-archive", path, selector.as_ref()),
-            Self::DockerArchive(path) => ("docker-archive", path, None),
+            Self::Layout(path, selector) => ("oci", path, selector.clone()),
+            Self::Archive(path, selector) => ("oci-archive", path, selector.clone()),
+            Self::DockerArchive(path, digest) => ("docker-archive", path, digest.map(Selector::Digest)),
             Self::DockerDaemon => return formatter.write_str("docker-daemon:"),
             Self::Registry(reference) => return reference.fmt(formatter),
         };
@@ -128,6 +143,23 @@ impl fmt::Display for Location {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_location_with_a_digest_is_read_back() {
+        let digest = Digest::of(b"x");
+        for (text, expected) in [
+            ("oci:image", "oci:image"),
+            ("oci:image:1.4", "oci:image"),
+            ("oci:a:b@c:1.4", "oci:a:b@c"),
+            ("oci-archive:out/x.tar:dev", "oci-archive:out/x.tar"),
+            ("docker-archive:x.tar", "docker-archive:x.tar"),
+        ] {
+            let written = text.parse::<Location>().unwrap().at(digest).unwrap();
+            assert_eq!(written, format!("{expected}@{digest}"), "{text}");
+            assert_eq!(written.parse::<Location>().unwrap().to_string(), written);
+        }
+        assert_eq!("nginx".parse::<Location>().unwrap().at(digest), None);
+    }
 
     #[test]
     fn locations_are_told_apart() {
@@ -142,6 +174,10 @@ mod tests {
             ("oci-archive:/tmp/x.tar", Some("oci-archive:/tmp/x.tar")),
             ("docker-archive:x.tar", Some("docker-archive:x.tar")),
             ("docker-archive:x.tar:shop/api:dev", Some("docker-archive:x.tar:shop/api")),
+            (
+                "docker-archive:x.tar@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                Some("docker-archive:x.tar@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+            ),
             ("docker-daemon:", Some("docker-daemon:")),
             ("docker://gcr.io/a/b:c", Some("gcr.io/a/b:c")),
             ("nginx", Some("docker.io/library/nginx")),

@@ -189,3 +189,39 @@ fn two_platforms_have_their_own_packages() {
     let said = project.bad(2, &["lock", "--platform", "windows/amd64"]);
     assert!(said.contains("Debian has no packages for `windows/amd64`") || said.contains("windows"), "{said}");
 }
+
+#[test]
+fn results_about_packages_have_the_shapes_that_are_documented() {
+    let project = Project::new(&packages(), "packages = [\"app\"]");
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&project.good(&[arguments, &["--format", "json"]].concat())).unwrap()
+    };
+    let has_shape = |kind: &str, value: &serde_json::Value| {
+        let schema = serde_json::from_str(&project.good(&["schema", "--of", kind])).unwrap();
+        let faults = crate::shapes::faults(&schema, value);
+        assert!(faults.is_empty(), "{kind}: {faults:#?}\n{value:#}");
+    };
+    has_shape("lock", &json(&["lock"]));
+    has_shape("build", &json(&["build"]));
+    has_shape("build-dry-run", &json(&["build", "--dry-run"]));
+    for name in ["libtwo", "debconf", "libtow"] {
+        has_shape("explain", &json(&["explain", "package", name]));
+    }
+    // A shell completes the packages of the lock, and for `explain` those that were left out.
+    for (words, expected) in
+        [(&["lock", "--update", "lib"][..], "libone libtwo"), (&["explain", "package", ""], "app debconf libone libtwo --")]
+    {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hardened"));
+        command.current_dir(project.path(".")).env("HARDENED_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", words.len().to_string());
+        let output = command.args(["--", "hardened"]).args(words).output().unwrap();
+        let found = String::from_utf8(output.stdout).unwrap().replace('\n', " ");
+        assert!(found.starts_with(expected), "{words:?}: {found}");
+    }
+    has_shape("vendor", &json(&["vendor", "vendored"]));
+    let mut later = packages();
+    later[2] = deb("libtwo", "2.1").file("usr/share/two", b"2");
+    project.mirror.publish(&later, DATE + 10, "", super::ARCHIVE_KEY);
+    let updated = json(&["lock", "--update"]);
+    assert_eq!(updated["packages"][0]["name"], "libtwo");
+    has_shape("lock", &updated);
+}

@@ -14,6 +14,8 @@ mod assembling;
 mod faults;
 mod generating;
 mod locking;
+#[path = "../support/shapes.rs"]
+mod shapes;
 
 use std::collections::BTreeMap;
 use std::fs;

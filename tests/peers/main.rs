@@ -9,6 +9,7 @@
 
 mod apt;
 mod bases;
+mod completion;
 mod debian;
 mod debian_deb;
 mod debian_flavours;

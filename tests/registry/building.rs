@@ -8,13 +8,13 @@ use crate::registry::TestRegistry;
 use crate::sandbox::{Sandbox, recipe};
 
 #[test]
-fn standard_output_is_the_reference_and_files_hold_the_rest() {
+fn standard_output_is_one_line_and_files_hold_the_rest() {
     let sandbox = Sandbox::new("static = true");
     let arguments = ["build", "-o", "oci:out", "-o", "oci-archive:out.tar", "-o", "docker-archive:docker.tar"];
     let more = ["--digest-file", "digest", "--metadata-file", "built.json", "-t", "a.example/b:c", "--label", "team=shop"];
     let ran = sandbox.run(&[&arguments[..], &more[..]].concat()).succeeds();
     let reference = ran.out.trim_end();
-    let digest = reference.strip_prefix("a.example/b@").unwrap();
+    let digest = reference.strip_prefix("oci:out@").unwrap();
     assert_eq!(sandbox.read("digest").trim_end(), digest);
     let built: Value = serde_json::from_str(&sandbox.read("built.json")).unwrap();
     assert_eq!((built["digest"].as_str(), built["tags"][0].as_str()), (Some(digest), Some("a.example/b:c")));

@@ -20,6 +20,7 @@ mod login;
 mod opened;
 mod outputs;
 mod private_keys;
+mod programs;
 #[path = "../support/project.rs"]
 mod project;
 mod proof;
@@ -30,7 +31,10 @@ mod refused;
 #[expect(dead_code, reason = "the faults suite lets it fail in more ways")]
 mod registry;
 mod sandbox;
+#[path = "../support/shapes.rs"]
+mod shapes;
 mod transaction;
+mod typed;
 
 use std::io::Read;
 use std::sync::Arc;

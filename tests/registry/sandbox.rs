@@ -3,7 +3,6 @@
 use crate::project::program;
 
 #[path = "../support/sandbox.rs"]
-#[expect(dead_code, reason = "shared by suites of which each needs a part")]
 mod shared;
 
 pub(crate) use shared::{Ran, Sandbox};

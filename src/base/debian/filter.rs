@@ -7,7 +7,7 @@ use crate::rootfs::ImagePath;
 const FILTERS: &str = include_str!("filters.toml");
 
 /// What a filter left out of an image.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct FilterUse {
     /// The filter's name.
     pub name: String,

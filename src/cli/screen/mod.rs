@@ -26,7 +26,7 @@ use output::{Output, Steps, can_draw, size};
 pub use diagnostics::{Colors, render};
 
 pub(super) use amounts::bytes;
-pub(super) use errors::exit_code;
+pub(super) use errors::{FailureReport, exit_code};
 pub(super) use progress::Reporter;
 pub(super) use prompt::display_input;
 

@@ -1,17 +1,16 @@
-use std::path::Path;
-
 use super::{bytes, named_recipe, write_file};
 use crate::cli::arguments::Build;
 use crate::cli::invocation::{Invocation, json};
-use crate::cli::location::location;
+use crate::cli::location::output;
 use crate::lint::Level;
-use crate::ops::building::{self, BuildRequest, Built, OUTPUT, Push};
+use crate::ops::building::{self, BuildRequest, Built, OUTPUT, Push, check_writable};
 use crate::ops::lock::LockUse;
 use crate::ops::{Failure, RecipeRequest};
 
 pub(in crate::cli) fn run(arguments: &Build, invocation: &Invocation) -> Result<String, Failure> {
-    let recipe =
-        RecipeRequest { tags: arguments.tag.clone(), labels: arguments.label.clone(), ..named_recipe(&arguments.path, &arguments.recipe) };
+    let push = if arguments.push { Push::Yes } else { Push::No };
+    let named = named_recipe(&arguments.path, &arguments.recipe, push, invocation)?;
+    let recipe = RecipeRequest { tags: arguments.tag.clone(), labels: arguments.label.clone(), ..named };
     let tools = invocation.tools(arguments.threads)?;
     let lock = match (arguments.locked, arguments.dry_run) {
         (true, _) => LockUse::Require,
@@ -24,8 +23,7 @@ pub(in crate::cli) fn run(arguments: &Build, invocation: &Invocation) -> Result<
     }
     let result_files: Vec<_> = arguments.digest_file.iter().chain(&arguments.metadata_file).cloned().collect();
     result_files.iter().try_for_each(|file| check_writable(file))?;
-    let outputs = arguments.output.iter().map(|output| location(output)).collect::<Result<Vec<_>, _>>()?;
-    let push = if arguments.push { Push::Yes } else { Push::No };
+    let outputs = arguments.output.iter().map(|text| output(text)).collect::<Result<Vec<_>, _>>()?;
     let built = building::build(&BuildRequest { recipe, lock, outputs, push, result_files }, invocation.run(&tools))?;
     tell(&built, arguments, invocation);
     if let Some(file) = &arguments.digest_file {
@@ -34,21 +32,14 @@ pub(in crate::cli) fn run(arguments: &Build, invocation: &Invocation) -> Result<
     if let Some(file) = &arguments.metadata_file {
         write_file(file, json(&built)?.as_bytes())?;
     }
-    invocation.render(&built, || built.references.first().unwrap_or(&built.digest).clone())
-}
-
-/// Reports before anything is built or pushed that a file for the result could not be written.
-fn check_writable(file: &Path) -> Result<(), Failure> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if folder.is_none_or(Path::is_dir) && !file.is_dir() {
-        return Ok(());
-    }
-    Err(Failure::wrong(format!("`{}` cannot be written: its folder is not there, or it is one itself", file.display()))
-        .hint("name a file in a folder that exists"))
+    invocation.render(&built, || built.result.clone())
 }
 
 /// Says in a few lines what was built: the result on standard output is for programs.
 fn tell(built: &Built, arguments: &Build, invocation: &Invocation) {
+    if built.lock.written {
+        invocation.screen.say(&format!("wrote {}", built.lock.path));
+    }
     for platform in &built.platforms {
         let (digest, count, size) = (short(&platform.digest), platform.layers.len(), bytes(platform.size));
         invocation.screen.say(&format!("built {digest} for {}: {count} layers, {size}", platform.platform));

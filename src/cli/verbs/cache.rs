@@ -6,6 +6,7 @@ use super::bytes;
 use crate::cli::arguments::{Cache, CacheVerb};
 use crate::cli::invocation::Invocation;
 use crate::cli::location::location;
+use crate::cli::results::CacheResult;
 use crate::diagnostic::{Diagnostic, ExternalError};
 use crate::host;
 use crate::host::cache::{PruneRule, Pruned};
@@ -21,11 +22,11 @@ pub(in crate::cli) fn run(arguments: &Cache, invocation: &Invocation) -> Result<
     match &arguments.verb {
         CacheVerb::Show => {
             let found = cache.statistics().map_err(failed)?;
-            let folder = cache.folder().display().to_string();
-            let outcome = serde_json::json!({ "folder": folder, "blobs": found.blobs, "bytes": found.bytes, "facts": found.facts, "layers": found.layers });
+            let outcome = CacheResult { folder: cache.folder().display().to_string(), statistics: found };
             invocation.render(&outcome, || {
                 format!(
-                    "{folder}\n{} blobs, {}; facts about {} base layers and packages, {} built layers",
+                    "{}\n{} blobs, {}; facts about {} base layers and packages, {} built layers",
+                    outcome.folder,
                     found.blobs,
                     bytes(found.bytes),
                     found.facts,
@@ -37,14 +38,14 @@ pub(in crate::cli) fn run(arguments: &Cache, invocation: &Invocation) -> Result<
             let task = invocation.observer().begin(TaskKind::Verify, "the cache", None);
             let found = cache.check().map_err(failed)?;
             task.finish("");
-            let text = invocation.render(&found, || {
+            let text = || {
                 let removed = found.removed.iter().map(|path| format!("\nremoved {}, which was damaged", path.display()));
                 format!("read {} files, {} of them damaged{}", found.checked, found.removed.len(), removed.collect::<String>())
-            })?;
+            };
             if found.removed.is_empty() {
-                return Ok(text);
+                return invocation.render(&found, text);
             }
-            invocation.screen.result(&text)?;
+            invocation.found(&found, text)?;
             let message = format!("{} of the cache's files were damaged, and are removed", found.removed.len());
             Err(Failure::No(vec![Diagnostic::error(message).hint("build again: what is missing is made or fetched anew")]))
         }

@@ -3,12 +3,13 @@ use crate::base::debian::{ScriptEffect, ScriptStep};
 use crate::cli::arguments::{Explain, ExplainSubject};
 use crate::cli::invocation::Invocation;
 use crate::ops::Failure;
+use crate::ops::building::Push;
 use crate::ops::explain::{self, PackageExplained, Verdict};
 
 pub(in crate::cli) fn run(arguments: &Explain, invocation: &Invocation) -> Result<String, Failure> {
     let ExplainSubject::Package { name, recipe: arguments } = &arguments.subject;
     let tools = invocation.tools(None)?;
-    let explained = explain::package(name, &recipe(arguments), invocation.run(&tools))?;
+    let explained = explain::package(name, &recipe(arguments, Push::No, invocation)?, invocation.run(&tools))?;
     invocation.render(&explained, || text(&explained))
 }
 

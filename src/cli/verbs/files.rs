@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use super::platform;
 use crate::cli::arguments::{Cat, Ls};
 use crate::cli::invocation::Invocation;
-use crate::cli::location::location;
+use crate::cli::location::source;
 use crate::cli::screen::ResultWriter;
 use crate::net::redact::escaped;
 use crate::ops::Failure;
@@ -32,7 +32,7 @@ pub(in crate::cli) fn cat(arguments: &Cat, invocation: &Invocation) -> Result<St
 fn request(image: &str, platform_name: Option<&str>, path: &str) -> Result<FilesRequest, Failure> {
     let path = ImagePath::new(path.as_bytes())
         .map_err(|fault| Failure::wrong(format!("`{}` is no path in an image: {fault}", path.escape_debug())))?;
-    Ok(FilesRequest { location: location(image)?, platform: platform(platform_name)?, path })
+    Ok(FilesRequest { location: source(image)?, platform: platform(platform_name)?, path })
 }
 
 /// What the image says of itself is foreign text, and is escaped.

@@ -1,5 +1,6 @@
 use crate::cli::arguments::Init;
 use crate::cli::invocation::Invocation;
+use crate::cli::results::InitResult;
 use crate::diagnostic::ExternalError;
 use crate::ops::Failure;
 use crate::ops::init::{InitError, init};
@@ -21,9 +22,12 @@ pub(in crate::cli) fn run(arguments: &Init, invocation: &Invocation) -> Result<S
     written.notes.iter().for_each(|note| say(format!("note: {note}")));
     written.next.iter().for_each(|(command, about)| say(format!("next: {command}  ({about})")));
     written.then.iter().for_each(|then| say(format!("then: {then}")));
-    let next: Vec<&str> = written.next.iter().map(|(command, _)| command.as_str()).collect();
-    let outcome = serde_json::json!({
-        "path": written.path, "schema": written.schema, "template": written.template.name, "notes": written.notes, "next": next
-    });
+    let outcome = InitResult {
+        path: written.path.clone(),
+        schema: written.schema.clone(),
+        template: written.template.name,
+        notes: written.notes.clone(),
+        next: written.next.iter().map(|(command, _)| command.clone()).collect(),
+    };
     invocation.render(&outcome, || written.path.display().to_string())
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{bytes, platform};
 use crate::cli::arguments::Inspect;
 use crate::cli::invocation::Invocation;
-use crate::cli::location::location;
+use crate::cli::location::source;
 use crate::net::redact::escaped;
 use crate::oci::effective_variables;
 use crate::ops::Failure;
@@ -15,7 +15,7 @@ use crate::ops::inspect::{Inspected, InspectedImage, inspect};
 pub(in crate::cli) fn run(arguments: &Inspect, invocation: &Invocation) -> Result<String, Failure> {
     let platform = platform(arguments.platform.as_deref())?;
     let tools = invocation.tools(None)?;
-    let inspected = inspect(&location(&arguments.image)?, platform.as_ref(), invocation.run(&tools))?;
+    let inspected = inspect(&source(&arguments.image)?, platform.as_ref(), invocation.run(&tools))?;
     invocation.render(&inspected, || text(&inspected))
 }
 

@@ -2,6 +2,7 @@ use super::named_recipe;
 use crate::cli::arguments::Lock;
 use crate::cli::invocation::Invocation;
 use crate::ops::Failure;
+use crate::ops::building::Push;
 use crate::ops::debian::PackageChange;
 use crate::ops::lock::{self, LockUse};
 
@@ -9,7 +10,7 @@ pub(in crate::cli) fn run(arguments: &Lock, invocation: &Invocation) -> Result<S
     let how = if arguments.update.is_some() { LockUse::Update } else { LockUse::Keep };
     let only = arguments.update.as_deref().unwrap_or_default();
     let tools = invocation.tools(None)?;
-    let locked = lock::lock(&named_recipe(&arguments.path, &arguments.recipe), how, only, invocation.run(&tools))?;
+    let locked = lock::lock(&named_recipe(&arguments.path, &arguments.recipe, Push::No, invocation)?, how, only, invocation.run(&tools))?;
     let path = locked.path.display();
     match (&locked.before, locked.changed) {
         (_, false) => invocation.screen.say(&format!("{path} is up to date")),

@@ -2,6 +2,7 @@ use std::io::{self, IsTerminal, Read};
 
 use crate::cli::arguments::{Login, Logout};
 use crate::cli::invocation::Invocation;
+use crate::cli::results::{LoginResult, LogoutResult};
 use crate::diagnostic::ExternalError;
 use crate::net::Secret;
 use crate::net::credentials::Kept;
@@ -20,7 +21,7 @@ pub(in crate::cli) fn run(arguments: &Login, invocation: &Invocation) -> Result<
     task.finish("");
     let kept_in = location(&kept);
     invocation.screen.say(&format!("logged in to {}; the credentials are kept in {kept_in}", arguments.host));
-    let outcome = serde_json::json!({ "host": arguments.host, "kept": kept_in });
+    let outcome = LoginResult { host: arguments.host.clone(), kept: kept_in };
     invocation.render(&outcome, String::new)
 }
 
@@ -35,7 +36,7 @@ pub(in crate::cli) fn logout(arguments: &Logout, invocation: &Invocation) -> Res
     for left in &forgotten.left {
         invocation.screen.say(&format!("note: {left} still give credentials for {host}"));
     }
-    let outcome = serde_json::json!({ "host": host, "removed": removed, "left": forgotten.left });
+    let outcome = LogoutResult { host: host.clone(), removed, left: forgotten.left };
     invocation.render(&outcome, String::new)
 }
 

@@ -1,12 +1,14 @@
 use super::{bytes, write_file};
 use crate::cli::arguments::Push;
 use crate::cli::invocation::Invocation;
-use crate::cli::location::location;
+use crate::cli::location::{source, target};
 use crate::ops::Failure;
+use crate::ops::building::check_writable;
 
 pub(in crate::cli) fn run(arguments: &Push, invocation: &Invocation) -> Result<String, Failure> {
-    let from = location(&arguments.from)?;
-    let to = arguments.to.iter().map(|target| location(target)).collect::<Result<Vec<_>, _>>()?;
+    let from = source(&arguments.from)?;
+    let to = arguments.to.iter().map(|text| target(text)).collect::<Result<Vec<_>, _>>()?;
+    arguments.digest_file.iter().try_for_each(|file| check_writable(file))?;
     let tools = invocation.tools(None)?;
     let pushed = crate::ops::push::push(&from, &to, invocation.run(&tools))?;
     let sent: u64 =

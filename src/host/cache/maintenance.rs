@@ -11,7 +11,7 @@ use crate::oci::Digest;
 const GRACE: Duration = Duration::from_mins(1);
 
 /// How large the cache is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, schemars::JsonSchema)]
 pub struct CacheStatistics {
     /// Contents.
     pub blobs: u64,
@@ -24,7 +24,7 @@ pub struct CacheStatistics {
 }
 
 /// What a check found.
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, schemars::JsonSchema)]
 pub struct CacheCheck {
     /// Files that were read.
     pub checked: u64,
@@ -42,7 +42,7 @@ pub struct PruneRule {
 }
 
 /// What was pruned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, schemars::JsonSchema)]
 pub struct Pruned {
     /// Files that were removed.
     pub files: u64,

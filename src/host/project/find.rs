@@ -71,6 +71,14 @@ impl Project {
         Ok(files.map(|file| (file.file, file.written)).collect())
     }
 
+    /// Checks that what a request names exists, without looking into it.
+    ///
+    /// # Errors
+    /// When it does not exist, or cannot be in an image.
+    pub fn check(&self, request: &Request) -> Result<(), FileFault> {
+        locate(self, &request.from, request.symlinks).map(drop).map_err(|fault| self.told_as_output(fault))
+    }
+
     fn find_folder(&self, request: &Request, folder: &Folder, choice: &Choice) -> Result<Found, Vec<FileFault>> {
         self.denied(choice, &folder.written, &folder.host).map_err(one)?;
         let host = match request.symlinks {

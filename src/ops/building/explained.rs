@@ -10,7 +10,7 @@ use crate::linkage::{Level, Proof};
 use crate::lint::{self, Finding};
 
 /// What a build would do for one platform.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Explained {
     /// The platform.
@@ -40,7 +40,7 @@ pub struct Explained {
 }
 
 /// A layer of the base.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct ExplainedBase {
     /// The digest of the blob.
     pub digest: String,
@@ -49,7 +49,7 @@ pub struct ExplainedBase {
 }
 
 /// A layer that is made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct ExplainedLayer {
     /// What it holds.
     pub name: String,

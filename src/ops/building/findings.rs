@@ -25,7 +25,7 @@ impl Default for Usage {
 impl Usage {
     pub(super) fn of(request: &BuildRequest, recipe: &crate::recipe::Recipe) -> Self {
         let reference = recipe.references.first().map(|reference| reference.value.to_string());
-        let is_docker = |location: &Location| matches!(location, Location::DockerArchive(_) | Location::DockerDaemon);
+        let is_docker = |location: &Location| matches!(location, Location::DockerArchive(..) | Location::DockerDaemon);
         let only_docker = request.push == Push::No && !request.outputs.is_empty() && request.outputs.iter().all(is_docker);
         let delivery = if only_docker { Delivery::Docker } else { Delivery::Oci };
         let image = match request.outputs.first() {

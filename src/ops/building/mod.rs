@@ -12,6 +12,7 @@ use crate::image::{History, Image, ImageSet, assemble};
 use crate::layer::Layer;
 use crate::linkage::{Proof, ProofOptions};
 use crate::lint::Finding;
+use crate::lock::lock_path;
 use crate::oci::{BlobSource, Descriptor, Digest, ImageLayer};
 use crate::plan::{Fault, Plan, PlanRequest, PlannedLayer, Settings, Split};
 use crate::recipe::{PlatformRecipe, Recipe};
@@ -31,13 +32,14 @@ use super::repair::repaired;
 use super::watched::Watched;
 use super::{Failure, RecipeRequest, Run, TaskKind, Tools};
 
-pub use super::destinations::Push;
+pub use super::destinations::{Push, check_writable};
 use findings::Usage;
+use outcome::Delivered;
 use private_keys::RefusedKeys;
 
 pub use explained::{Explained, ExplainedBase, ExplainedLayer};
 pub(super) use outcome::upload_status;
-pub use outcome::{Built, BuiltLayer, BuiltPlatform, BuiltSkip, BuiltUpload, OUTPUT, Times};
+pub use outcome::{Built, BuiltLayer, BuiltLock, BuiltPlatform, BuiltSkip, BuiltUpload, OUTPUT, Times};
 
 mod explained;
 mod findings;
@@ -77,9 +79,10 @@ fn build_once(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
     let begun = Instant::now();
     let files: Vec<&Path> =
         request.outputs.iter().filter_map(Location::path).chain(request.result_files.iter().map(PathBuf::as_path)).collect();
-    let mut job = Job::open(&request.recipe, request.lock, &files, run)?;
-    job.usage = Usage::of(request, &job.open.recipe);
-    let destinations = destinations::of_build(&request.outputs, request.push, &job.open.recipe, run.tools)?;
+    let open = recipe::open(&request.recipe, &run.tools.environment, run.observer)?;
+    let destinations = destinations::of_build(&request.outputs, request.push, &open.recipe, run.tools)?;
+    let usage = Usage::of(request, &open.recipe);
+    let job = Job { usage, ..Job::new(open, &request.recipe, request.lock, &files, run)? };
     let transaction = Transaction { destinations: &destinations, gates: &AcceptAll, watch: &Watched::new(run.observer) };
     let base_done = begun.elapsed();
     let fill = |queue: &Queue<'_>| {
@@ -96,16 +99,18 @@ fn build_once(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
     let verified = staging.stage(&publication)?.verify()?;
     // Nothing but names is left to be written. Where the lock cannot be, no tag has moved.
     job.lock.write(run)?;
-    if job.lock.changed {
-        run.observer.detail(&format!("wrote {}", job.lock.path.display()));
-    }
     let committed = verified.commit()?;
     let times = Times {
         base: base_done.as_secs_f64(),
         layers: layers_done.saturating_sub(base_done).as_secs_f64(),
         total: begun.elapsed().as_secs_f64(),
     };
-    Ok(job.outcome(&work, &publication.root.descriptor(), &destinations, &committed.sent, times))
+    Ok(job.outcome(
+        &work,
+        &publication.root.descriptor(),
+        &Delivered { request, destinations: &destinations, sent: &committed.sent },
+        times,
+    ))
 }
 
 /// Decides everything, and returns it for each platform without doing it.
@@ -114,7 +119,8 @@ fn build_once(request: &BuildRequest, run: Run<'_>) -> Result<Built, Failure> {
 /// As [`build`].
 pub fn explain(request: &RecipeRequest, how: LockUse, run: Run<'_>) -> Result<Vec<Explained>, Failure> {
     repaired(run, |run| {
-        let job = Job::open(request, how, &[], run)?;
+        let open = recipe::open(request, &run.tools.environment, run.observer)?;
+        let job = Job::new(open, request, how, &[], run)?;
         let explained = |number: usize| Ok(Explained::new(&job.plan(number, run)?));
         (0..job.open.recipe.parts().len()).map(explained).collect()
     })
@@ -183,15 +189,16 @@ impl Work {
 }
 
 impl Job {
-    /// Opens a recipe for a build that writes `files`.
-    fn open(request: &RecipeRequest, how: LockUse, files: &[&Path], run: Run<'_>) -> Result<Self, Failure> {
-        let open = recipe::open(request, &run.tools.environment, run.observer)?;
+    /// Finds all that a build needs which writes `files`: what is missing on this machine is told before anything is fetched.
+    fn new(open: OpenRecipe, request: &RecipeRequest, how: LockUse, files: &[&Path], run: Run<'_>) -> Result<Self, Failure> {
         let created = created(&open.recipe, run.tools)?;
+        let lock = lock_path(&request.file);
+        let vendored = run.tools.vendored.as_ref().and_then(Location::path);
+        let outputs = Outputs::new(files.iter().copied().chain([run.tools.cache.named_folder(), &lock]).chain(vendored));
+        let project = Project::open(&open.root).map_err(|fault| unopened(&open, &fault))?.without(outputs);
+        gather::check(&open.recipe, &project)?;
         let lock::Settled { base, lock, .. } = lock::settle(&open, &request.file, how, &[], run)?;
         let base = base.assembled(&open, run)?;
-        let vendored = run.tools.vendored.as_ref().and_then(Location::path);
-        let outputs = Outputs::new(files.iter().copied().chain([run.tools.cache.named_folder(), &lock.path]).chain(vendored));
-        let project = Project::open(&open.root).map_err(|fault| unopened(&open, &fault))?.without(outputs);
         Ok(Self { open, lock, base, project, created, usage: Usage::default() })
     }
 

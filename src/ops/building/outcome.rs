@@ -3,25 +3,35 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Job, PlatformImage, Work};
+use super::{BuildRequest, Job, PlatformImage, Work};
 use crate::host::project::{Skipped, Why};
 use crate::linkage::Proof;
 use crate::lint::Finding;
 use crate::oci::{self, Descriptor};
 use crate::ops::debian::DebianOutcome;
 use crate::recipe::Healthcheck;
+use crate::store::Location;
 use crate::store::publish::{Destination, Sent};
 
 /// What was built.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Built {
     /// The digest of the manifest, or of the index over several.
     pub digest: String,
     /// The media type of what the digest is of.
     pub media_type: String,
-    /// The digest reference of each name: `registry.example.no/shop/api@sha256:…`.
+    /// What text output is: the first reference that was pushed, else the first output with the digest behind it (`oci:image@sha256:…`; for
+    /// `docker-archive:` and `docker-daemon:` that of the config, the image ID there), else the digest.
+    pub result: String,
+    /// The digest reference of the first name that was pushed: `registry.example.no/shop/api@sha256:…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The digest reference of each name that was pushed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<String>,
+    /// The lock.
+    pub lock: BuiltLock,
     /// Every name and tag.
     pub tags: Vec<String>,
     /// The images.
@@ -41,8 +51,18 @@ pub struct Built {
     pub seconds: Times,
 }
 
+/// What became of the lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct BuiltLock {
+    /// Its file.
+    pub path: String,
+    /// Whether this build wrote it.
+    pub written: bool,
+}
+
 /// The image of one platform.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct BuiltPlatform {
     /// The platform.
@@ -62,7 +82,7 @@ pub struct BuiltPlatform {
 }
 
 /// One layer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct BuiltLayer {
     /// What it holds.
@@ -82,7 +102,7 @@ pub struct BuiltLayer {
 pub const OUTPUT: &str = "output";
 
 /// A file that was left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct BuiltSkip {
     /// The file.
@@ -92,7 +112,7 @@ pub struct BuiltSkip {
 }
 
 /// What became of a blob at a destination.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct BuiltUpload {
     /// The destination.
@@ -106,7 +126,7 @@ pub struct BuiltUpload {
 }
 
 /// Seconds that a build took.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Times {
     /// Until the base was known.
     pub base: f64,
@@ -116,14 +136,32 @@ pub struct Times {
     pub total: f64,
 }
 
-impl Job {
-    pub(super) fn outcome(&self, work: &Work, root: &Descriptor, destinations: &[Destination], sent: &[Sent], seconds: Times) -> Built {
-        let recipe = &self.open.recipe;
-        let pushed = destinations.iter().filter_map(Destination::image_name);
-        let mut references: Vec<String> = pushed.map(|name| name.at(root.digest).to_string()).collect();
-        if references.is_empty() {
-            references = recipe.names().into_iter().map(|name| name.at(root.digest).to_string()).collect();
+/// Where a build went.
+pub(super) struct Delivered<'a> {
+    pub(super) request: &'a BuildRequest,
+    pub(super) destinations: &'a [Destination],
+    pub(super) sent: &'a [Sent],
+}
+
+impl Delivered<'_> {
+    /// Returns the first output with the digest that it is found by: that of the config where nothing else of the image is kept.
+    fn first_output(&self, root: &Descriptor, work: &Work) -> Option<String> {
+        let output = self.request.outputs.first()?;
+        let config = || work.platforms.first().map(|platform| platform.image.config().digest());
+        match output {
+            Location::DockerArchive(..) | Location::DockerDaemon => output.at(config()?),
+            Location::Layout(..) | Location::Archive(..) | Location::Registry(_) => output.at(root.digest),
         }
+    }
+}
+
+impl Job {
+    pub(super) fn outcome(&self, work: &Work, root: &Descriptor, delivered: &Delivered<'_>, seconds: Times) -> Built {
+        let recipe = &self.open.recipe;
+        let Delivered { destinations, sent, .. } = delivered;
+        let pushed = destinations.iter().filter_map(Destination::image_name);
+        let references: Vec<String> = pushed.map(|name| name.at(root.digest).to_string()).collect();
+        let result = references.first().cloned().or_else(|| delivered.first_output(root, work));
         let upload = |sent: &Sent| BuiltUpload {
             destination: destinations[sent.destination].name(),
             digest: sent.descriptor.digest.to_string(),
@@ -133,7 +171,10 @@ impl Job {
         Built {
             digest: root.digest.to_string(),
             media_type: root.media_type.to_string(),
+            result: result.unwrap_or_else(|| root.digest.to_string()),
+            reference: references.first().cloned(),
             references,
+            lock: BuiltLock { path: self.lock.path.display().to_string(), written: self.lock.changed },
             tags: recipe.references.iter().map(|reference| reference.value.to_string()).collect(),
             platforms: work.platforms.iter().map(|platform| built_platform(work, platform)).collect(),
             debian: self.base.platforms.iter().filter_map(|base| base.debian()).map(|debian| debian.outcome.clone()).collect(),

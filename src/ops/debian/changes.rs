@@ -16,7 +16,7 @@ use super::packages::{descriptor, fetch};
 const CHANGELOG_LIMIT: u64 = 8 << 20;
 
 /// What became of a package between two locks.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct PackageChange {
     /// The package.
     pub name: String,

@@ -43,7 +43,7 @@ pub(super) use packages::{Contents, PACKAGE_TYPE, Packages, descriptor, fetch};
 const CERTIFICATES_LIMIT: u64 = 4 << 20;
 
 /// What is told of an assembled base.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct DebianOutcome {
     /// The platform.

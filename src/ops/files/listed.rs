@@ -4,7 +4,7 @@ use super::packages::PackageFiles;
 use crate::rootfs::{DeviceKind, FactKind, HiddenFile, ImagePath, Layered, Rootfs};
 
 /// The files of an image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ListedFiles {
     /// What a container sees, sorted by path.
@@ -14,7 +14,7 @@ pub struct ListedFiles {
 }
 
 /// One file, folder, link, device or FIFO.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ListedFile {
     /// The path.
@@ -53,7 +53,7 @@ pub struct ListedFile {
 }
 
 /// The numbers of a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct ListedDevice {
     /// The driver.
     pub major: u32,

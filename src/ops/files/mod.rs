@@ -34,7 +34,7 @@ pub struct FilesRequest {
 }
 
 /// The files of an image, or of several for different platforms.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct ImageFiles {
     /// The images.
@@ -42,7 +42,7 @@ pub struct ImageFiles {
 }
 
 /// The files of one image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct PlatformFiles {
     /// The platform.

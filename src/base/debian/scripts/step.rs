@@ -6,7 +6,7 @@ use crate::rootfs::ImagePath;
 pub(in crate::base::debian) const TRIGGERS: &str = "triggers";
 
 /// What becomes of a command of a maintainer script, which is not run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "effect")]
 pub enum ScriptEffect {
     /// What it would make is in the image.
@@ -30,7 +30,7 @@ pub enum ScriptEffect {
 }
 
 /// A command of a maintainer script, and what becomes of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct ScriptStep {
     /// The package.
     pub package: String,
@@ -58,7 +58,7 @@ pub(in crate::base::debian) struct AccountCall {
 }
 
 /// A folder that a service writes to: its scripts give it to the service's own account, and here it is root's.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 pub struct WrittenFolder {
     /// The folder, an absolute path.
     pub path: String,
