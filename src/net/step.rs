@@ -76,8 +76,8 @@ impl Step {
         let mut state = self.state();
         let fresh = position.saturating_sub(state.reached);
         state.reached += fresh;
-        let millis = fresh.saturating_mul(1000) / SLOWEST;
-        state.spent = state.spent.saturating_sub(Duration::from_millis(millis));
+        let micros = fresh.saturating_mul(1_000_000) / SLOWEST;
+        state.spent = state.spent.saturating_sub(Duration::from_micros(micros));
     }
 
     /// Notes that a server asked for a pause (`Retry-After`).

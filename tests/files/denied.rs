@@ -128,8 +128,8 @@ fn the_page_names_every_rule_and_every_name() {
     for rule in DENY_RULES {
         let row = page.lines().find(|line| line.starts_with(&format!("| `{}` |", rule.name))).unwrap_or_else(|| panic!("{}", rule.name));
         let named: Vec<&str> = row.split('`').skip(3).step_by(2).collect();
-        let names: Vec<&str> = rule.patterns.iter().chain(rule.searched).copied().collect();
-        assert_eq!(named, names, "{}", rule.name);
+        let expected: Vec<&str> = rule.patterns.iter().chain(rule.searched).copied().collect();
+        assert_eq!(named, expected, "{}", rule.name);
     }
     assert_eq!(page.lines().filter(|line| line.starts_with("| `")).count(), DENY_RULES.len());
 }

@@ -57,9 +57,9 @@ fn builds(sandbox: &Sandbox, recipe: &[&str], first: &[&str], made: &[&str]) -> 
         sandbox.write(name, &program(62));
         sandbox.executable(name);
     }
-    let test = TestRegistry::start();
+    let registry = TestRegistry::start();
     let mut words: Vec<&str> = commands[commands.len() - 1].split(' ').skip(1).collect();
-    let replaced = format!("base={{ image = \"{}\" }}", base(&test));
+    let replaced = format!("base={{ image = \"{}\" }}", base(&registry));
     if !text.contains("\nstatic = true") {
         words.extend(["--set", &replaced]);
     }

@@ -93,7 +93,9 @@ fn variables_of_a_registry_that_are_incomplete_are_a_mistake() {
     for set in 1..7_usize {
         let mut sandbox = Sandbox::new("static = true");
         let chosen: Vec<&str> = all.into_iter().enumerate().filter(|(bit, _)| set >> bit & 1 == 1).map(|(_, name)| name).collect();
-        chosen.iter().for_each(|name| sandbox.set(name, "canary.example"));
+        for name in &chosen {
+            sandbox.set(name, "canary.example");
+        }
         for verb in [&["build", "-o", "oci:out"][..], &["inspect", "127.0.0.1:1/a/b"], &["lock"]] {
             let ran = sandbox.run(verb);
             ran.fails(2, &["all of `HARDENED_REGISTRY_HOST`", "set all three of them, or none"]);
@@ -104,9 +106,13 @@ fn variables_of_a_registry_that_are_incomplete_are_a_mistake() {
         sandbox.run(&["lock"]).fails(2, &["is not: all of"]);
     }
     let mut sandbox = Sandbox::new("static = true");
-    all.iter().for_each(|name| sandbox.set(name, ""));
+    for name in all {
+        sandbox.set(name, "");
+    }
     sandbox.run(&["lock"]).succeeds();
-    all.iter().for_each(|name| sandbox.set(name, "ghcr.io/team"));
+    for name in all {
+        sandbox.set(name, "ghcr.io/team");
+    }
     sandbox.run(&["lock"]).fails(2, &["`ghcr.io/team`, which is no host of a registry"]);
     assert_eq!(STANDARD.encode("user:canary"), PAIR);
 }

@@ -15,6 +15,7 @@ mod project;
 #[path = "../support/registry.rs"]
 mod registry;
 #[path = "../registry/sandbox.rs"]
+#[expect(dead_code, reason = "shared with the tests of registries, which need more of it")]
 mod sandbox;
 mod screen;
 mod terminal;

@@ -140,7 +140,8 @@ fn a_step_that_waits_is_told_in_a_file_every_ten_seconds() {
         "{text}"
     );
     assert!(lines[2].starts_with("fetched layer ") && lines[2].ends_with(" s)"), "{text}");
-    assert!(lines[3].starts_with("built ") && lines.len() == 5, "{text}");
+    assert_eq!(lines[3], "wrote hardened.lock", "{text}");
+    assert!(lines[4].starts_with("built ") && lines.len() == 6, "{text}");
     // What takes no time says nothing of its steps, and `--quiet` nothing at all.
     for (more, expected) in [(&[][..], 2), (&["-q"], 0)] {
         let ran = base.sandbox.run(&[&["build", "-o", "oci:image"], more].concat()).succeeds();

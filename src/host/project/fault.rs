@@ -70,7 +70,9 @@ pub enum FileFault {
         key: FoundKey,
     },
     /// What hardened writes is asked for.
-    #[error("`{from}` is what hardened writes, or lies inside of it: an output of this build, the cache or `hardened.lock`")]
+    #[error(
+        "`{from}` is written by hardened, or is inside a folder that hardened writes: an output of this build, the cache or `hardened.lock`"
+    )]
     Output {
         /// The path.
         from: HostPath,
@@ -86,7 +88,7 @@ pub enum FileFault {
         fault: LinkFault,
     },
     /// A device, a FIFO or a socket.
-    #[error("`{path}` is a {what}, which has no place in an image")]
+    #[error("`{path}` is a {what}, which cannot be in an image")]
     Special {
         /// The path.
         path: HostPath,
@@ -127,8 +129,8 @@ pub enum FileFault {
 /// What is wrong with a symbolic link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LinkFault {
-    /// Its target climbs above the image's root.
-    #[error("climbs above the image's root")]
+    /// Its target leads above the root of the image.
+    #[error("leads above the root of the image")]
     LeavesImage,
     /// It is the request's own path, and leads out of the recipe's root.
     #[error("leads out of the recipe's folder")]
@@ -137,7 +139,7 @@ pub enum LinkFault {
     #[error("leads to nothing")]
     Dangling,
     /// It should be followed, and leads back to a folder that it is in.
-    #[error("leads back to a folder above it")]
+    #[error("leads to one of its parent folders")]
     Loop,
 }
 
@@ -205,12 +207,15 @@ impl FileFault {
             Self::Outside { .. } => vec!["to take files from the folder above, write `root = \"..\"` in the recipe".to_owned()],
             Self::Missing { nearest: Some(nearest), .. } => vec![format!("there is `{nearest}`")],
             Self::Missing { nearest: None, .. } => {
-                vec!["build what it names first, or correct `from`: it is relative to the recipe's folder, or to `root`".to_owned()]
+                vec![
+                    "create this file or folder first, or correct `from`, which is relative to the recipe's folder, or to `root`"
+                        .to_owned(),
+                ]
             }
             Self::Pattern { pattern, .. } if pattern.as_bytes().contains(&b'[') => {
                 vec!["`[` begins a class of characters, `[a-z]`; the character itself is written `[[]`".to_owned()]
             }
-            Self::AllLeftOut { .. } => vec!["look at `exclude`, or name the deny rule in `include-denied`".to_owned()],
+            Self::AllLeftOut { .. } => vec!["check `exclude`, or name the deny rule in `include-denied`".to_owned()],
             Self::UnknownRule { nearest: Some(nearest), .. } => vec![format!("there is the rule `{nearest}`")],
             Self::UnknownRule { nearest: None, .. } => {
                 let names: Vec<&str> = DENY_RULES.iter().map(|rule| rule.name).collect();
@@ -221,10 +226,7 @@ impl FileFault {
             Self::PrivateKey { .. } => {
                 let allowed = lists.with_allowed(self.allow_element().unwrap_or_default());
                 vec![
-                    match exclude {
-                        Some(exclude) => format!("leave it out: write {exclude}"),
-                        None => "leave it out: take the entry out".to_owned(),
-                    },
+                    exclude.unwrap_or_else(|| "leave it out: take the entry out".to_owned()),
                     format!("if it must be in the image, write {allowed}"),
                 ]
             }

@@ -16,8 +16,8 @@ fn wide(text: &str, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
     text.encode_utf16().flat_map(unit).collect()
 }
 
-fn pem(offset: u64) -> Option<FoundKey> {
-    Some(FoundKey { offset, form: KeyForm::Pem })
+fn pem(offset: u64) -> FoundKey {
+    FoundKey { offset, form: KeyForm::Pem }
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_header_that_stands_alone_with_its_body_is_a_key() {
         ("-----BEGIN PRIVATE KEY-----\n", 0),
         ("-----BEGIN PRIVATE KEY-----", 0),
     ] {
-        assert_eq!(search(text.as_bytes()), pem(offset), "{text}");
+        assert_eq!(search(text.as_bytes()), Some(pem(offset)), "{text}");
     }
 }
 
@@ -108,13 +108,13 @@ fn keys_in_utf16_are_found() {
     let text = format!("Größe\r\n{PKCS8}\r\nMIIB\r\n{ENDS}\r\n");
     for unit in [u16::to_le_bytes, u16::to_be_bytes] {
         let marked = wide(&format!("\u{feff}{text}"), unit);
-        assert_eq!(search(&marked), pem(2 * 8), "with a mark");
-        assert_eq!(search(&wide(&text, unit)), pem(2 * 7), "without one");
-        assert_eq!(search(&wide(&format!("\u{feff}{PKCS8}\nMIIB"), unit)), pem(2));
+        assert_eq!(search(&marked), Some(pem(2 * 8)), "with a mark");
+        assert_eq!(search(&wide(&text, unit)), Some(pem(2 * 7)), "without one");
+        assert_eq!(search(&wide(&format!("\u{feff}{PKCS8}\nMIIB"), unit)), Some(pem(2)));
         assert_eq!(search(&wide(&format!("\u{feff}\"{PKCS8}\"\nMIIB"), unit)), None);
         let late = wide(&format!("{}\n{PKCS8}\nMIIB\n", "x".repeat(70_001)), unit);
         for size in [late.len(), 4096, 1001] {
-            assert_eq!(in_pieces(&late, size), pem(2 * 70_002), "in pieces of {size}");
+            assert_eq!(in_pieces(&late, size), Some(pem(2 * 70_002)), "in pieces of {size}");
         }
     }
 }
@@ -124,7 +124,7 @@ fn a_key_is_found_wherever_the_bytes_are_cut() {
     let text = format!("{}\n\t{PKCS8}\nMIIB\n{ENDS}\n{}", "#".repeat(20_000), "#".repeat(3000));
     let named = format!("{}'\n{PKCS8}\n'{}", "#".repeat(20_000), "#".repeat(3000));
     for cut in 19_900..21_200 {
-        for (text, expected) in [(&text, pem(20_002)), (&named, None)] {
+        for (text, expected) in [(&text, Some(pem(20_002))), (&named, None)] {
             let mut search = KeySearch::new(text.len() as u64);
             let (one, other) = text.as_bytes().split_at(cut);
             search.take(one);
@@ -142,11 +142,11 @@ fn a_key_is_found_wherever_the_bytes_are_cut() {
         }
     }
     for size in [1, 7, 511, 1024, 4096, 65_536] {
-        assert_eq!((in_pieces(text.as_bytes(), size), in_pieces(named.as_bytes(), size)), (pem(20_002), None), "{size}");
+        assert_eq!((in_pieces(text.as_bytes(), size), in_pieces(named.as_bytes(), size)), (Some(pem(20_002)), None), "{size}");
     }
     let short = format!("{PKCS8}\nMIIB");
     for size in 1..short.len() {
-        assert_eq!(in_pieces(short.as_bytes(), size), pem(0), "{size}");
+        assert_eq!(in_pieces(short.as_bytes(), size), Some(pem(0)), "{size}");
     }
 }
 

@@ -186,7 +186,7 @@ impl Check<'_> {
             let carried: Vec<String> = Format::carried().iter().map(|format| format.number().to_string()).collect();
             let message = format!("this version of hardened cannot write format {}, only {}", at.number(written), carried.join(" and "));
             let hint = format!(
-                "write `format = {}`, or use a release of hardened that carries format {}",
+                "write `format = {}`, or use a release of hardened that supports format {}",
                 Format::NEWEST.number(),
                 at.number(written)
             );
@@ -261,7 +261,7 @@ fn point_in_time(text: &str) -> Result<i64, TimeFault> {
         return Err(TimeFault::Early);
     }
     match text.parse::<jiff::civil::DateTime>() {
-        Ok(_) if !text.contains(['+', '[']) && !is_date(text) => Err(TimeFault::NoZone),
+        Ok(_) if !text.contains(['+', '[']) && text.contains(['T', 't', ' ']) => Err(TimeFault::NoZone),
         _ => Err(TimeFault::NotRfc3339),
     }
 }
@@ -290,7 +290,7 @@ fn platform_hint(text: &str, fault: &PlatformFault) -> String {
             Ok(platform) => format!("write `{platform}`"),
             Err(_) => "write `linux/amd64`".to_owned(),
         },
-        PlatformFault::Os(_) => "write `linux/amd64`: images of ours run on Linux".to_owned(),
+        PlatformFault::Os(_) => "write `linux/amd64`: hardened builds images for Linux only".to_owned(),
         PlatformFault::Architecture(name) => {
             let known = Platform::architectures().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             let near = nearest(name, Platform::architectures());
