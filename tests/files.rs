@@ -115,7 +115,7 @@ fn folders_files_and_globs_land_where_they_should() {
 #[test]
 fn what_is_not_there_is_a_fault_with_a_hint() {
     let root = folder(&["dist/server.js", "src/x.rs"]);
-    let build = "build what it names first, or correct `from`: it is relative to the recipe's folder, or to `root`";
+    let build = "create this file or folder first, or correct `from`, which is relative to the recipe's folder, or to `root`";
     let bracket = "`[` begins a class of characters, `[a-z]`; the character itself is written `[[]`";
     for (from, expected, hint) in [
         ("dits", "nothing matches `dits`", "there is `dist`"),
@@ -240,7 +240,7 @@ fn symlinks_are_kept_and_may_not_climb_out_of_the_image() {
         ["/app/a/file 644 8", "/app/a/near -> file", "/app/a/up -> ../../top", "/app/absolute -> /etc/passwd", "/app/dangling -> nowhere"]
     );
     let fault = find(root.path(), &request("d", "/")).unwrap_err();
-    assert_eq!(fault[0].to_string(), "the link `d/a/up` to `../../top` climbs above the image's root");
+    assert_eq!(fault[0].to_string(), "the link `d/a/up` to `../../top` leads above the root of the image");
     assert!(matches!(fault[0], FileFault::Link { fault: LinkFault::LeavesImage, .. }));
 }
 
@@ -288,12 +288,12 @@ fn loops_of_followed_links_end() {
     assert_eq!(
         faults(find(root.path(), &asked)),
         [
-            "the link `d/a/b/up` to `..` leads back to a folder above it",
-            "the link `d/a/c/a` to `../a` leads back to a folder above it",
-            "the link `d/c/a/b/up` to `..` leads back to a folder above it",
-            "the link `d/c/a/c` to `../c` leads back to a folder above it",
+            "the link `d/a/b/up` to `..` leads to one of its parent folders",
+            "the link `d/a/c/a` to `../a` leads to one of its parent folders",
+            "the link `d/c/a/b/up` to `..` leads to one of its parent folders",
+            "the link `d/c/a/c` to `../c` leads to one of its parent folders",
             "the link `d/dangling` to `gone` leads to nothing",
-            "the link `d/self` to `self` leads back to a folder above it",
+            "the link `d/self` to `self` leads to one of its parent folders",
         ]
     );
 }
@@ -313,7 +313,7 @@ fn devices_fifos_and_sockets_are_refused_together_and_never_opened() {
     let root = folder(&["d/file"]);
     mknodat(CWD, root.path().join("d/fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
     let _socket = UnixListener::bind(root.path().join("d/socket")).unwrap();
-    let expected = ["`d/fifo` is a FIFO, which has no place in an image", "`d/socket` is a socket, which has no place in an image"];
+    let expected = ["`d/fifo` is a FIFO, which cannot be in an image", "`d/socket` is a socket, which cannot be in an image"];
     assert_eq!(faults(find(root.path(), &request("d", "/app"))), expected);
     assert_eq!(faults(find(root.path(), &request("d/fifo", "/app"))), expected[..1]);
     let mut asked = request("d", "/app");

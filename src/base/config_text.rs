@@ -109,7 +109,7 @@ impl Cleaning {
         if self.config.working_directory().is_some_and(|path| !is_folder(path)) {
             let path = self.config.working_directory().unwrap_or_default().to_owned();
             self.with_config(|config| config.with_setting("WorkingDir", None));
-            self.drop_values("WorkingDir", vec![path], "is no absolute path without `..`");
+            self.drop_values("WorkingDir", vec![path], "is not an absolute path without `..`");
         }
     }
 

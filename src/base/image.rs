@@ -74,7 +74,7 @@ pub enum BaseFault {
     #[error("the base has two images for `{0}`")]
     Twice(Box<Platform>),
     /// A layer is of a type that cannot be read or pushed.
-    #[error("layer {number} of the base has the media type `{media_type}`, which is no layer that can be kept")]
+    #[error("layer {number} of the base has the media type `{media_type}`, which is not a layer type that hardened supports")]
     LayerType {
         /// Which layer, counted from 1.
         number: usize,
@@ -82,7 +82,7 @@ pub enum BaseFault {
         media_type: String,
     },
     /// The manifest is that of an artifact, or its config is no image config.
-    #[error("the base is no image: its config has the media type `{0}`")]
+    #[error("the base is not a container image: its config has the media type `{0}`")]
     Artifact(String),
 }
 

@@ -8,7 +8,7 @@ use super::results::ResultKind;
 use crate::ops::init::TEMPLATES;
 
 /// The heading of what every verb understands.
-const COMMON: &str = "Options of every verb";
+const COMMON: &str = "Options of every command";
 
 /// Turns one declarative file into a hardened container image: no Dockerfile, no daemon, no shell, no root.
 #[derive(Debug, Parser)]
@@ -38,10 +38,10 @@ pub(super) struct Arguments {
 /// What every verb understands.
 #[derive(Debug, Args)]
 pub(super) struct Global {
-    /// Says only what is wrong
+    /// Prints only errors
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = COMMON)]
     pub(super) quiet: bool,
-    /// Says more: each layer, transfer and file, and how long it took
+    /// Prints more: each layer, transfer and file, with times
     #[arg(short, long, global = true, help_heading = COMMON)]
     pub(super) verbose: bool,
     /// How the result is written to standard output: `text` for people, `json` for programs
@@ -56,13 +56,13 @@ pub(super) struct Global {
     /// Uses no network: everything must be in the lock, the cache and the project
     #[arg(long, global = true, help_heading = COMMON)]
     pub(super) offline: bool,
-    /// A registry that may be reached without TLS; loopback always may. Can be repeated
+    /// A registry that may be used without TLS; loopback is always allowed. Can be repeated
     #[arg(long, global = true, value_name = "HOST", env = "HARDENED_INSECURE", value_delimiter = ',', help_heading = "Network")]
     pub(super) insecure: Vec<String>,
     /// A file with further CA certificates, PEM. Can be repeated
     #[arg(long, global = true, value_name = "FILE", env = "HARDENED_CA_FILE", value_delimiter = ',', help_heading = "Network")]
     pub(super) ca_file: Vec<PathBuf>,
-    /// A host that may be sent a registry's credentials to get a token. Can be repeated
+    /// A host to which the credentials of a registry may be sent to get a token. Can be repeated
     #[arg(
         long,
         global = true,
@@ -72,13 +72,13 @@ pub(super) struct Global {
         help_heading = "Network"
     )]
     pub(super) token_realm: Vec<String>,
-    /// A mirror of Debian's archive: the folder that holds `dists`. That of security updates is looked for beside it, with `-security`
+    /// A mirror of Debian's archive: the URL of the folder that contains `dists`. The mirror of security updates has the same URL with `-security` added
     #[arg(long, global = true, value_name = "URL", env = "HARDENED_DEBIAN_MIRROR", hide_env_values = true, help_heading = "Network")]
     pub(super) debian_mirror: Vec<String>,
-    /// Where `hardened vendor` copied what a lock names: oci:DIR or a registry reference; it is asked first
+    /// The copy that `hardened vendor` made: oci:DIR or a registry reference. It is used before mirrors and registries
     #[arg(long, global = true, value_name = "SOURCE", env = "HARDENED_VENDORED", hide_env_values = true, help_heading = "Network")]
     pub(super) vendored: Option<String>,
-    /// How long a transfer may stand still
+    /// How long a transfer may receive or send no data
     #[arg(
         long,
         global = true,
@@ -142,7 +142,7 @@ pub(super) enum Verb {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  hardened init\n  hardened init --template python services/api")]
 pub(super) struct Init {
-    /// The template [default: by what is in the folder]
+    /// The template [default: chosen by the files in the folder]
     #[arg(long, value_name = "NAME", help = template_help(), add = ArgValueCandidates::new(values::templates))]
     pub(super) template: Option<String>,
     /// The folder to write it into
@@ -154,7 +154,7 @@ pub(super) struct Init {
 fn template_help() -> String {
     let names: Vec<&str> = TEMPLATES.iter().map(|template| template.name).collect();
     let (last, others) = names.split_last().map_or(("", Vec::new()), |(last, others)| (*last, others.to_vec()));
-    format!("The template: {} or {last} [default: by what is in the folder]", others.join(", "))
+    format!("The template: {} or {last} [default: chosen by the files in the folder]", others.join(", "))
 }
 
 /// Which recipe is meant, and what is changed in it for this run
@@ -189,12 +189,12 @@ pub(super) struct Lock {
     pub(super) path: RecipePath,
     #[command(flatten)]
     pub(super) recipe: RecipeArguments,
-    /// Moves what is locked to what the base's tag points to now, or the archives have now; only these packages when some are named
+    /// Updates the lock to what the base's tag points to now, or to what the archives have now; with names, updates only these packages
     #[arg(long, value_name = "PACKAGE", num_args = 0.., value_delimiter = ',', add = ArgValueCandidates::new(values::packages))]
     pub(super) update: Option<Vec<String>>,
 }
 
-/// Says why something is in the image, or is not
+/// Explains why something is in the image or not
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  hardened explain package libssl3t64\n  hardened explain package perl-base --format json")]
 pub(super) struct Explain {
@@ -205,7 +205,7 @@ pub(super) struct Explain {
 /// What is explained.
 #[derive(Debug, Subcommand)]
 pub(super) enum ExplainSubject {
-    /// Why a Debian package is in the image or was left out, and who wanted it
+    /// Why a Debian package is in the image or was left out, and what requires it
     Package {
         /// The package
         #[arg(value_name = "NAME", add = ArgValueCandidates::new(values::explained_packages))]
@@ -215,10 +215,10 @@ pub(super) enum ExplainSubject {
     },
 }
 
-/// Copies all that the lock names to a folder or a registry, so that a build needs nothing else
+/// Copies everything that the lock names to a folder or a registry, so that a build needs no other source
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A build takes it from there:\n  hardened build --locked --offline --vendored oci:vendor -o oci:image\n\nExamples:\n  hardened vendor vendor\n  hardened vendor registry.example.no/shop/inputs"
+    after_help = "To build from this copy:\n  hardened build --locked --offline --vendored oci:vendor -o oci:image\n\nExamples:\n  hardened vendor vendor\n  hardened vendor registry.example.no/shop/inputs"
 )]
 pub(super) struct Vendor {
     /// A folder, oci:DIR, or a registry reference; in a registry, a package's digest is the digest of its blob
@@ -305,7 +305,7 @@ pub(super) struct Push {
     pub(super) digest_file: Option<PathBuf>,
 }
 
-/// Shows what an image is made of
+/// Shows what an image consists of
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  hardened inspect oci:image\n  hardened inspect registry.example.no/shop/api:1.4.2 --format json")]
 pub(super) struct Inspect {
@@ -332,7 +332,7 @@ pub(super) struct Ls {
     /// Only this platform of an index
     #[arg(long, value_name = "PLATFORM", add = ArgValueCandidates::new(values::platforms))]
     pub(super) platform: Option<String>,
-    /// Lists what upper layers hide as well
+    /// Also lists files that upper layers hide
     #[arg(long)]
     pub(super) hidden: bool,
 }
@@ -340,7 +340,7 @@ pub(super) struct Ls {
 /// Prints the content of one file of an image
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Links are followed inside of the image, and nothing is printed before the layer's digest was checked.\n\nExamples:\n  hardened cat oci:image /etc/passwd\n  hardened cat registry.example.no/shop/api:1.4.2 /etc/os-release --platform linux/arm64"
+    after_help = "Links are followed inside of the image, and nothing is printed before the layer's digest is checked.\n\nExamples:\n  hardened cat oci:image /etc/passwd\n  hardened cat registry.example.no/shop/api:1.4.2 /etc/os-release --platform linux/arm64"
 )]
 pub(super) struct Cat {
     /// The image: oci:DIR, oci-archive:FILE, docker-archive:FILE or a registry reference
@@ -354,7 +354,7 @@ pub(super) struct Cat {
     pub(super) platform: Option<String>,
 }
 
-/// Checks credentials with a registry, and keeps them where docker and podman do
+/// Checks credentials with a registry, and stores them where docker and podman store them
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  hardened login registry.example.no\n  echo \"$TOKEN\" | hardened login registry.example.no --username ci --password-stdin"
@@ -393,16 +393,16 @@ pub(super) struct Cache {
 /// What is done with the cache.
 #[derive(Debug, Subcommand)]
 pub(super) enum CacheVerb {
-    /// Shows where it is and how large
+    /// Shows the folder and the size of the cache
     #[command(after_help = "Example:\n  hardened cache show --format json")]
     Show,
-    /// Reads everything, and removes what is damaged
+    /// Reads everything, and removes damaged files
     #[command(after_help = "The exit code is 1 when something was damaged.\n\nExample:\n  hardened cache check")]
     Check,
-    /// Writes what it holds to a file or a registry, for machines that start cold
+    /// Writes the content of the cache to a file or a registry, for machines with an empty cache
     #[command(after_help = "Examples:\n  hardened cache export cache.tar\n  hardened cache export registry.example.no/shop/api:cache")]
     Export {
-        /// FILE.tar, oci:DIR or a registry reference with a tag; in the image's own repository, layers are there already
+        /// FILE.tar, oci:DIR or a registry reference with a tag; in the image's own repository, the layers already exist
         #[arg(value_name = "DESTINATION")]
         destination: String,
     },
@@ -413,15 +413,15 @@ pub(super) enum CacheVerb {
         #[arg(value_name = "SOURCE")]
         source: String,
     },
-    /// Removes everything, or only what was not used lately
+    /// Removes everything, or only files that were not used recently
     #[command(
         after_help = "Without a rule everything is removed, once that was confirmed at the terminal or by `--yes`.\n\nExamples:\n  hardened cache prune --older-than 14d\n  hardened cache prune --keep 5GB\n  hardened cache prune --yes"
     )]
     Prune {
-        /// Only what was not used for so long: 12h, 14d
+        /// Removes only files that were not used for this long: 12h, 14d
         #[arg(long, value_name = "AGE")]
         older_than: Option<String>,
-        /// The oldest, until the cache is no larger: 500MB, 5GB
+        /// Removes the oldest files until the cache is at most this large: 500MB, 5GB
         #[arg(long, value_name = "SIZE")]
         keep: Option<String>,
         /// Does not ask before everything is removed

@@ -129,8 +129,8 @@ impl Invocation {
         let words = self.global.debian_mirror.iter().flat_map(|text| text.split([',', ' ', '\n'])).filter(|word| !word.is_empty());
         let mirror = |word: &str| match Mirror::new(word) {
             Some(mirror) => Ok(mirror.to_string()),
-            None => Err(Failure::wrong("a mirror of Debian's archive is no `http` or `https` URL, or has a user or a query")
-                .hint("write the folder that holds `dists`: `--debian-mirror https://HOST/debian`")),
+            None => Err(Failure::wrong("a mirror of Debian's archive is not an `http` or `https` URL, or has a user or a query")
+                .hint("write the URL of the folder that contains `dists`: `--debian-mirror https://HOST/debian`")),
         };
         let named: Vec<String> = words.map(mirror).collect::<Result<_, _>>()?;
         if !named.is_empty() {

@@ -33,7 +33,7 @@ impl SettingsFile {
         let Some(folder) = environment.path("XDG_CONFIG_HOME").filter(absolute).or_else(home) else { return Ok(Self::default()) };
         let path = folder.join("hardened/settings.toml");
         let failed = |cause: String| {
-            let hint = "it has `insecure = [\"HOST\"]`, `ca-files = [\"FILE\"]`, `debian-mirrors = [\"URL\"]` and, under `[token-realms]`, `\"REGISTRY\" = \"HOST\"`";
+            let hint = "the file may have `insecure = [\"HOST\"]`, `ca-files = [\"FILE\"]`, `debian-mirrors = [\"URL\"]` and, under `[token-realms]`, `\"REGISTRY\" = \"HOST\"`";
             let message = format!("could not read the settings in `{}`: {cause}", path.display());
             Failure::from(Diagnostic::error(message).hint(hint))
         };

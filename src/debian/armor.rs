@@ -14,7 +14,7 @@ pub enum ArmorFault {
     #[error("an unknown header")]
     Header,
     /// A line is too long, empty, or padded.
-    #[error("a line that is no base64")]
+    #[error("a line that is not base64")]
     Line,
     /// The base64 has wrong characters, length or padding.
     #[error("base64 that can't be read")]

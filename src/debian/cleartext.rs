@@ -43,7 +43,7 @@ pub enum ClearsignFault {
     #[error("it does not begin with `-----BEGIN PGP SIGNED MESSAGE-----`")]
     Beginning,
     /// A header is not `Hash`, or names nothing.
-    #[error("line {0} is no `Hash` header, and no empty line")]
+    #[error("line {0} is neither a `Hash` header nor an empty line")]
     Header(usize),
     /// A line begins with a dash that is not escaped.
     #[error("line {0} begins with a dash that is not escaped: a second message, or text that is not signed")]

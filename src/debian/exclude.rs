@@ -88,7 +88,7 @@ pub struct PartRule {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExclusionFault {
     /// It is no name and no pattern of names.
-    #[error("`{0}` is no package name, also not with `*`")]
+    #[error("`{0}` is neither a package name nor a pattern with `*`")]
     Pattern(String),
     /// The table inside the program can't be read, which a test rules out.
     #[error("the table of exclusions can't be read: {0}")]

@@ -15,10 +15,10 @@ pub(super) enum Line<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LineFault {
     /// There is space and nothing else, which some readers take for the end of a stanza.
-    #[error("a line of nothing but space")]
+    #[error("a line that contains only spaces")]
     Space,
     /// There is no field name before a colon.
-    #[error("a line that is no field")]
+    #[error("a line that is not a field")]
     Name,
     /// There is a control character.
     #[error("a control character")]

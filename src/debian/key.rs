@@ -56,7 +56,7 @@ pub enum KeyFault {
     #[error("there is no OpenPGP public key in it")]
     Empty,
     /// It holds a secret key.
-    #[error("it holds a secret key, and only the public one belongs here")]
+    #[error("it contains a secret key, and only a public key is allowed")]
     Secret,
     /// The armor is wrong.
     #[error("its armor holds {0}")]
@@ -65,7 +65,7 @@ pub enum KeyFault {
     #[error("its armor does not end with `{END}`")]
     Open,
     /// It can't be read.
-    #[error("it is no OpenPGP key: {0}")]
+    #[error("it is not an OpenPGP key: {0}")]
     Form(String),
     /// The key is of a kind, version or length that is not trusted.
     #[error(
@@ -73,10 +73,10 @@ pub enum KeyFault {
     )]
     Weak(Fingerprint),
     /// Nothing in it was signed by the key itself with SHA-256 or stronger.
-    #[error("the key {0} has no signature of its own with SHA-256 or stronger")]
+    #[error("the key {0} has no self-signature with SHA-256 or stronger")]
     Unsigned(Fingerprint),
     /// Neither the key nor a subkey may sign.
-    #[error("neither the key {0} nor a subkey of it may sign")]
+    #[error("neither the key {0} nor any of its subkeys may sign")]
     NoSigner(Fingerprint),
     /// A key inside the program is not the one that it should be.
     #[error("the embedded key is {found}, and should be {expected}")]

@@ -97,16 +97,16 @@ pub enum RelationProblem {
     #[error("an alternative is empty")]
     Empty,
     /// It is no package name.
-    #[error("`{0}` is no package name")]
+    #[error("`{0}` is not a package name")]
     Name(String),
     /// What stands after the colon is no architecture.
-    #[error("`{0}` is no architecture")]
+    #[error("`{0}` is not an architecture")]
     Architecture(String),
     /// It is none of the five operators.
     #[error("`{0}` does not begin with `<<`, `<=`, `=`, `>=` or `>>`")]
     Operator(String),
     /// It is no version.
-    #[error("`{text}` is no version: {fault}")]
+    #[error("`{text}` is not a version: {fault}")]
     Version {
         /// What was written.
         text: String,
@@ -123,7 +123,7 @@ pub enum RelationProblem {
     #[error("`{0}` does not belong here")]
     Rest(String),
     /// A `Provides` has alternatives, a qualifier, or an operator that is not `=`.
-    #[error("`{0}` is nothing that can be provided")]
+    #[error("`{0}` is not a valid entry of `Provides`")]
     Provided(String),
 }
 

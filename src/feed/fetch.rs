@@ -184,7 +184,7 @@ impl Feed {
         }
         match writer.finish(Some(wanted)) {
             Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Miss::Other(format!("what it has is another file: {error}"))),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Miss::Other(format!("it sent another file: {error}"))),
             Err(error) => Err(Miss::Disk(error)),
         }
     }
@@ -202,11 +202,11 @@ impl Feed {
         let response = self.ask(mirror, path, (*offset > 0).then_some(*offset), transfer.step)?;
         let begins = if response.status() == 206 { *offset } else { 0 };
         if let Some(length) = response.length().map(|length| begins.saturating_add(length)).filter(|length| *length != size) {
-            return Err(Miss::Other(format!("what it has is another file: it has {length} bytes, and should have {size}")));
+            return Err(Miss::Other(format!("it sent another file: it has {length} bytes, and should have {size}")));
         }
         if response.status() == 206 && !response.header("content-range").is_some_and(|range| range.starts_with(&format!("bytes {offset}-")))
         {
-            return Err(Miss::Other("it continues at another offset than it was asked for".to_owned()));
+            return Err(Miss::Other("it continues at an offset that was not requested".to_owned()));
         }
         let mut body = response.into_body();
         // A server without ranges begins again: what is here already is passed over.
@@ -221,7 +221,7 @@ impl Feed {
             passed -= old as u64;
             let fresh = &piece[old..count];
             if fresh.len() as u64 > size - *offset {
-                return Err(Miss::Other(format!("what it has is another file: it has more than {size} bytes")));
+                return Err(Miss::Other(format!("it sent another file: it has more than {size} bytes")));
             }
             writer.write_all(fresh).map_err(Miss::Disk)?;
             *offset += fresh.len() as u64;
@@ -236,7 +236,7 @@ impl Feed {
     }
 
     fn ask(&self, mirror: &Mirror, path: &str, offset: Option<u64>, step: &Step) -> Result<crate::net::Response, Miss> {
-        let url = mirror.file(path).ok_or_else(|| Miss::Other("it is no path of an archive".to_owned()))?;
+        let url = mirror.file(path).ok_or_else(|| Miss::Other("it is not a path in an archive".to_owned()))?;
         let mut request = Request::new(Method::GET, Target::named(url).over_plain_http()).within(step);
         if let Some(offset) = offset {
             request = request.header(header::RANGE, format!("bytes={offset}-"));

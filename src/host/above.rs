@@ -49,7 +49,7 @@ pub enum Refused {
     FileSystem,
     /// Its folder is the home folder, where the search ends.
     Home,
-    /// It is no regular file.
+    /// It is not a regular file.
     Kind,
     /// It cannot be opened.
     Unreadable(io::Error),
@@ -62,7 +62,7 @@ impl fmt::Display for Refused {
             Self::Writable => formatter.write_str("other users may write to it or to its folder"),
             Self::FileSystem => formatter.write_str("it is on another file system"),
             Self::Home => formatter.write_str("it is in the home folder, where the search ends"),
-            Self::Kind => formatter.write_str("it is no regular file"),
+            Self::Kind => formatter.write_str("it is not a regular file"),
             Self::Unreadable(error) => write!(formatter, "it cannot be opened: {error}"),
         }
     }
@@ -202,7 +202,7 @@ mod tests {
         // A link is what it leads to.
         fs::remove_file(&recipe).unwrap();
         symlink("/dev/null", &recipe).unwrap();
-        assert_eq!(told(&inner, None), "../../hardened.toml: it is no regular file");
+        assert_eq!(told(&inner, None), "../../hardened.toml: it is not a regular file");
         fs::remove_file(&recipe).unwrap();
         symlink("missing", &recipe).unwrap();
         assert!(told(&inner, None).contains("cannot be opened"));

@@ -78,7 +78,7 @@ impl Placeholders for ProjectPlaceholders {
         let fault = |reason: &str, hint: String| PlaceholderFault { reason: reason.to_owned(), hint: Some(hint) };
         let no_revision = || {
             fault(
-                "no revision is found",
+                "no Git revision was found",
                 "commit first, or set `GITHUB_SHA` or `CI_COMMIT_SHA` where there is no git repository".to_owned(),
             )
         };

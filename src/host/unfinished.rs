@@ -53,7 +53,7 @@ impl Unfinished {
                 return Ok(Self { file, live });
             }
         }
-        Err(io::Error::other("a new file is removed again and again"))
+        Err(io::Error::other("another process repeatedly removes a new file"))
     }
 
     /// Returns the open file.

@@ -31,7 +31,7 @@ pub enum ImageFault {
         diff_ids: usize,
     },
     /// A layer is of a type that is none.
-    #[error("layer {number} has the media type `{media_type}`, which is not that of a layer")]
+    #[error("layer {number} has the media type `{media_type}`, which is not the media type of a layer")]
     LayerType {
         /// Which layer, counted from 1.
         number: usize,
@@ -39,7 +39,7 @@ pub enum ImageFault {
         media_type: String,
     },
     /// The manifest is that of an artifact: its config, of this media type, is no image's.
-    #[error("it is no image: its config has the media type `{0}`")]
+    #[error("it is not a container image: its config has the media type `{0}`")]
     Artifact(String),
     /// There is no image for the platform.
     #[error("there is no image for `{wanted}`")]
@@ -53,7 +53,7 @@ pub enum ImageFault {
     #[error("there are two images for `{0}`")]
     Twice(Box<Platform>),
     /// An index leads through more documents than any real one.
-    #[error("its index leads through more than 256 documents, or through indexes inside of each other more than 8 deep")]
+    #[error("its index has more than 256 documents, or indexes that are nested more than 8 levels deep")]
     Nested,
 }
 

@@ -66,7 +66,7 @@ impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // A decoder asks again and again while nothing comes out, so its progress is watched here.
         if self.consumed > self.allowed {
-            let message = format!("{} compressed bytes hold hardly anything", self.consumed);
+            let message = format!("{} compressed bytes produce almost no output", self.consumed);
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         let count = self.inner.read(buffer)?;
@@ -133,7 +133,7 @@ fn check_magic(beginning: &[u8], compression: Compression) -> io::Result<()> {
         Compression::Gzip => "gzip",
         Compression::Zstd => "zstd",
     };
-    let message = format!("it is called {}, and its first bytes say {}", name(compression), name(found));
+    let message = format!("it is called {}, and its content is {}", name(compression), name(found));
     Err(io::Error::new(io::ErrorKind::InvalidData, message))
 }
 

@@ -147,7 +147,7 @@ fn entry(member: &Member, tree: &Tree) -> Result<LayerFact, ArchiveFault> {
                     return Err(link(member, format!("leads to the device `{device}`, which unpackers without privileges leave out")));
                 }
                 // CVE-2026-50163: what a target that is no earlier file of this archive means depends on who unpacks where.
-                None => return Err(link(member, format!("leads to `{target}`, which is no earlier file of the archive"))),
+                None => return Err(link(member, format!("leads to `{target}`, which is not an earlier file of the archive"))),
             }
             LayerEntry::Link(target.clone())
         }
@@ -193,10 +193,8 @@ enum Whiteout {
 fn whiteout(member: &Member) -> Result<Whiteout, ArchiveFault> {
     let Some(hidden) = member.path.name().strip_prefix(b".wh.") else { return Ok(Whiteout::None) };
     let parent = member.path.parent().unwrap_or_default();
-    let bad = || ArchiveFault::Ambiguous {
-        offset: member.offset,
-        reason: format!("the whiteout `{}` hides nothing that can exist", member.path),
-    };
+    let bad =
+        || ArchiveFault::Ambiguous { offset: member.offset, reason: format!("the whiteout `{}` does not hide a valid name", member.path) };
     match hidden {
         b".wh..opq" => Ok(Whiteout::Of(parent, LayerEntry::Opaque)),
         _ if hidden.starts_with(b".wh.") => Ok(Whiteout::Foreign),
@@ -205,7 +203,7 @@ fn whiteout(member: &Member) -> Result<Whiteout, ArchiveFault> {
     }
 }
 
-/// Refuses a relative target that climbs above the image's root: inside a container it would stop at the root, and
+/// Refuses a relative target that leads above the root of the image: inside a container it would stop at the root, and
 /// anything that unpacks the image elsewhere would follow it out.
 fn check_target(member: &Member, target: &[u8]) -> Result<(), ArchiveFault> {
     if climbs_out(&member.path, target) {

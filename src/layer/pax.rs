@@ -61,7 +61,7 @@ impl Records {
         let Some(value) = self.bytes(key) else { return Ok(None) };
         let digits = !value.is_empty() && value.len() < 20 && value.iter().all(u8::is_ascii_digit);
         let parsed = std::str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
-        parsed.filter(|number| i64::try_from(*number).is_ok()).map(Some).ok_or_else(|| format!("the PAX record `{key}` is no number"))
+        parsed.filter(|number| i64::try_from(*number).is_ok()).map(Some).ok_or_else(|| format!("the PAX record `{key}` is not a number"))
     }
 
     /// Checks a time: seconds since 1970, with a sign and a fraction if need be.
@@ -73,7 +73,7 @@ impl Records {
         let fraction = parts.next().unwrap_or_default();
         let digits = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
         let good = !whole.is_empty() && whole.len() < 19 && digits(whole) && digits(fraction);
-        if good { Ok(()) } else { Err(format!("the PAX record `{key}` is no time")) }
+        if good { Ok(()) } else { Err(format!("the PAX record `{key}` is not a time")) }
     }
 
     /// Returns the extended attributes, which containerd and Docker take from the records of star (`SCHILY.xattr.NAME`).

@@ -260,7 +260,7 @@ impl LayerRecord {
     /// # Errors
     /// When the blob cannot be read, or is not what the record says.
     pub fn proved(mut self, blob: &mut dyn Read) -> io::Result<Self> {
-        let wrong = || io::Error::new(io::ErrorKind::InvalidData, "the memory of a layer does not fit the layer");
+        let wrong = || io::Error::new(io::ErrorKind::InvalidData, "the cached facts about a layer do not match the layer");
         let compression = Compressor::identified(&self.kind).ok_or_else(wrong)?.compression();
         let (mut tar, mut sum) = (Hasher::default(), Hasher::default());
         let mut end = 0;

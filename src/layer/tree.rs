@@ -96,7 +96,7 @@ impl Tree {
                 break;
             }
             if let Some((leaf, _)) = self.leaves.get_key_value(folder) {
-                return Err(link(member, format!("lies below `{leaf}`, which is no folder in the archive")));
+                return Err(link(member, format!("lies below `{leaf}`, which is not a folder in the archive")));
             }
             if let Ok(folder) = ImagePath::new(folder) {
                 held += cost(folder.as_bytes());

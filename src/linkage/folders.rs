@@ -108,7 +108,7 @@ fn no_folder(request: &ProofRequest<'_>, usage: FolderUse, path: &ImagePath, fol
         return Some(format!("leads out of the image: the link `{link}` has more `..` than there are folders above it"));
     }
     match &followed.resolved {
-        Resolved::Loop => Some("leads through a loop of links".to_owned()),
+        Resolved::Loop => Some("is part of a loop of symbolic links".to_owned()),
         Resolved::File(_, Fact { kind: FactKind::Directory, .. }) => None,
         Resolved::File(real, fact) if real == path => Some(format!("is {}", kind(fact))),
         Resolved::File(real, fact) => Some(format!("leads to `{real}`, which is {}", kind(fact))),
@@ -145,7 +145,7 @@ fn broken_link(request: &ProofRequest<'_>, link: &RecipeLink) -> Option<Fault> {
             "write the target as an absolute path of the image: `target = \"/app/server\"`",
         ),
         (None, Resolved::Loop) => {
-            ("leads through a loop of links".to_owned(), "let one of the links lead to a file or folder, with `target`")
+            ("is part of a loop of symbolic links".to_owned(), "let one of the links lead to a file or folder, with `target`")
         }
         (None, Resolved::File(..) | Resolved::Missing(_)) => return None,
     };

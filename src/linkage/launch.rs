@@ -180,7 +180,7 @@ impl Launcher {
         match (left.is_empty(), self.alone) {
             (false, _) => Launch::Program { words: left.into_iter().rev().collect(), changes },
             (true, Alone::Prints) => Launch::Nothing,
-            (true, Alone::Fails) => Launch::Wrong(format!("names no program behind `{}`", self.names[0])),
+            (true, Alone::Fails) => Launch::Wrong(format!("names no program after `{}`", self.names[0])),
         }
     }
 }
@@ -240,7 +240,7 @@ impl Reading<'_> {
 
     fn unknown(&self, option: &str) -> Launch {
         let name = self.launcher.names[0];
-        Launch::Unknown(format!("gives `{name}` the option `{}`, which is not known here", option.escape_debug()))
+        Launch::Unknown(format!("gives `{name}` the option `{}`, which hardened does not know", option.escape_debug()))
     }
 
     fn take(&mut self, option: &LaunchOption, value: Option<String>) -> Option<Launch> {
@@ -256,7 +256,7 @@ impl Reading<'_> {
             Unsets => self.changes.push(Change::Unset(value)),
             ChangesFolder => self.changes.push(Change::Folder(value)),
             Splits if value.contains(['$', '\\']) => {
-                return Some(Launch::Unknown("has `env` split a text with variables or escapes, which are not followed".to_owned()));
+                return Some(Launch::Unknown("uses `env -S` with variables or escapes, which hardened does not expand".to_owned()));
             }
             Splits => self.left.extend(words(&value).into_iter().rev()),
         }
@@ -283,14 +283,14 @@ pub(super) fn env_line(argument: Option<&str>) -> Launch {
     let argument = argument.map(str::trim).unwrap_or_default();
     let splits = ["-S", "--split-string=", "-vS"].iter().any(|option| argument.starts_with(option));
     match argument {
-        "" => Launch::Wrong("names no program behind `env`".to_owned()),
+        "" => Launch::Wrong("names no program after `env`".to_owned()),
         _ if splits => match ENV.launch(&[argument.to_owned()]) {
-            Launch::Nothing => Launch::Wrong("names no program behind `env -S`".to_owned()),
+            Launch::Nothing => Launch::Wrong("names no program after `env -S`".to_owned()),
             launch => launch,
         },
         name if name.starts_with('-') => Launch::Wrong(format!("gives `env` the option `{}` and no program", name.escape_debug())),
         name if name.contains([' ', '\t']) => {
-            Launch::Wrong(format!("has `env` look for a program called `{}`: only `env -S` takes several words", name.escape_debug()))
+            Launch::Wrong(format!("makes `env` look for a program called `{}`: only `env -S` takes several words", name.escape_debug()))
         }
         name => Launch::Program { words: vec![name.to_owned()], changes: Vec::new() },
     }

@@ -93,7 +93,7 @@ impl Process<'_> {
             Search::TooMany => true,
         };
         if given_up {
-            let reason = "asks for more libraries, in more folders, than are looked through";
+            let reason = "needs more libraries, in more folders, than hardened searches";
             self.remarks.push(Remark::new(Level::Unproved, &self.objects[asking].real, name, reason));
         }
         !given_up

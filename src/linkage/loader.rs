@@ -111,7 +111,7 @@ impl Loader {
     /// Opens the loader that a program names; an error says why it is not known where it looks.
     pub(super) fn open(files: &Files<'_>, interpreter: &str, architecture: &str) -> Result<Self, String> {
         let Looked::Library(real, _, dynamic) = files.library(interpreter.as_bytes()) else {
-            return Err(format!("names the loader `{}`, which is no library that can be read", interpreter.escape_debug()));
+            return Err(format!("names the loader `{}`, which is not a readable library", interpreter.escape_debug()));
         };
         let name = interpreter.rsplit('/').next().unwrap_or_default();
         let soname = dynamic.soname.as_deref().unwrap_or(name);

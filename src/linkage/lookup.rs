@@ -78,7 +78,7 @@ fn candidate(files: &Files<'_>, path: &[u8]) -> Candidate {
         Resolved::File(real, fact) => {
             let closed = |folder: &ImagePath| files.rootfs.entry(folder).is_some_and(|fact| !fact.allows(owner, 0o1));
             if let Some(folder) = real.parents().find(closed) {
-                return Candidate::Skipped(format!("`{real}` is in the folder `{folder}`, which the user may not pass through"));
+                return Candidate::Skipped(format!("`{real}` is in the folder `{folder}`, which the user may not enter"));
             }
             if !fact.allows(owner, 0o1) {
                 let reason = format!("`{real}` has the mode {:04o} and belongs to {}:{}", fact.mode, fact.uid, fact.gid);
@@ -87,7 +87,9 @@ fn candidate(files: &Files<'_>, path: &[u8]) -> Candidate {
             Candidate::Executable(real)
         }
         Resolved::Missing(_) => dangling(files, path).map_or(Candidate::Absent, Candidate::Skipped),
-        Resolved::Loop => Candidate::Skipped(format!("`{}` leads through a loop of links", String::from_utf8_lossy(path).escape_debug())),
+        Resolved::Loop => {
+            Candidate::Skipped(format!("`{}` is part of a loop of symbolic links", String::from_utf8_lossy(path).escape_debug()))
+        }
     }
 }
 

@@ -119,7 +119,7 @@ impl Others<'_> {
                 self.elf(path, &machine, interpreter.as_deref(), dynamic, remarks);
             }
             Ok(_) => {}
-            Err(reason) => remarks.push(remark(Level::Unproved, "", format!("was not looked at: {reason}"))),
+            Err(reason) => remarks.push(remark(Level::Unproved, "", format!("was not checked: {reason}"))),
         }
     }
 
@@ -152,7 +152,7 @@ impl Others<'_> {
             Lookup::Found { .. } | Lookup::Relative(_) => None,
             Lookup::Nothing(skipped) if skipped.is_empty() => Some((name, format!("is in no folder of `{path}`"))),
             Lookup::Nothing(skipped) => {
-                Some((name, format!("is in folders of `{path}` only where it may not be executed: {}", skipped.join(", "))))
+                Some((name, format!("is in folders of `{path}` only as a file that the user may not execute: {}", skipped.join(", "))))
             }
         }
     }
@@ -167,7 +167,7 @@ impl Others<'_> {
     ) {
         let remark = |level, needs: &str, reason: String| Remark::new(level, path, needs, reason);
         if !machine.is_for(&self.request.platform.architecture) {
-            let reason = format!("is for {}, and the image for {}", machine.name(), self.request.platform);
+            let reason = format!("is for {}, and the image is for {}", machine.name(), self.request.platform);
             return remarks.push(remark(Level::Information, "", reason));
         }
         let Some(dynamic) = dynamic else { return };

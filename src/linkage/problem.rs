@@ -38,7 +38,7 @@ impl Problem {
     pub(super) fn library(path: &ImagePath, chain: Vec<ImagePath>, name: &str, reasons: &[String], architecture: &str) -> Self {
         let reason = match reasons {
             [] => "is not in the image".to_owned(),
-            reasons => format!("is of no use where it is found: {}", reasons.join(", ")),
+            reasons => format!("is found, but cannot be used: {}", reasons.join(", ")),
         };
         let message = format!("`{path}` needs the library `{}`, which {reason}", name.escape_debug());
         Self { architecture: architecture.to_owned(), ..Self::new(path, chain, name, reason, message) }
@@ -97,7 +97,7 @@ impl Problem {
     /// Returns it as a remark about a file that nothing reaches which the image starts, with the package that has what is missing.
     pub(super) fn remark(self, files: &Files<'_>, packages: Option<&dyn FindPackage>) -> Remark {
         if let Some(other) = self.elsewhere(files) {
-            let reason = format!("is at `{other}`, where the loader does not look by itself");
+            let reason = format!("is at `{other}`, where the loader does not search by default");
             return Remark::new(Level::Unproved, &self.path, &self.needs, reason);
         }
         let package = packages.and_then(|packages| packages.package_with(self.library.as_deref().unwrap_or(&self.needs)));
@@ -123,11 +123,13 @@ impl Problem {
         let mut diagnostic = self.located(message, spans);
         let package = packages.and_then(|packages| packages.package_with(self.library.as_deref().unwrap_or(&self.needs)));
         let hint = match (package, &other) {
-            (_, Some(other)) if is_preload => Some(format!("it is at `{other}`, where the loader does not look: write this path")),
+            (_, Some(other)) if is_preload => Some(format!("it is at `{other}`, where the loader does not search: write this path")),
             (_, Some(other)) => Some(format!(
-                "it is at `{other}`, where the loader does not look: set `LD_LIBRARY_PATH` in `process.env`, or link with a run path"
+                "it is at `{other}`, where the loader does not search: set `LD_LIBRARY_PATH` in `process.env`, or link with a run path"
             )),
-            (Some(package), None) if self.library.is_some() => Some(format!("it is of the package `{package}`: a newer one may define it")),
+            (Some(package), None) if self.library.is_some() => {
+                Some(format!("it is in the package `{package}`: a newer version may define it"))
+            }
             (Some(package), None) => Some(format!("the package `{package}` has it")),
             (None, None) if self.hints.is_empty() && !self.needs.is_empty() => {
                 Some("add it with a `[[files]]` entry, or choose a base that has it".to_owned())
@@ -170,8 +172,7 @@ pub(super) fn faults(files: &Files<'_>, problems: Vec<Problem>, packages: Option
         if more > 0 {
             last.hints.push(format!("{more} more of this kind are not shown"));
         }
-        last.hints
-            .push("where it is known to work nevertheless, an `[[unproved]]` entry with `path`, `needs` and `reason` says so".to_owned());
+        last.hints.push("if you know that it works, add an `[[unproved]]` entry with `path`, `needs` and `reason`".to_owned());
     }
     diagnostics.into_iter().map(Fault::Start).collect()
 }

@@ -182,7 +182,7 @@ impl<'a> Prover<'a> {
         let wanted = &self.request.platform.architecture;
         if !machine.is_for(wanted) {
             let found = machine.name();
-            let reason = format!("is for {found}, and the image for {}", self.request.platform);
+            let reason = format!("is for {found}, and the image is for {}", self.request.platform);
             // A package may hold code for the processor's other mode, or for no processor of an image at all.
             if found == "386" && wanted == "amd64" || matches!(machine, Machine::Number(_)) {
                 self.proof.remarks.push(Remark::new(Level::Information, path, "", reason));
@@ -212,7 +212,8 @@ impl<'a> Prover<'a> {
             // A library may rely on another being loaded before it, which the program that loads both sees to.
             match problem.elsewhere(self.files) {
                 Some(other) => {
-                    let reason = format!("needs a library that is at `{other}`, where the loader looks only for others");
+                    let reason =
+                        format!("needs a library that is at `{other}`, where the loader searches only for libraries that other files need");
                     self.proof.remarks.push(Remark::new(Level::Unproved, path, &problem.needs, reason));
                 }
                 None => self.unreached.push(problem),

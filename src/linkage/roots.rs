@@ -39,7 +39,7 @@ pub(super) fn roots(config: &Config) -> Vec<Root> {
         // Docker takes the shell of the config where it names one.
         Some((&"CMD-SHELL", command)) => {
             let shell = config.shell().first().copied().unwrap_or("/bin/sh");
-            let subject = format!("the health check is a line for a shell, and `{}`", shell.escape_debug());
+            let subject = format!("the health check is a shell command, and `{}`", shell.escape_debug());
             Some(Root { cause: Cause::HealthCheck, subject, words: words(&[&[shell, "-c"], command].concat()) })
         }
         _ => None,
@@ -68,11 +68,11 @@ mod tests {
         let with =
             |test: Value| roots_of(&[main[1].clone(), ("Healthcheck", json!({"Test": test}))]).into_iter().skip(1).collect::<Vec<_>>();
         assert_eq!(with(json!(["CMD", "curl", "-f"])), ["the health check's program `curl`: curl -f"]);
-        assert_eq!(with(json!(["CMD-SHELL", "a || b"])), ["the health check is a line for a shell, and `/bin/sh`: /bin/sh -c a || b"]);
+        assert_eq!(with(json!(["CMD-SHELL", "a || b"])), ["the health check is a shell command, and `/bin/sh`: /bin/sh -c a || b"]);
         for test in [json!([]), json!(["NONE"]), json!(["CMD"]), json!(["curl"]), Value::Null] {
             assert!(with(test.clone()).is_empty(), "{test}");
         }
         let shell = [("Shell", json!(["/bin/bash", "-c"])), ("Healthcheck", json!({"Test": ["CMD-SHELL", "x"]}))];
-        assert_eq!(roots_of(&shell), ["the health check is a line for a shell, and `/bin/bash`: /bin/bash -c x"]);
+        assert_eq!(roots_of(&shell), ["the health check is a shell command, and `/bin/bash`: /bin/bash -c x"]);
     }
 }

@@ -148,7 +148,7 @@ fn reason(looked: &Looked) -> Option<String> {
     match looked {
         Looked::Nothing => None,
         Looked::NoLibrary(path) => of(path, "is no library"),
-        Looked::Closed(path) => of(path, "may not be read by the user"),
+        Looked::Closed(path) => of(path, "is not readable for the user"),
         Looked::Library(path, machine, _) => of(path, &format!("is for {}", machine.name())),
     }
 }

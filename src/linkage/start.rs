@@ -125,7 +125,7 @@ impl Checker<'_> {
         let Some(launcher) = Launcher::of(program, real.name()) else { return Ok(()) };
         let launch = launcher.launch(arguments);
         if let Launch::Wrong(reason) = launch {
-            return refuse(format!("{what} {reason}"), Some("name the program behind the options".to_owned()));
+            return refuse(format!("{what} {reason}"), Some("name the program after the options".to_owned()));
         }
         self.launched(launch, &real, &[], &[above, std::slice::from_ref(&real)].concat(), |name| format!("{what} starts `{name}`, which"))
     }
@@ -158,7 +158,8 @@ impl Checker<'_> {
         let directory = &self.settings.directory;
         let whole = if program.starts_with('/') { program.to_owned() } else { format!("{directory}/{program}") };
         let whole: Vec<&str> = whole.split('/').filter(|part| *part != ".").collect();
-        ImagePath::new(whole.join("/").as_bytes()).or_else(|fault| refuse(format!("{what} is no path in the image: {fault}"), None))
+        ImagePath::new(whole.join("/").as_bytes())
+            .or_else(|fault| refuse(format!("{what} is not a valid path in the image: {fault}"), None))
     }
 
     fn on_path(&mut self, program: &str, what: &str, seeker: Seeker) -> Result<ImagePath, Refusal> {
@@ -168,7 +169,7 @@ impl Checker<'_> {
             Lookup::Found { path, named, before } => {
                 self.starts.remarks.extend(before.map(|before| {
                     let reason = format!(
-                        "is before `{path}` in PATH and is not for the user: a runc that is built with Go before 1.20 takes it, and fails"
+                        "is before `{path}` in PATH and the user may not execute it: runc built with Go before 1.20 selects it, and fails"
                     );
                     Remark::new(Level::Warning, &before, "", reason)
                 }));
@@ -177,7 +178,7 @@ impl Checker<'_> {
             Lookup::Relative(found) => {
                 let hint = format!("name the program by its absolute path, `{found}`, or write only absolute folders into PATH");
                 refuse(
-                    format!("{what} is found at `{found}` by a folder of PATH, `{path}`, that is not absolute: runc refuses it"),
+                    format!("{what} is found at `{found}` in a folder of PATH, `{path}`, that is not absolute: runc refuses it"),
                     Some(hint),
                 )
             }
@@ -239,7 +240,10 @@ impl Checker<'_> {
             }
             Head::Other | Head::Unread | Head::LoaderCache(_) => {
                 let hint = "an entrypoint is an ELF program, or a script whose first line is `#!` and an interpreter that is in the image";
-                return refuse(format!("{what} is no program: `{path}` is neither ELF nor begins with `#!`"), Some(hint.to_owned()));
+                return refuse(
+                    format!("{what} is not a program: `{path}` is neither an ELF file nor a script that begins with `#!`"),
+                    Some(hint.to_owned()),
+                );
             }
         }
         Ok(path)
@@ -255,7 +259,7 @@ impl Checker<'_> {
     fn script(&mut self, script: &Script<'_>, what: &str, chain: &[ImagePath], interpreters: usize) -> Result<(), Refusal> {
         let Script { path, interpreter, argument, .. } = script;
         if interpreter.ends_with('\r') {
-            let hint = "save the script with line ends of Unix".to_owned();
+            let hint = "save the script with Unix line endings".to_owned();
             return refuse(
                 format!(
                     "{what}: the first line of `{path}` ends with a carriage return, which is taken for a part of the interpreter's name"
@@ -265,7 +269,7 @@ impl Checker<'_> {
         }
         let escaped = interpreter.escape_debug();
         let next = ImagePath::absolute(interpreter)
-            .or_else(|_| refuse(format!("{what}: `{path}` begins with `#!` and `{escaped}`, which is no absolute path"), None))?;
+            .or_else(|_| refuse(format!("{what}: `{path}` begins with `#!` and `{escaped}`, which is not an absolute path"), None))?;
         let needs = format!("{what} needs the interpreter `{escaped}`, which");
         let given = script.arguments_of_interpreter();
         let started = self.executable(&next, &given, &needs, chain, interpreters + 1);
@@ -295,7 +299,7 @@ impl Checker<'_> {
                 let set: Vec<(&str, String)> = variables.iter().map(|(name, value)| (name.as_str(), snippet::exact(value))).collect();
                 let env =
                     if set.is_empty() { String::new() } else { format!(", and `env = {}` as the wrapper sets them", snippet::table(set)) };
-                let more = if is_whole { "" } else { ", with the further arguments that the wrapper hands to it" };
+                let more = if is_whole { "" } else { ", with the other arguments that the wrapper passes to it" };
                 Some(format!("write `{}` in place of `{}`{more}{env}", words.join(", "), snippet::exact(&self.name)))
             }
             None => last_program(self.files, script, &self.name).map(|program| {
@@ -330,7 +334,7 @@ impl Checker<'_> {
             let message = format!("{what} is linked dynamically: `{path}` needs `{}`, which {reason}", interpreter.escape_debug());
             refuse(message, hint.clone())
         };
-        let Ok(loader) = ImagePath::absolute(interpreter) else { return missing("is no absolute path") };
+        let Ok(loader) = ImagePath::absolute(interpreter) else { return missing("is not an absolute path") };
         match self.files.rootfs.resolve(&loader) {
             Resolved::File(_, Fact { kind: FactKind::File { .. }, .. }) => Ok(()),
             _ => missing("is not in the image"),
@@ -341,10 +345,10 @@ impl Checker<'_> {
         let hint = Some("check `to` of the `[[files]]` entry that adds it".to_owned());
         match self.files.rootfs.resolve(path) {
             Resolved::File(real, fact @ Fact { kind: FactKind::File { .. }, .. }) => Ok((real, fact)),
-            Resolved::File(real, _) => refuse(format!("{what} is no file: `{real}`"), hint),
+            Resolved::File(real, _) => refuse(format!("{what} is not a file: `{real}`"), hint),
             Resolved::Missing(real) if real == *path => refuse(format!("{what} is not in the image"), hint),
             Resolved::Missing(real) => refuse(format!("{what} is not in the image: it leads to `{real}`"), hint),
-            Resolved::Loop => refuse(format!("{what} leads through a loop of links"), None),
+            Resolved::Loop => refuse(format!("{what} is part of a loop of symbolic links"), None),
         }
     }
 
@@ -354,7 +358,7 @@ impl Checker<'_> {
             if let Some(fact) = self.files.rootfs.entry(&folder).filter(|fact| !fact.allows(self.files.owner, 0o1)) {
                 let hint = Some("write `dir-mode = \"0755\"` in its `[[files]]` entry".to_owned());
                 let message = format!(
-                    "{what} is out of reach of the user {}: the folder `{folder}` has the mode {:04o}",
+                    "{what} cannot be reached by the user {}: the folder `{folder}` has the mode {:04o}",
                     self.files.owner.uid, fact.mode
                 );
                 return refuse(message, hint);

@@ -31,10 +31,10 @@ impl VirtualEnvironment {
         let env = snippet::table([("PYTHONPATH", snippet::exact(&packages))]);
         vec![
             format!(
-                "the virtual environment `{folder}` has no Python of its own: start that of the image, \
+                "the virtual environment `{folder}` has no Python of its own: start the Python of the image, \
                  `entrypoint = [\"/usr/bin/python3\", \"-m\", \"app\"]`, with `env = {env}`"
             ),
-            "or pack no environment: `pip install --target site-packages -r requirements.txt`, and `from = \"site-packages\"`".to_owned(),
+            "or do without the virtual environment: `pip install --target site-packages -r requirements.txt`, and `from = \"site-packages\"`".to_owned(),
         ]
     }
 }

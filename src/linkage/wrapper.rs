@@ -32,7 +32,7 @@ const KNOWN: &[(&[&str], &str)] = &[
 pub(super) struct Wrapper {
     /// The program: an ELF file, or a script whose interpreter is in the image.
     pub(super) program: ImagePath,
-    /// The arguments that the wrapper hands to it.
+    /// The arguments that the wrapper passes to it.
     pub(super) arguments: Vec<String>,
     /// Says whether these are all.
     pub(super) is_whole: bool,

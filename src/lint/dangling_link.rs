@@ -155,7 +155,7 @@ fn hints(kind: Kind, links: &[Dangling]) -> Vec<String> {
         .take(PROPOSED)
         .map(|(from, to)| {
             format!(
-                "add a `[[files]]` entry with `from = {}` and `to = {}`: the link then stays right",
+                "add a `[[files]]` entry with `from = {}` and `to = {}`: the link is then valid",
                 snippet::path(from),
                 snippet::path(to)
             )
@@ -166,7 +166,7 @@ fn hints(kind: Kind, links: &[Dangling]) -> Vec<String> {
     }
     if let Some((link, target)) = absolute {
         hints.push(format!(
-            "`{link}` is written as a path of this machine: make the link relative, and pack `{}` where it then leads",
+            "`{link}` has an absolute target on this machine: make the link relative, and pack `{}` at the path to which the link then points",
             target.escape_debug()
         ));
     }

@@ -7,7 +7,7 @@ pub(super) fn check(request: &LintRequest<'_>, report: &mut Report) {
     let Some(check) = request.config.healthcheck().filter(|check| check.test.first().is_some_and(|kind| kind != "NONE")) else { return };
     if check.start_interval.is_some() && check.start_period.unwrap_or_default() == 0 {
         report
-            .find(Level::Warning, "`start-interval` of the health check counts within its start period only, and it has none")
+            .find(Level::Warning, "`start-interval` of the health check has no effect without `start-period`")
             .hint("write `start-period = \"30s\"` beside it");
     }
     if request.delivery == Delivery::Docker {

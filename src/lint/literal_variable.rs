@@ -81,7 +81,7 @@ impl Found<'_> {
             Some(name) => self.hint(key, name),
             None => "write the folder itself, as `/home/nonroot/`".to_owned(),
         };
-        let message = format!("`{key}` holds `{}` as it stands: no shell reads it, so nothing expands it", literal.escape_debug());
+        let message = format!("`{key}` holds `{}` as literal text: no shell expands it", literal.escape_debug());
         if !self.report.has(&message) {
             self.report.find(Level::Warning, message).at(span, "is not expanded").hint(hint);
         }

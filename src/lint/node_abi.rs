@@ -39,7 +39,10 @@ pub(super) fn check(request: &LintRequest<'_>, report: &mut Report) {
     }
     let abis = found.abis(request);
     if abis.is_empty() {
-        report.find(Level::Detail, "native Node.js modules are not compared with Node.js: the image has none whose version is known");
+        report.find(
+            Level::Detail,
+            "native Node.js modules are not compared with Node.js, because the version of Node.js in the image is unknown",
+        );
         return;
     }
     let started = started(request, |name| matches!(name, "node" | "nodejs"));
@@ -67,10 +70,10 @@ pub(super) fn check(request: &LintRequest<'_>, report: &mut Report) {
         let first = paths.first().cloned().unwrap_or_default();
         let message = format!("{what} {verb} built for {}, and the image has {}: `{first}`", version_text(abi), ours.join(" and "));
         let finding = report.find(level, message);
-        finding.hint(format!("run `npm ci` with the Node.js of the image, {}, or choose a base that has the other one", ours.join(" or ")));
+        finding.hint(format!("run `npm ci` with the Node.js of the image, {}, or choose a base with the other version", ours.join(" or ")));
         if level == Level::Error {
             finding.hint(format!(
-                "where the module is never loaded, an `[[unproved]]` entry with `path`, `needs = \"node-v{abi}\"` and `reason` says so"
+                "if the module is never loaded, add an `[[unproved]]` entry with `path`, `needs = \"node-v{abi}\"` and `reason`"
             ));
         }
         finding.about(paths);

@@ -22,7 +22,10 @@ pub(super) fn check(request: &LintRequest<'_>, report: &mut Report) {
     let targets: Vec<Target> = found.versions.iter().map(|version| found.target(*version, request)).collect();
     let Some(target) = main.as_ref().or(targets.last()) else {
         if !found.modules.is_empty() {
-            report.find(Level::Detail, "Python modules are not compared with an interpreter: the image has none whose version is known");
+            report.find(
+                Level::Detail,
+                "Python modules are not compared with an interpreter, because the image has no interpreter with a known version",
+            );
         }
         return;
     };
@@ -64,7 +67,7 @@ fn tell(report: &mut Report, level: Level, built: &str, ours: &str, paths: BTree
         1 => ("a Python module".to_owned(), "is"),
         count => (format!("{count} Python modules"), "are"),
     };
-    let searched = if level == Level::Error { ", which the entrypoint imports from" } else { "" };
+    let searched = if level == Level::Error { ", in a folder from which the entrypoint imports" } else { "" };
     let message = format!("{what} {verb} built for {built}, and the image has {ours}: `{first}`{searched}");
     let platform = match target.libc {
         Some(Libc::Musl) => "musllinux_1_2",
@@ -79,7 +82,7 @@ fn tell(report: &mut Report, level: Level, built: &str, ours: &str, paths: BTree
     finding.hint(install).about(paths);
     if level == Level::Error {
         finding.hint(format!(
-            "where the module has a substitute, an `[[unproved]]` entry with `path`, `needs = \"{built}\"` and `reason` says so"
+            "if the program works without the module, add an `[[unproved]]` entry with `path`, `needs = \"{built}\"` and `reason`"
         ));
     }
 }

@@ -212,7 +212,7 @@ pub(super) fn read(request: DebianRequest, archives: Vec<ArchiveKeys>, platforms
     let archive = |keys: ArchiveKeys| {
         let ArchiveKeys { name, suite, in_release, date, valid_until, signers } = keys;
         if date.parse::<jiff::Timestamp>().is_err() {
-            let reason = format!("the date of the suite `{}` is no time: `{}`", suite.escape_debug(), date.escape_debug());
+            let reason = format!("the date of the suite `{}` is not a time: `{}`", suite.escape_debug(), date.escape_debug());
             return Err(BadValue { value: date, reason });
         }
         Ok(LockedArchive { name, suite, in_release: value(&in_release)?, date, valid_until, signers })
@@ -226,11 +226,11 @@ pub(super) fn read(request: DebianRequest, archives: Vec<ArchiveKeys>, platforms
         packages.sort_by(|one, other| one.name.cmp(&other.name));
         if let Some(pair) = packages.windows(2).find(|pair| pair[0].name == pair[1].name) {
             let name = pair[0].name.clone();
-            let reason = format!("the package `{name}` stands in it twice for `{}`", platform.escape_debug());
+            let reason = format!("the package `{name}` is listed twice for `{}`", platform.escape_debug());
             return Err(BadValue { value: name, reason });
         }
         if locked.insert(value(&platform)?, LockedPackages { packages, left_out }).is_some() {
-            let reason = format!("platform `{}` stands in it twice", platform.escape_debug());
+            let reason = format!("platform `{}` is listed twice", platform.escape_debug());
             return Err(BadValue { value: platform, reason });
         }
     }
@@ -262,7 +262,7 @@ impl LockedPackage {
         }
         if !is_from {
             let reason =
-                format!("the package `{name}` is from `{}`, which is no archive of the lock's request", self.archive.escape_debug());
+                format!("the package `{name}` is from `{}`, which is not one of the archives in the lock", self.archive.escape_debug());
             return Err(BadValue { value: self.archive.clone(), reason });
         }
         // No archive has larger packages: its index could not say so.

@@ -12,7 +12,7 @@ use crate::diagnostic::{Diagnostic, SourceText, Span};
 use crate::oci::MediaType;
 use crate::recipe::Format;
 
-const AGAIN: &str = "run `hardened lock --update`, which writes it anew";
+const AGAIN: &str = "run `hardened lock --update`, which writes it again";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -121,7 +121,7 @@ fn pin(digest: &str, media_type: &str, platforms: &[PlatformKeys]) -> Result<Pin
     let mut pinned = BTreeMap::new();
     for keys in platforms {
         if pinned.insert(value(&keys.platform)?, value(&keys.digest)?).is_some() {
-            let reason = format!("platform `{}` stands in it twice", keys.platform.escape_debug());
+            let reason = format!("platform `{}` is listed twice", keys.platform.escape_debug());
             return Err(BadValue { value: keys.platform.clone(), reason });
         }
     }
@@ -141,7 +141,7 @@ mod tests {
                 "the lock has format 99, and this version of hardened cannot read it: unknown field `new`",
             ),
             (good.replace("sha256:e3", "sha256:x3"), "not a lock: a digest is `sha256:` and 64 lowercase hexadecimal digits"),
-            (good.replace("linux/arm64", "linux/amd64"), "not a lock: platform `linux/amd64` stands in it twice"),
+            (good.replace("linux/arm64", "linux/amd64"), "not a lock: platform `linux/amd64` is listed twice"),
             (good.replace("digest =", "digset ="), "not a lock: "),
             (good.replace("format = 1", ""), "not a lock: "),
             ("\u{0}".to_owned(), "not a lock: "),

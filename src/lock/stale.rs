@@ -33,7 +33,7 @@ impl Lock {
             LockedChoice::Image { pin, .. } | LockedChoice::Layout { pin, .. } => !pin.platforms.keys().any(|locked| locked.is(platform)),
             LockedChoice::Debian(locked) => locked.packages(platform).is_none(),
         };
-        let absent = || platforms.into_iter().find(lacks).map(|platform| format!("it has nothing for platform `{platform}`"));
+        let absent = || platforms.into_iter().find(lacks).map(|platform| format!("it has no entry for the platform `{platform}`"));
         reason.or_else(absent).map(|reason| Stale { reason })
     }
 }
@@ -64,7 +64,7 @@ mod tests {
                 Some("the lock is stale: the base was `gcr.io/distroless/cc:nonroot`, and is now `gcr.io/distroless/cc:debug`"),
             ),
             (Base::Static, &amd64, Some("the lock is stale: the base was `gcr.io/distroless/cc:nonroot`, and is now `static`")),
-            (image("gcr.io/distroless/cc:nonroot"), &riscv64, Some("the lock is stale: it has nothing for platform `linux/riscv64`")),
+            (image("gcr.io/distroless/cc:nonroot"), &riscv64, Some("the lock is stale: it has no entry for the platform `linux/riscv64`")),
         ] {
             assert_eq!(lock.staleness(&base, [platform], "1").map(|stale| stale.to_string()).as_deref(), expected);
         }

@@ -54,7 +54,7 @@ impl EngineApi {
 
     fn named(host: &str) -> Result<Self, ExternalError> {
         let other = |kind: &str| {
-            ExternalError::new(format!("DOCKER_HOST is of the kind `{}`, and only `unix://` and `tcp://` are spoken", kind.escape_debug()))
+            ExternalError::new(format!("DOCKER_HOST is of the kind `{}`; only `unix://` and `tcp://` are supported", kind.escape_debug()))
                 .hint("write the image to a file, and load it there: `-o docker-archive:image.tar`, then `docker load -i image.tar`")
         };
         match host.split_once("://") {

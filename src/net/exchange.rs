@@ -61,7 +61,7 @@ impl Exchange<'_> {
         let usual = self.timeouts.answer + self.timeouts.connect;
         let limit = self.patience.map_or(usual, |patience| patience.min(usual));
         match self.step.wait(self.runtime, limit, (self.host, "has not answered in full"), task) {
-            Ok(joined) => joined.unwrap_or_else(|_| Err(self.broken("the request was given up"))),
+            Ok(joined) => joined.unwrap_or_else(|_| Err(self.broken("the request was cancelled"))),
             Err(waited) => Err(self.silent("did not answer in full", waited)),
         }
     }
@@ -112,14 +112,14 @@ impl Feed<'_> {
         let step = match self.exchange.step.wait(self.exchange.runtime, limit, server, step) {
             Ok(step) => step,
             Err(waited) => {
-                self.outcome = Some(Err(self.exchange.silent("took no more bytes", waited)));
+                self.outcome = Some(Err(self.exchange.silent("accepted no more data", waited)));
                 return Err(over());
             }
         };
         match step {
             None => Ok(()),
             Some(joined) => {
-                self.outcome = Some(joined.unwrap_or_else(|_| Err(self.exchange.broken("the request was given up"))));
+                self.outcome = Some(joined.unwrap_or_else(|_| Err(self.exchange.broken("the request was cancelled"))));
                 Err(over())
             }
         }

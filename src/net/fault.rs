@@ -34,7 +34,7 @@ pub enum HttpFault {
         detail: String,
     },
     /// The host's certificate or its TLS is not right.
-    #[error("no safe connection to `{host}`: {problem}")]
+    #[error("no secure connection to `{host}`: {problem}")]
     Tls {
         /// The host.
         host: String,
@@ -52,7 +52,7 @@ pub enum HttpFault {
         waited: Duration,
     },
     /// The host has not answered any request of this run: it may not exist.
-    #[error("`{host}` takes connections, and is slow or silent: it did not answer in full for {} seconds", seconds(*waited))]
+    #[error("`{host}` accepts connections, but is slow or silent: it did not send a complete response for {} seconds", seconds(*waited))]
     Unanswered {
         /// The host.
         host: String,
@@ -121,7 +121,7 @@ pub enum HttpFault {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsProblem {
     /// No authority that this machine trusts signed the certificate.
-    #[error("its certificate is signed by nobody that this machine trusts")]
+    #[error("its certificate is not signed by an authority that this machine trusts")]
     UnknownIssuer,
     /// The certificate has expired.
     #[error("its certificate has expired, or this machine's clock is wrong")]
@@ -136,7 +136,7 @@ pub enum TlsProblem {
     #[error("it speaks plain HTTP there, not HTTPS")]
     NoTls,
     /// The host asks for a client certificate.
-    #[error("it wants a client certificate")]
+    #[error("it requires a client certificate")]
     ClientCertificate,
     /// Anything else.
     #[error("{0}")]
@@ -194,21 +194,23 @@ impl HttpFault {
         match self {
             Self::Offline { .. } => vec!["run it again without `--offline`".to_owned()],
             Self::Name { host, .. } => {
-                vec![format!("check how `{host}` is written; where only a proxy reaches it, set `HTTPS_PROXY=http://PROXY:PORT`")]
+                vec![format!(
+                    "check how `{host}` is written; if it can be reached only through a proxy, set `HTTPS_PROXY=http://PROXY:PORT`"
+                )]
             }
             Self::Connect { host, .. } | Self::Unanswered { host, .. } => {
-                vec![format!("check that {server} runs at `{host}`, and that nothing in between closes the way to it{other}")]
+                vec![format!("check that {server} runs at `{host}`, and that no firewall blocks the connection{other}")]
             }
             Self::GivenUp { fault, why } => why.hint().map_or_else(|| fault.hints(peer), |hint| vec![hint]),
             Self::Pause { .. } | Self::OutOfTime { .. } => vec![GivenUp::LONGER.to_owned()],
-            Self::Silent { .. } | Self::Broken { .. } => vec!["run it again: what arrived stays".to_owned()],
+            Self::Silent { .. } | Self::Broken { .. } => vec!["run the command again: data that was received is kept".to_owned()],
             Self::Tls { host, problem: TlsProblem::NoTls } if peer == Peer::Registry => {
                 vec![format!("if the registry has no TLS and the network to it is safe, add `--insecure {host}`")]
             }
             Self::Tls { problem: TlsProblem::UnknownIssuer, .. } => {
-                vec!["give the authority's certificate with `--ca-file FILE.pem`".to_owned()]
+                vec!["add the authority's certificate with `--ca-file FILE.pem`".to_owned()]
             }
-            Self::Tls { problem: TlsProblem::WrongName, .. } => vec!["name the host as its certificate does".to_owned()],
+            Self::Tls { problem: TlsProblem::WrongName, .. } => vec!["use the host name that is in its certificate".to_owned()],
             _ => Vec::new(),
         }
     }
@@ -223,7 +225,7 @@ impl HttpFault {
             return Self::Tls { host, problem };
         }
         if causes(&error).iter().any(|cause| cause.is::<super::client::ForbiddenAddress>()) {
-            return Self::Forbidden(format!("`{host}`, where an answer sends us, is in a private network or on this machine"));
+            return Self::Forbidden(format!("`{host}`, to which a response refers, is in a private network or on this machine"));
         }
         let detail = redact::escaped(texts.last().map_or("", String::as_str));
         if error.is_dns() || all.contains("dns error") {
@@ -284,7 +286,7 @@ fn tls_problem(text: &str) -> Option<TlsProblem> {
     } else if words(&["not valid for name", "NotValidForName"]) {
         TlsProblem::WrongName
     } else {
-        TlsProblem::Other(format!("its certificate is not right{}", redact::escaped(certificate)))
+        TlsProblem::Other(format!("its certificate is not valid{}", redact::escaped(certificate)))
     })
 }
 

@@ -24,7 +24,7 @@ impl Proxies {
             let value = value.trim();
             let whole = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
             // The value may hold a password, so it is not shown.
-            let url: Url = whole.parse().map_err(|_| format!("`{name}` holds no URL of a proxy"))?;
+            let url: Url = whole.parse().map_err(|_| format!("`{name}` is not the URL of a proxy"))?;
             match url.scheme() {
                 "http" | "https" => Ok(Some(url)),
                 other => Err(format!("`{name}` names a `{other}` proxy, and only `http` and `https` proxies are supported")),

@@ -15,21 +15,21 @@ impl Http {
     pub fn follow(&self, asked: &Target, nearness: Option<Nearness>, location: &str) -> Result<Target, HttpFault> {
         let from = &asked.url;
         let named = host_of(from);
-        let told = |to: &str, why: &str| HttpFault::Forbidden(format!("`{named}` sends us on to `{}`, {why}", self.hide(to)));
+        let told = |to: &str, why: &str| HttpFault::Forbidden(format!("`{named}` redirects to `{}`, {why}", self.hide(to)));
         let forbidden = |why: &str| told(&redact::escaped(&cut(location)), why);
         if location.len() > 16 << 10 || location.chars().any(char::is_control) {
-            return Err(forbidden("which is no usable URL"));
+            return Err(forbidden("which is not a usable URL"));
         }
-        let url = from.join(location).map_err(|_| forbidden("which is no usable URL"))?;
-        let why_not = |why: &str| told(&redact::redacted(&url), &format!("{why}; this is not followed"));
+        let url = from.join(location).map_err(|_| forbidden("which is not a usable URL"))?;
+        let why_not = |why: &str| told(&redact::redacted(&url), &format!("{why}; hardened does not follow this redirect"));
         if !matches!(url.scheme(), "https" | "http") || url.host_str().is_none() {
             return Err(why_not("which is neither HTTPS nor HTTP"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(why_not("which holds a user"));
+            return Err(why_not("which contains a user"));
         }
         if from.scheme() == "https" && url.scheme() == "http" {
-            return Err(why_not("away from HTTPS"));
+            return Err(why_not("which is not HTTPS"));
         }
         if Origin::of(from) == Origin::of(&url) {
             return Ok(Target { url, ..asked.clone() });

@@ -128,13 +128,13 @@ impl Body {
         let (stall, floor) = (self.http.timeouts().stall, self.http.timeouts().floor);
         let runtime = self.http.runtime()?;
         let begun = Instant::now();
-        let read = self.step.wait(&runtime, stall, (&self.host, "has sent nothing more"), self.inner.chunk());
+        let read = self.step.wait(&runtime, stall, (&self.host, "has sent no more data"), self.inner.chunk());
         self.waited += begun.elapsed();
         let piece = match read {
             Ok(read) => read.map_err(|error| HttpFault::of(error, &self.host))?,
             // The limit of the step may end the last of many short waits.
             Err(waited) if waited < self.waited / 2 => return Err(self.slow()),
-            Err(waited) => return Err(HttpFault::Silent { host: self.host.clone(), what: "sent nothing more", waited }),
+            Err(waited) => return Err(HttpFault::Silent { host: self.host.clone(), what: "sent no more data", waited }),
         };
         self.received += piece.as_ref().map_or(0, |piece| piece.len() as u64);
         if piece.is_some() {
@@ -150,7 +150,7 @@ impl Body {
     }
 
     fn slow(&self) -> HttpFault {
-        HttpFault::Silent { host: self.host.clone(), what: "sent next to nothing", waited: self.waited }
+        HttpFault::Silent { host: self.host.clone(), what: "sent almost no data", waited: self.waited }
     }
 
     /// Says that the body comes too slowly, when it does, before it is given up for that after `most`.
@@ -159,7 +159,7 @@ impl Body {
         if is_slow && !self.is_said {
             self.is_said = true;
             let most = self.step.limit().map_or(most, |limit| limit.min(most));
-            self.step.tell(&Wait::Server { host: self.host.clone(), what: "has sent next to nothing", most });
+            self.step.tell(&Wait::Server { host: self.host.clone(), what: "has sent almost no data", most });
         }
     }
 }

@@ -53,7 +53,7 @@ impl Http {
                 Some(location) => target = response.hop(location)?,
             }
         }
-        Err(HttpFault::Forbidden(format!("`{}` sends us on more than {REDIRECTS} times", redact::redacted(&target.url))))
+        Err(HttpFault::Forbidden(format!("`{}` redirects more than {REDIRECTS} times", redact::redacted(&target.url))))
     }
 
     fn send_once(&self, part: &Part<'_>, target: &Target, body: RequestBody<'_>) -> Result<Response, HttpFault> {
@@ -131,7 +131,7 @@ impl Http {
         }
         let encoding = headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
         if status.is_success() && *part.method != Method::HEAD && encoding.is_some_and(|name| !name.eq_ignore_ascii_case(b"identity")) {
-            let detail = "it is encoded (`Content-Encoding`), which was not asked for; a proxy in between may do so".to_owned();
+            let detail = "it has a `Content-Encoding` that was not requested; a proxy may have added it".to_owned();
             return Err(HttpFault::Answer { host, detail });
         }
         let proxied = self.proxies()?.of(&target.url).is_some();
@@ -150,7 +150,9 @@ impl Http {
         match url.scheme() {
             "https" => Ok(()),
             "http" if named || target.plain == Plain::Anywhere => Ok(()),
-            "http" => Err(HttpFault::Forbidden(format!("`{host}` would be asked without TLS, and was not named as a host without TLS"))),
+            "http" => Err(HttpFault::Forbidden(format!(
+                "`{host}` would be used without TLS, which is allowed only for hosts that are named with `--insecure`"
+            ))),
             other => Err(HttpFault::Forbidden(format!("`{}` URLs are not supported", redact::escaped(other)))),
         }
     }

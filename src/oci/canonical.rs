@@ -24,7 +24,7 @@ pub enum JsonFault {
     #[error("{0}")]
     Form(String),
     /// An object has a key twice: of the two values, some readers take the first and others the last.
-    #[error("the key `{}` stands twice in one object, at line {line} column {column}", key.escape_debug())]
+    #[error("the key `{}` occurs twice in one object, at line {line} column {column}", key.escape_debug())]
     DoubledKey {
         /// The key.
         key: String,
@@ -117,7 +117,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
         while let Some(key) = map.next_key::<String>()? {
             if object.contains_key(&key) {
                 self.doubled.replace(Some(key));
-                return Err(serde::de::Error::custom("a key stands twice in one object"));
+                return Err(serde::de::Error::custom("a key occurs twice in one object"));
             }
             let value = map.next_value_seed(self.deeper()?)?;
             object.insert(key, value);

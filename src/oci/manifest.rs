@@ -155,7 +155,7 @@ const SIZE: u64 = 1 << 53;
 
 fn descriptors(typed: &[oci_spec::image::Descriptor]) -> Result<Vec<Descriptor>, DocumentFault> {
     if typed.len() > LIST {
-        return Err(DocumentFault::Form(format!("it names {} contents, more than {LIST}", typed.len())));
+        return Err(DocumentFault::Form(format!("it names {} descriptors, more than {LIST}", typed.len())));
     }
     typed.iter().map(descriptor).collect()
 }
@@ -169,7 +169,7 @@ fn descriptor(typed: &oci_spec::image::Descriptor) -> Result<Descriptor, Documen
         variant: platform.variant().clone(),
     });
     if typed.size() > SIZE {
-        return Err(DocumentFault::Form(format!("it says that a content has {} bytes", typed.size())));
+        return Err(DocumentFault::Form(format!("a descriptor has the size {} bytes", typed.size())));
     }
     Ok(Descriptor {
         media_type: MediaType::from(typed.media_type().to_string().as_str()),

@@ -38,7 +38,7 @@ pub enum DocumentFault {
         media_type: String,
     },
     /// The document names another media type than its descriptor or the registry.
-    #[error("it calls itself `{}`, and came as `{}`", inside.escape_debug(), outside.escape_debug())]
+    #[error("its `mediaType` is `{}`, and its descriptor or the registry says `{}`", inside.escape_debug(), outside.escape_debug())]
     MediaType {
         /// The document's own.
         inside: String,

@@ -39,7 +39,7 @@ pub enum ReferenceFault {
         reason: String,
     },
     /// A name without tag or digest was wanted.
-    #[error("`{0}` holds a tag or digest, and only a name is wanted")]
+    #[error("`{0}` contains a tag or digest, and only a name is allowed")]
     NotBare(String),
     /// It is not a tag.
     #[error("`{}` is not a tag: at most 128 characters of `a-z A-Z 0-9 . _ -`, not starting with `.` or `-`", .0.escape_debug())]
@@ -168,7 +168,7 @@ fn split_name(name: &str) -> Result<ImageName, &'static str> {
         _ => ("docker.io", name),
     };
     if !is_host(registry) {
-        return Err("the part before the first slash is no host");
+        return Err("the part before the first slash is not a host");
     }
     let registry = if registry == "index.docker.io" { "docker.io" } else { registry };
     let repository =
@@ -183,7 +183,7 @@ fn split_name(name: &str) -> Result<ImageName, &'static str> {
         return Err("a repository is written in lower case");
     }
     if !repository.split('/').all(is_component) {
-        return Err("a repository has letters and digits, parted by `.`, `_`, `__`, `-` or `/`");
+        return Err("a repository name consists of letters and digits, separated by `.`, `_`, `__`, `-` or `/`");
     }
     Ok(ImageName { registry: registry.to_owned(), repository })
 }

@@ -26,7 +26,7 @@ impl Referrer {
             let subject = value
                 .get("subject")
                 .filter(|subject| !subject.is_null())
-                .map(|subject| descriptor(subject).ok_or_else(|| DocumentFault::Form("`subject` is no descriptor".to_owned())));
+                .map(|subject| descriptor(subject).ok_or_else(|| DocumentFault::Form("`subject` is not a descriptor".to_owned())));
             let artifact_type = value.get("artifactType").and_then(Value::as_str).map(str::to_owned);
             (subject.transpose()?, artifact_type, index.view().annotations.clone())
         } else {
@@ -86,7 +86,7 @@ impl ReferrerList {
             Some(Value::Array(_)) => {}
             // Go encodes a nil slice as `null`.
             Some(Value::Null) => drop(list.insert("manifests".to_owned(), json!([]))),
-            _ => return Err(form("`manifests` is no list")),
+            _ => return Err(form("`manifests` is not a list")),
         }
         Ok(Self(list))
     }

@@ -195,7 +195,7 @@ pub trait Store: Send + Sync {
     /// When one has no subject, when the store refuses one, or when a list could not be kept complete. Manifests that were
     /// written stay, so that the same call can be made again.
     fn attach(&self, _artifacts: &[RawManifest]) -> Result<(), StoreError> {
-        Err(StoreError::new(StoreFault::Refused, format!("`{}` takes no referrers", self.name())))
+        Err(StoreError::new(StoreFault::Refused, format!("`{}` cannot store referrers", self.name())))
     }
 }
 
@@ -210,7 +210,7 @@ pub fn read_as(store: &dyn Store, digest: &Digest, media_type: &MediaType, who: 
         return Ok(raw);
     }
     let (wanted, found) = (media_type.as_str().escape_debug(), raw.media_type.as_str().escape_debug());
-    Err(StoreError::new(StoreFault::Corrupt, format!("{who} {digest} `{wanted}`, and it came as `{found}`")))
+    Err(StoreError::new(StoreFault::Corrupt, format!("{who} {digest} `{wanted}`, but it was received as `{found}`")))
 }
 
 /// What kind of failure a store had.
@@ -292,7 +292,7 @@ impl StoreError {
 pub fn disk_hint(error: &io::Error) -> Option<&'static str> {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            Some("make room on that disk, with `hardened cache prune` if the cache is there, or name a path on another")
+            Some("free space on that disk (with `hardened cache prune` if the cache is on it), or use a path on another disk")
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Some("name a path that you may write to"),
         io::ErrorKind::NotFound => Some("make the folder first, or name one that exists"),

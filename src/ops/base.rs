@@ -115,7 +115,7 @@ pub(super) fn find(open: &OpenRecipe, before: Before<'_>, run: Run<'_>) -> Resul
             let root = match pin {
                 Some(pin) => layout
                     .read_manifest(&Selector::Digest(pin.digest))
-                    .map_err(|error| error.hint("the layout holds another image now; `hardened lock --update` takes it"))?,
+                    .map_err(|error| error.hint("the layout contains another image now; run `hardened lock --update` to use it"))?,
                 // Which one is meant is for the recipe to say; what there is, the store's own hint says.
                 None if selector.is_none() => layout.read_only_manifest().map_err(|error| match error.fault {
                     StoreFault::Missing => {
@@ -230,21 +230,21 @@ fn base_fault(fault: ImageFault) -> Result<BaseFault, ImageFault> {
 }
 
 fn promises_less(promised: &Platform, wanted: &Platform, name: &str, span: Option<&Span>) -> Diagnostic {
-    Diagnostic::warning(format!("the base `{name}` is for `{promised}`, which promises less than `{wanted}`"))
-        .at(span, format!("`{wanted}` is asked for here"))
+    Diagnostic::warning(format!("the base `{name}` is for `{promised}`, which has fewer CPU features than `{wanted}`"))
+        .at(span, format!("`{wanted}` is requested here"))
         .hint(format!(
-            "the image says `{wanted}`, as what is put on top may need it; write `{promised}` in `[image] platforms` if nothing does"
+            "the image says `{wanted}`, because files that are added may need these features; write `{promised}` in `[image] platforms` if none of them does"
         ))
 }
 
 fn refused(fault: &BaseFault, span: Option<&Span>) -> Failure {
-    let diagnostic = Diagnostic::error(fault.to_string()).at(span, "asked for here");
+    let diagnostic = Diagnostic::error(fault.to_string()).at(span, "requested here");
     Failure::from(match fault {
         BaseFault::Platform { .. } | BaseFault::ConfigPlatform { .. } => {
-            diagnostic.hint("write one that it has in `[image] platforms`, or choose another base")
+            diagnostic.hint("write a platform of the base in `[image] platforms`, or choose another base")
         }
         BaseFault::Twice(_) => {
-            diagnostic.hint("name the one that is meant by its digest: `image = \"HOST/NAME@sha256:…\"` or `layout = \"DIR@sha256:…\"`")
+            diagnostic.hint("name the image by its digest: `image = \"HOST/NAME@sha256:…\"` or `layout = \"DIR@sha256:…\"`")
         }
         BaseFault::LayerType { .. } | BaseFault::Artifact(_) => diagnostic,
     })
@@ -255,7 +255,7 @@ fn pinned(tools: &Tools, store: &dyn Store, pin: &Pin) -> Result<RawManifest, Fa
     let gone = |mut error: StoreError| {
         if error.fault == StoreFault::Missing {
             error.error.hints =
-                vec!["the image that is locked is gone; `hardened lock --update` moves the lock to what the name means now".to_owned()];
+                vec!["the locked image no longer exists; `hardened lock --update` locks the image to which the name refers now".to_owned()];
         }
         error
     };
@@ -359,7 +359,7 @@ impl BlobSource for BaseBlob {
         self.cache
             .open(&self.descriptor)
             .map(|blob| Box::new(blob) as Box<dyn Read + Send>)
-            .ok_or_else(|| io::Error::other("the cache lost what was just written"))
+            .ok_or_else(|| io::Error::other("the cache no longer has a file that was just written"))
     }
 
     fn fetch(&self, progress: &dyn Progress) -> io::Result<bool> {

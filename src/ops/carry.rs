@@ -127,7 +127,7 @@ fn export_once(to: &Location, run: Run<'_>) -> Result<Carried, Failure> {
     let documents = run.tools.cache.documents(DOCUMENTS.0, DOCUMENTS.1);
     memory.documents = documents.iter().filter(|bytes| !blobs.contains_key(&Digest::of(bytes))).map(|bytes| BASE64.encode(bytes)).collect();
     let failed = |fault: Box<dyn std::error::Error + Send + Sync>| {
-        Failure::from(ExternalError::new("could not describe what the cache holds").caused_by(fault))
+        Failure::from(ExternalError::new("could not write the description of the cache's content").caused_by(fault))
     };
     let memory = serde_json::to_vec(&memory).map_err(|error| failed(error.into()))?;
     let first = Descriptor::of(MediaType::from(MEMORY), &memory);
@@ -165,7 +165,7 @@ fn import_once(from: &Location, run: Run<'_>) -> Result<Carried, Failure> {
     let corrupt = |cause: Box<dyn std::error::Error + Send + Sync>| {
         Failure::from(ExternalError::new(format!("could not read a cache from `{from}`")).caused_by(cause))
     };
-    let no_cache = || Failure::from(ExternalError::new(format!("`{from}` is no cache that `hardened cache export` wrote")));
+    let no_cache = || Failure::from(ExternalError::new(format!("`{from}` is not a cache that `hardened cache export` wrote")));
     if opened.root.media_type.is_index() {
         return Err(no_cache());
     }

@@ -97,7 +97,7 @@ fn named<'a>(location: &Location, selector: Option<&'a Selector>) -> Result<Opti
         None => Ok(None),
         Some(Selector::Tag(tag)) => Ok(Some(tag)),
         Some(Selector::Digest(_)) => Err(Failure::wrong(format!("`{location}` names a digest, and an image is written under a tag"))
-            .hint("write a tag behind a colon, or leave the digest out")),
+            .hint("write a tag after a colon, or remove the digest")),
     }
 }
 
@@ -132,11 +132,10 @@ impl Published<'_> {
                 let message = format!("{holder} holds one platform, and the recipe has {}", recipe.platforms.len());
                 Err(Failure::wrong(message).hint("choose one: `--platform linux/amd64`"))
             }
-            Self::Copied(_) => Err(Failure::wrong(format!("`{location}` is no destination of `push`"))
+            Self::Copied(_) => Err(Failure::wrong(format!("`{location}` is not a destination of `push`"))
                 .hint("a registry reference, `oci:DIR` or `oci-archive:FILE`")),
-            Self::Artifact => {
-                Err(Failure::wrong(format!("`{location}` cannot hold this")).hint("name a file, `oci:DIR` or a registry reference"))
-            }
+            Self::Artifact => Err(Failure::wrong(format!("`{location}` is not a possible destination here"))
+                .hint("name a file, `oci:DIR` or a registry reference")),
         }
     }
 

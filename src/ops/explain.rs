@@ -102,7 +102,7 @@ fn package_once(name: &str, request: &RecipeRequest, run: Run<'_>) -> Result<Pac
             Some(found) => add_scripts(name, &mut platforms, found),
             None => run
                 .observer
-                .note(&format!("what the scripts of `{name}` do is told once the packages are in the cache: build the image first")),
+                .note(&format!("what the scripts of `{name}` do is known only when the packages are in the cache: build the image first")),
         }
     }
     Ok(PackageExplained { package: name.to_owned(), platforms })

@@ -52,7 +52,7 @@ impl LayerReader<'_> {
             }
             rootfs.apply(&facts);
             if let Some(fault) = rootfs.fault() {
-                return Err(Failure::external(format!("could not put layer {number} of {} on those below", self.image), fault));
+                return Err(Failure::external(format!("could not put layer {number} of {} on the layers below it", self.image), fault));
             }
         }
         if let Some(task) = task {
@@ -83,7 +83,8 @@ impl LayerReader<'_> {
             part.finish("");
             facts
         };
-        let broken = |fault| Failure::external(format!("could not join what is known of layer {} of {}", layer.digest, self.image), fault);
+        let broken =
+            |fault| Failure::external(format!("could not combine the facts about layer {} of {}", layer.digest, self.image), fault);
         collected.join(&mut facts, self.collectors).map_err(broken)?;
         Ok(facts)
     }

@@ -175,7 +175,7 @@ fn disk(tools: &Tools, planned: &PlannedLayer, error: io::Error) -> ExternalErro
     let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     let message = format!("could not write the layer of `{}` into the cache `{}`", planned.name, tools.cache.folder().display());
     let failure = ExternalError::new(message).caused_by(error);
-    if full { failure.hint("`hardened cache prune` makes room; `--cache-dir DIR` names another folder") } else { failure }
+    if full { failure.hint("free space with `hardened cache prune`, or use another folder with `--cache-dir DIR`") } else { failure }
 }
 
 /// Tells a task how much was read.

@@ -113,7 +113,7 @@ impl UnwrittenLock {
         let path = self.path.display();
         write_whole(&self.path, self.text.as_bytes()).map_err(|error| Failure::external(format!("could not write `{path}`"), error))?;
         if !self.renewed.is_empty() {
-            run.observer.note(&format!("`{path}` is renewed, and all its pins stay: {}", self.renewed.join("; ")));
+            run.observer.note(&format!("`{path}` is updated, and all its pins are unchanged: {}", self.renewed.join("; ")));
         }
         Ok(())
     }
@@ -126,7 +126,7 @@ pub(super) fn settle(open: &OpenRecipe, file: &Path, how: LockUse, only: &[Strin
     let platforms = open.recipe.platforms.iter().map(|platform| &platform.value);
     let stale = before.as_ref().and_then(|(_, lock)| lock.staleness(&open.recipe.base.value, platforms, embedded::DATA_VERSION));
     if how == LockUse::Require {
-        let update = "run `hardened lock`, and commit what it writes";
+        let update = "run `hardened lock`, and commit the lock";
         if before.is_none() {
             return Err(Failure::wrong(format!("`{}` is missing, and `--locked` does not write it", path.display())).hint(update));
         }
@@ -138,9 +138,7 @@ pub(super) fn settle(open: &OpenRecipe, file: &Path, how: LockUse, only: &[Strin
     let renewed = before.as_ref().map(|(_, lock)| lock.terms.changes(&terms)).unwrap_or_default();
     if how == LockUse::Require && !renewed.is_empty() {
         let message = format!("the lock must be renewed: {} (`{}`)", renewed.join("; "), path.display());
-        return Err(
-            Failure::wrong(message).hint("run `hardened lock`, which renews these lines and moves no pin, and commit what it writes")
-        );
+        return Err(Failure::wrong(message).hint("run `hardened lock`, which updates these lines and changes no pin, and commit the lock"));
     }
     let holds = how != LockUse::Update && stale.is_none();
     let known = before.as_ref().map(|(_, lock)| &lock.base);

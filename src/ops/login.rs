@@ -26,7 +26,7 @@ pub fn check_host(host: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let bare = host.split("://").last().unwrap_or_default().split('/').next().unwrap_or_default();
-    Err(Failure::wrong(format!("`{}` is no host", host.escape_debug())).hint(format!("write the host alone: `{}`", bare.escape_debug())))
+    Err(Failure::wrong(format!("`{}` is no host", host.escape_debug())).hint(format!("write only the host: `{}`", bare.escape_debug())))
 }
 
 /// Checks a user and password with a registry, and keeps them.

@@ -63,7 +63,7 @@ fn find(location: &Location, tools: &Tools) -> Result<Opened, Failure> {
             };
             Ok(Opened { name, store: Arc::new(archive), root, origin: None })
         }
-        Location::DockerDaemon => Err(Failure::wrong("an engine's images are not read")
+        Location::DockerDaemon => Err(Failure::wrong("images of an engine cannot be read directly")
             .hint("save it first: `docker save -o image.tar NAME`, then `docker-archive:image.tar`")),
         Location::Registry(reference) => {
             let repository = tools.registry.repository(&reference.name);

@@ -7,7 +7,7 @@ use crate::net::Wait;
 
 use super::{Failure, Observer, Run, Task, TaskKind};
 
-/// Runs a verb that reads from the cache. When it fails and a file of the cache was damaged, all of the cache is checked, and the verb runs once more:
+/// Runs a verb that reads from the cache. When it fails and a file in the cache was damaged, all of the cache is checked, and the verb runs once more:
 /// what was removed is then made or fetched again. Damage is told in either case.
 ///
 /// # Errors
@@ -21,11 +21,11 @@ pub(super) fn repaired<T>(run: Run<'_>, verb: impl Fn(Run<'_>) -> Result<T, Fail
     let damaged = cache.take_damaged();
     let Some(file) = damaged.first() else { return outcome };
     if outcome.is_ok() {
-        run.observer.note(&format!("a file of the cache was damaged, and is made or fetched again: {}", named(file, &damaged)));
+        run.observer.note(&format!("a file in the cache was damaged, and is made or fetched again: {}", named(file, &damaged)));
         return outcome;
     }
     run.observer.note(&format!(
-        "a file of the cache was damaged: {}; all of it is checked, and what is missing is made or fetched again",
+        "a file in the cache was damaged: {}; all of it is checked, and what is missing is made or fetched again",
         named(file, &damaged)
     ));
     cache.check().map_err(|error| ExternalError::new("could not check the cache").caused_by(error))?;

@@ -33,7 +33,7 @@ pub(super) fn accounts(image: &Below<'_>, user: &UserChoice, faults: &mut Vec<Fa
         }
     };
     if passwd.path == group.path {
-        let message = format!("`/etc/passwd` and `/etc/group` of the base are one file, `{}`", passwd.path);
+        let message = format!("`/etc/passwd` and `/etc/group` of the base are the same file, `{}`", passwd.path);
         faults.push(Fault::Recipe(Diagnostic::error(message).hint(OTHER_ACCOUNTS)));
         return PlannedAccounts::default();
     }
@@ -81,8 +81,7 @@ struct AccountFile {
     text: Arc<[u8]>,
 }
 
-const OTHER_ACCOUNTS: &str =
-    "write the whole file yourself, in `[[files]]` with `text` and `to`, or choose another base: its users would be lost otherwise";
+const OTHER_ACCOUNTS: &str = "add the complete file with a `[[files]]` entry with `text` and `to`, or choose another base; otherwise the users of this base would be lost";
 
 /// Reads an account file of the base. One that the recipe itself has need not be known.
 ///
@@ -90,10 +89,10 @@ const OTHER_ACCOUNTS: &str =
 /// When it is there, and what it holds cannot be known; says why.
 fn account_file(image: &Below<'_>, name: &str) -> Result<AccountFile, String> {
     let path = ImagePath::new(name.as_bytes()).unwrap_or_default();
-    let unknown = |reason: String| format!("the accounts in `{path}` of the base are not known: {reason}");
+    let unknown = |reason: String| format!("the accounts in `{path}` of the base could not be read: {reason}");
     let found = match image.files.resolve(&path) {
         Resolved::Missing(path) => Ok(AccountFile { path, text: Arc::default() }),
-        Resolved::Loop => Err(unknown("its links lead in a circle".to_owned())),
+        Resolved::Loop => Err(unknown("its symbolic links form a loop".to_owned())),
         Resolved::File(real, fact) => text(image, &real, &fact).map(|text| AccountFile { path: real, text }).map_err(unknown),
     };
     // The recipe's own paths were led through the links of the base, but for the last name.
@@ -109,7 +108,7 @@ fn account_file(image: &Below<'_>, name: &str) -> Result<AccountFile, String> {
 fn text(image: &Below<'_>, path: &ImagePath, fact: &Fact) -> Result<Arc<[u8]>, String> {
     match &fact.kind {
         FactKind::File { size, .. } if *size > ACCOUNT_FILE_LIMIT => {
-            Err(format!("`{path}` has {size} bytes, and {ACCOUNT_FILE_LIMIT} are read at most"))
+            Err(format!("`{path}` has {size} bytes; at most {ACCOUNT_FILE_LIMIT} are read"))
         }
         FactKind::File { .. } => match image.files.content(path, image.contents) {
             Ok(Some(text)) => Ok(text),

@@ -9,14 +9,14 @@ const MANY: usize = 110;
 /// Refuses an image with more layers than runtimes mount: `base` of these are the base's.
 pub(super) fn refusal(base: usize, own: usize) -> Option<Diagnostic> {
     let count = base + own;
-    let message = format!("the image would have {count} layers, {base} of them the base's, and runtimes mount {MOST} at most");
+    let message = format!("the image would have {count} layers, {base} of them from the base; runtimes mount at most {MOST}");
     (count > MOST).then(|| Diagnostic::error(message).hint(hint(base)))
 }
 
 /// Warns of an image with so many layers that runtimes are near their limit.
 pub(super) fn warning(base: usize, own: usize) -> Option<Diagnostic> {
     let count = base + own;
-    let message = format!("the image has {count} layers, {base} of them the base's, and runtimes mount {MOST} at most");
+    let message = format!("the image has {count} layers, {base} of them from the base; runtimes mount at most {MOST}");
     (count > MANY).then(|| Diagnostic::warning(message).hint(hint(base)))
 }
 

@@ -178,7 +178,7 @@ fn settle(earlier: &mut Source, later: &mut Source, told: &mut BTreeSet<ImagePat
     for (one, other) in [(&*earlier, &*later), (&*later, &*earlier)] {
         if let Some(path) = file_as_folder(one, other) {
             let diagnostic =
-                Diagnostic::error(format!("`{path}` is no folder by `{}`, and `{}` puts files below it", one.name, other.name))
+                Diagnostic::error(format!("`{path}` is not a folder in `{}`, and `{}` puts files below it", one.name, other.name))
                     .at(other.span.as_ref(), "puts files below it")
                     .also_at(one.span.as_ref(), "is no folder")
                     .hint(OTHER_PATH);

@@ -161,7 +161,7 @@ fn entries_that_exclude_each_other_are_all_named() {
         Err(vec![
             "`/usr` is a folder in the base, and a file by this entry".to_owned(),
             "two entries for `/x`: `a` and `b`".to_owned(),
-            "`/app` is no folder by `a`, and `b` puts files below it".to_owned(),
+            "`/app` is not a folder in `a`, and `b` puts files below it".to_owned(),
         ])
     );
     let mut replaced = vec![source("a", &[("x", file(b"1", 0o644))]), source("b", &[("x", file(b"2", 0o600))])];
@@ -202,18 +202,18 @@ fn what_could_not_start_is_refused() {
         (vec![], vec![], "nothing to start"),
         (vec![], vec!["missing"], "in no folder of PATH"),
         (vec![], vec!["/missing"], "is not in the image"),
-        (vec![], vec!["/tmp"], "is no file"),
+        (vec![], vec!["/tmp"], "is not a file"),
         (vec![], vec!["/bin/sh"], "is a program for arm64, and the image is for linux/amd64"),
-        (vec![], vec!["/secret/tool"], "out of reach of the user 65532"),
+        (vec![], vec!["/secret/tool"], "cannot be reached by the user 65532"),
         (script("#!/bin/sh\n"), vec!["/app"], "is a program for arm64"),
         (
             script("#!/bin/bash\n"),
             vec!["/app"],
             "needs the interpreter `/bin/bash`, which is not in the image: it leads to `/usr/bin/bash`",
         ),
-        (script("#!node\n"), vec!["/app"], "no absolute path"),
+        (script("#!node\n"), vec!["/app"], "not an absolute path"),
         (script("#!/app\n"), vec!["/app"], "more than 4 interpreters"),
-        (script("echo hello\n"), vec!["/app"], "neither ELF nor begins with `#!`"),
+        (script("echo hello\n"), vec!["/app"], "neither an ELF file nor a script that begins with `#!`"),
         (vec![source("a", &[("app", file(b"#!/bin/node\n", 0o644))])], vec!["/app"], "has the mode 0644 and belongs to 0:0"),
         (vec![source("a", &[("app", file(b"#!/bin/node\n", 0o711))])], vec!["/app"], "may not be executed"),
     ];

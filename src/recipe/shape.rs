@@ -200,7 +200,7 @@ impl<'a> Walk<'a, '_> {
         };
         self.faults.push(
             Diagnostic::error(format!("`{}` does not take `{}`", at.path, text.escape_debug()))
-                .at(Some(span), "not one of its words")
+                .at(Some(span), "not an allowed value")
                 .hint(hint),
         );
         None

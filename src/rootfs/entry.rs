@@ -83,7 +83,7 @@ pub struct PackedFile {
     pub offset: u64,
     /// The size in bytes.
     pub size: u64,
-    /// What its first bytes say.
+    /// What its content is.
     pub head: Head,
 }
 
@@ -179,7 +179,7 @@ pub trait OpenContent: Sync {
     /// When the package is not at hand, as where there are none.
     fn read_packed(&self, package: &Digest, offset: u64, buffer: &mut [u8]) -> Result<(), ContentFault> {
         let _ = (offset, buffer);
-        Err(io::Error::new(io::ErrorKind::NotFound, format!("the package {package} is not at hand")).into())
+        Err(io::Error::new(io::ErrorKind::NotFound, format!("the package {package} is not available")).into())
     }
 }
 

@@ -63,7 +63,7 @@ pub enum FactKind {
     File {
         /// The size in bytes.
         size: u64,
-        /// What its first bytes say.
+        /// What its content is.
         head: Head,
         /// The whole content, of the few files that a collector keeps whole.
         #[serde(default, skip_serializing_if = "Option::is_none")]

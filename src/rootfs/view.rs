@@ -55,7 +55,7 @@ pub struct HiddenFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RootfsFault {
     /// Finding the real paths of the entries takes too many steps.
-    #[error("the links of its layers lead through each other more often than in any real image")]
+    #[error("the links of its layers refer to each other more often than the limit allows")]
     Tangled,
     /// There are too many.
     #[error("the paths of its layers have more than {HELD} bytes together")]

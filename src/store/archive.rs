@@ -126,7 +126,7 @@ impl TarFiles {
         let mut magic = [0; 4];
         let count = (&file).take(4).read(&mut magic).map_err(|error| disk("read", path, error))?;
         if matches!(&magic[..count], [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd]) {
-            let message = format!("the archive `{}` is compressed, and a plain tar is wanted", path.display());
+            let message = format!("the archive `{}` is compressed, and an uncompressed tar is required", path.display());
             return Err(StoreError::new(StoreFault::Corrupt, message).hint("unpack it first: `gunzip` or `unzstd`"));
         }
         let broken =
@@ -217,7 +217,7 @@ impl Archive {
         if files.has("oci-layout") && files.has("index.json") {
             return Ok(Self { files });
         }
-        let message = format!("`{}` is no OCI archive: it holds no `oci-layout` and `index.json`", path.display());
+        let message = format!("`{}` is not an OCI archive: it holds no `oci-layout` and `index.json`", path.display());
         let hint = files.has("manifest.json").then(|| format!("`docker-archive:{}` may be meant", path.display()));
         let failure = StoreError::new(StoreFault::Corrupt, message);
         Err(hint.into_iter().fold(failure, StoreError::hint))
@@ -265,7 +265,7 @@ fn blob_name(digest: &Digest) -> String {
 }
 
 pub(super) fn read_only(name: &str) -> StoreError {
-    StoreError::new(StoreFault::Refused, format!("`{name}` is only read"))
+    StoreError::new(StoreFault::Refused, format!("`{name}` is read-only"))
 }
 
 impl Store for Archive {

@@ -112,7 +112,8 @@ impl DockerArchive {
     /// When it is none, or holds several images.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let files = TarFiles::open(path)?;
-        let corrupt = |reason: &str| StoreError::new(StoreFault::Corrupt, format!("`{}` is no Docker archive: {reason}", path.display()));
+        let corrupt =
+            |reason: &str| StoreError::new(StoreFault::Corrupt, format!("`{}` is not a Docker archive: {reason}", path.display()));
         if !files.has("manifest.json") {
             let failure = corrupt("it holds no `manifest.json`");
             return Err(if files.has("oci-layout") {
@@ -124,7 +125,7 @@ impl DockerArchive {
         let listed = crate::oci::strict_json(&files.small("manifest.json")?)
             .map_err(|fault| corrupt("its `manifest.json` is broken").caused_by(fault))?;
         let [image] = listed.as_array().map(Vec::as_slice).unwrap_or_default() else {
-            return Err(corrupt("it does not hold exactly one image"));
+            return Err(corrupt("it must contain exactly one image"));
         };
         let config_name = image["Config"].as_str().ok_or_else(|| corrupt("it names no config"))?;
         let config = Parsed::<Config>::read(&files.small(config_name)?, &MediaType::Config)
@@ -132,7 +133,7 @@ impl DockerArchive {
         let layer_names: Vec<&str> = image["Layers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let diff_ids = config.view().diff_ids();
         if layer_names.len() != diff_ids.len() {
-            return Err(corrupt("it has another number of layers than its config"));
+            return Err(corrupt("its number of layers differs from that of its config"));
         }
         let mut names = BTreeMap::from([(config.digest(), config_name.to_owned())]);
         let mut layers = Vec::new();
@@ -152,7 +153,7 @@ impl DockerArchive {
         let manifest =
             Manifest { config: config.descriptor().clone(), layers, annotations: BTreeMap::new(), artifact_type: None, subject: None };
         let manifest =
-            Parsed::write(manifest, MediaType::Manifest).map_err(|fault| corrupt("its manifest grows too large").caused_by(fault))?;
+            Parsed::write(manifest, MediaType::Manifest).map_err(|fault| corrupt("its manifest would be too large").caused_by(fault))?;
         Ok(Self { files, manifest: RawManifest::from(&manifest), config: config.digest(), names })
     }
 

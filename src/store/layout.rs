@@ -40,7 +40,7 @@ impl Layout {
         if version.as_deref() == Some("1.0.0") {
             return Ok(layout);
         }
-        Err(StoreError::new(StoreFault::Corrupt, format!("`{}` is no OCI image layout of version 1.0.0", folder.display())))
+        Err(StoreError::new(StoreFault::Corrupt, format!("`{}` is not an OCI image layout of version 1.0.0", folder.display())))
     }
 
     /// Opens a layout to write to. One that does not exist is made with the first thing that is written, so that a build
@@ -60,7 +60,7 @@ impl Layout {
         if fs::read_dir(folder)
             .is_ok_and(|mut entries| entries.any(|entry| !entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(own))))
         {
-            let message = format!("`{}` holds other files, and is no OCI image layout", folder.display());
+            let message = format!("`{}` holds other files, and is not an OCI image layout", folder.display());
             return Err(StoreError::new(StoreFault::Refused, message).hint("name an empty folder, or one that does not exist"));
         }
         if folder.exists() && !folder.is_dir() {
@@ -175,7 +175,7 @@ impl Layout {
     fn read_file(&self, name: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
         let path = self.folder.join(name);
         let file = open_regular(&path).map_err(|error| {
-            let message = format!("`{}` is no OCI image layout: could not read `{}`", self.folder.display(), name.display());
+            let message = format!("`{}` is not an OCI image layout: could not read `{}`", self.folder.display(), name.display());
             let fault = if error.kind() == io::ErrorKind::NotFound { StoreFault::Missing } else { StoreFault::Disk };
             let hint = "name the folder that holds `oci-layout` and `index.json`; `hardened build -o oci:DIR` writes one";
             StoreError::new(fault, message).caused_by(error).hint(hint)
@@ -328,7 +328,7 @@ fn open_regular(path: &Path) -> io::Result<File> {
     use rustix::fs::{Mode, OFlags};
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")) }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")) }
 }
 
 /// Gives a file that was flushed to the disk a second name. Nobody writes into either: both change by renames alone.

@@ -66,10 +66,10 @@ impl Listed {
         let names: BTreeSet<Option<&str>> = found.iter().map(name).collect();
         if count(&found) > 1 && names.len() > 1 {
             let error = StoreError::new(StoreFault::Missing, format!("{container} holds {} images", count(&found)));
-            return Err(error.hint(format!("name one of them behind the path: {}", suffixes(&found))));
+            return Err(error.hint(format!("name one of them after the path: {}", suffixes(&found))));
         }
         self.joined(&found)
-            .map_err(|fault| StoreError::new(StoreFault::Corrupt, format!("could not join the images of {container}")).caused_by(fault))
+            .map_err(|fault| StoreError::new(StoreFault::Corrupt, format!("could not combine the images of {container}")).caused_by(fault))
     }
 
     /// Returns what a tag or digest names; nothing when no entry has it.
@@ -265,7 +265,7 @@ mod tests {
             (vec![], "the layout `x` holds no image; "),
             (
                 vec![(&one, Some("1"), None), (&two, Some("2"), None)],
-                "the layout `x` holds 2 images; name one of them behind the path: `:1`, `:2`",
+                "the layout `x` holds 2 images; name one of them after the path: `:1`, `:2`",
             ),
         ] {
             assert_eq!(only(&listed(&entries), &all), expected);

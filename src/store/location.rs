@@ -29,7 +29,7 @@ pub enum LocationFault {
     #[error("`{0}:` needs a path: `{0}:PATH`")]
     Path(String),
     /// There is no such kind.
-    #[error("`{}` is no kind of location: {} or a registry reference", .written.escape_debug(), "oci:DIR, oci-archive:FILE, docker-archive:FILE, docker-daemon:")]
+    #[error("`{}` is not a supported kind of location: {} or a registry reference", .written.escape_debug(), "oci:DIR, oci-archive:FILE, docker-archive:FILE, docker-daemon:")]
     Kind {
         /// What was written before the colon.
         written: String,

@@ -44,7 +44,7 @@ pub(super) fn referrers_among(
         let raw = read(entry)?;
         if entry.annotations.get(ANNOTATION_REF_NAME).map(String::as_str) == Some(tag.as_str()) {
             let broken =
-                |fault| StoreError::new(StoreFault::Corrupt, format!("what `{tag}` names is no list of referrers")).caused_by(fault);
+                |fault| StoreError::new(StoreFault::Corrupt, format!("what `{tag}` refers to is not a list of referrers")).caused_by(fault);
             found.extend(ReferrerList::read(&raw.bytes).map_err(broken)?.descriptors());
         } else if let Ok(Some(referrer)) = Referrer::read(&raw)
             && referrer.subject == *subject

@@ -140,9 +140,9 @@ fn alternatives_that_a_loop_sets_up_are_links() {
     let told = project.good(&["explain", "package", "pictures", "--offline"]);
     for expected in [
         "postinst, line 6: update-alternatives --install /usr/bin/resize resize /usr/bin/resize.big 40",
-        "made (links among alternatives)",
-        "harmless (what the link leads to is not in the image)",
-        "missing: /usr/bin/$(…), a link among alternatives that the script computes",
+        "made (links of `update-alternatives`)",
+        "harmless (the target of the link is not in the image)",
+        "missing: /usr/bin/$(…), an alternative with a path that the script computes",
     ] {
         assert!(told.contains(expected), "{told}");
     }

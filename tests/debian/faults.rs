@@ -57,7 +57,7 @@ fn another_key_and_another_time_are_refused() {
     older.mirror.publish(&[app("")], DATE - 86_400, "", ARCHIVE_KEY);
     let before = older.lock();
     let said = older.bad(3, &["lock", "--update"]);
-    assert!(said.contains("was seen before") && said.contains("the mirror is behind"), "{said}");
+    assert!(said.contains("was seen before") && said.contains("the mirror is out of date"), "{said}");
     assert_eq!(older.lock(), before);
 }
 
@@ -153,7 +153,7 @@ fn a_damaged_package_in_the_cache_is_noticed() {
     // It is removed, and fetched again at once.
     let again = project.run(&["build", "-o", "oci:again"]);
     let said = String::from_utf8_lossy(&again.stderr).into_owned();
-    assert!(again.status.success() && said.contains("a file of the cache was damaged"), "{said}");
+    assert!(again.status.success() && said.contains("a file in the cache was damaged"), "{said}");
     assert_eq!(super::layers_of(&project.path("out")), super::layers_of(&project.path("again")));
 }
 
@@ -209,7 +209,9 @@ fn certificates_and_keys_that_are_none_are_refused() {
 fn recipes_that_ask_for_nonsense_are_told_all_at_once() {
     let project = Project::new(&[app("")], "flavour = \"pythn3\"\nsuite = \"trxie\"\npackages = [\"App!\"]\nexclude = [\"*\"]\nlayers = 1");
     let said = refused(&project, 2);
-    for message in ["`trxie` is no suite", "`App!` is not a package", "`*` is no package and no pattern", "`base.debian.layers` is 1"] {
+    for message in
+        ["there is no suite `trxie`", "`App!` is not a package", "`*` is neither a package name nor a pattern", "`base.debian.layers` is 1"]
+    {
         assert!(said.contains(message), "{message}: {said}");
     }
     project.recipe("flavour = \"pythn3\"\nsuite = \"trixie\"");
@@ -225,8 +227,8 @@ fn locks_that_lead_elsewhere_are_refused() {
     let line = good.lines().find(|line| line.contains("name = \"libone\"")).unwrap();
     let size = line.split("size = ").nth(1).unwrap().split(',').next().unwrap();
     for (from, to, message) in [
-        ("archive = ADDRESS", "archive = \"http://169.254.169.254/latest\"", "is no archive of the lock's request"),
-        ("archive = ADDRESS", "archive = \"debian\"", "is no archive of the lock's request"),
+        ("archive = ADDRESS", "archive = \"http://169.254.169.254/latest\"", "is not one of the archives in the lock"),
+        ("archive = ADDRESS", "archive = \"debian\"", "is not one of the archives in the lock"),
         ("pool/main/libone/", "../../", "the `path` of the package `libone` cannot be"),
         ("pool/main/libone/", "http://a\\u001b/", "the `path` of the package `libone` cannot be"),
         ("name = \"libone\"", "name = \"../libone\"", "the `name` of the package"),
@@ -236,7 +238,7 @@ fn locks_that_lead_elsewhere_are_refused() {
         ("snapshot = \"2026", "snapshot = \"?x/", "the `snapshot` of the package `libone` cannot be"),
         ("size = SIZE", "size = 9000000000000000000", "the package `libone` cannot have 9000000000000000000 bytes"),
         ("size = SIZE", "size = -1", "not a lock"),
-        ("name = \"libone\"", "name = \"app\"", "the package `app` stands in it twice for `linux/amd64`"),
+        ("name = \"libone\"", "name = \"app\"", "the package `app` is listed twice for `linux/amd64`"),
         ("name = \"libone\"", "nome = \"libone\"", "not a lock"),
     ] {
         let from = from.replace("ADDRESS", &format!("\"{address}\"")).replace("SIZE", size);
@@ -250,7 +252,7 @@ fn locks_that_lead_elsewhere_are_refused() {
     }
     let edited = good.replacen("date = \"2026-07-11T", "date = \"yesterday ", 1);
     std::fs::write(project.path("hardened.lock"), edited).unwrap();
-    assert!(refused(&project, 2).contains("the date of the suite `stable` is no time"));
+    assert!(refused(&project, 2).contains("the date of the suite `stable` is not a time"));
 }
 
 #[test]
@@ -269,7 +271,7 @@ fn a_file_below_another_packages_link_is_refused() {
     second.unlisted.push("usr/lib/x".to_owned());
     let project = project(&[app("libone, libtwo"), deb("libone", "1").file("usr/lib/x", b"->/etc"), second]);
     let said = refused(&project, 2);
-    assert!(said.contains("`/usr/lib/x/passwd` lies below `/usr/lib/x`, which is no folder in the package `libone`"), "{said}");
+    assert!(said.contains("`/usr/lib/x/passwd` lies below `/usr/lib/x`, which is not a folder in the package `libone`"), "{said}");
 }
 
 /// Puts suites of Debian and of its security updates on a mirror, with these packages in the first.

@@ -78,11 +78,11 @@ fn packages_are_explained() {
     );
     let left_out = explained("debconf");
     assert!(
-        left_out.starts_with("debconf was left out of the image for linux/amd64, by configuration-questions: asks questions"),
+        left_out.starts_with("debconf was left out of the image for linux/amd64, by the rule `configuration-questions`: asks questions"),
         "{left_out}"
     );
     assert!(left_out.contains("  the recipe -> app -> debconf\n"), "{left_out}");
-    assert_eq!(explained("libtow"), "nothing in the image for linux/amd64 wants libtow; is `libtwo` meant?\n");
+    assert_eq!(explained("libtow"), "nothing in the image for linux/amd64 requires libtow; did you mean `libtwo`?\n");
     let json: serde_json::Value = serde_json::from_str(&explained_json(&project)).unwrap();
     assert_eq!(json["platforms"][0]["verdict"]["verdict"].as_str().or(json["platforms"][0]["verdict"].as_str()), Some("in"));
     assert!(project.mirror.asked().is_empty());
@@ -172,7 +172,7 @@ fn what_is_held_back_keeps_what_it_needs() {
     // What decides over all packages cannot be changed for some.
     project.recipe("packages = [\"app=2.0\"]\nexclude = [\"libnew\"]");
     let said = project.bad(2, &["lock", "--update", "libone"]);
-    assert!(said.contains("some packages alone cannot be updated, since `exclude` changed (new: `libnew`)"), "{said}");
+    assert!(said.contains("single packages cannot be updated, because `exclude` changed (new: `libnew`)"), "{said}");
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn damage_a_layer_that_is_read(sandbox: &Sandbox, layer: &Digest) {
         damage(&path, *how);
         let ran = sandbox.run(&["build", "-o", "oci:new"]).succeeds();
         assert_eq!(ran.digest(), expected, "{name}: {}", ran.err);
-        assert_eq!(ran.err.matches("a file of the cache was damaged").count(), 1, "{name}: {}", ran.err);
+        assert_eq!(ran.err.matches("a file in the cache was damaged").count(), 1, "{name}: {}", ran.err);
         assert!(cached(&sandbox.path("cache")).iter().all(|(_, good)| *good), "{name}");
         fs::remove_dir_all(sandbox.path("new")).unwrap();
     }
@@ -173,7 +173,7 @@ fn f26_a_damaged_layer_is_made_again_for_an_archive() {
         }
         let ran = sandbox.run(&["build", "-o", "oci-archive:out.tar", "-o", "docker-archive:docker.tar"]).succeeds();
         assert_eq!(ran.digest(), expected, "{name}: {}", ran.err);
-        assert_eq!(ran.err.matches("a file of the cache was damaged").count(), 1, "{name}: {}", ran.err);
+        assert_eq!(ran.err.matches("a file in the cache was damaged").count(), 1, "{name}: {}", ran.err);
         sandbox.run(&["cat", "oci-archive:out.tar", "/srv/file"]).succeeds();
     }
 }

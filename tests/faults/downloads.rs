@@ -54,10 +54,18 @@ fn f09_what_continues_elsewhere_is_refused() {
     let content = Arc::new(bytes(10_000));
     let rest = content[4000..].to_vec();
     for (head, body, words) in [
-        ("HTTP/1.1 206 x\nContent-Range: bytes 3999-9999/10000\nContent-Length: 6000", rest.clone(), Some("another offset")),
-        ("HTTP/1.1 206 x\nContent-Range: bytes 4000-9999/10001\nContent-Length: 6000", rest.clone(), Some("another offset")),
-        ("HTTP/1.1 206 x\nContent-Length: 6000", rest.clone(), Some("another offset")),
-        ("HTTP/1.1 206 x\nContent-Range: bytes */10000\nContent-Length: 6000", rest.clone(), Some("another offset")),
+        (
+            "HTTP/1.1 206 x\nContent-Range: bytes 3999-9999/10000\nContent-Length: 6000",
+            rest.clone(),
+            Some("an offset that was not requested"),
+        ),
+        (
+            "HTTP/1.1 206 x\nContent-Range: bytes 4000-9999/10001\nContent-Length: 6000",
+            rest.clone(),
+            Some("an offset that was not requested"),
+        ),
+        ("HTTP/1.1 206 x\nContent-Length: 6000", rest.clone(), Some("an offset that was not requested")),
+        ("HTTP/1.1 206 x\nContent-Range: bytes */10000\nContent-Length: 6000", rest.clone(), Some("an offset that was not requested")),
         ("HTTP/1.1 416 x\nContent-Range: bytes */4000\nContent-Length: 0", vec![], None),
         ("HTTP/1.1 206 x\nContent-Range: bytes 4000-9999/10000\nContent-Length: 6000", vec![9; 6000], Some("digest")),
         ("HTTP/1.1 206 x\nContent-Range: bytes 4000-9999/10000\nContent-Length: 6000", rest.clone(), None),

@@ -106,7 +106,7 @@ fn f26_damage_that_one_of_two_uploads_meets_is_made_good() {
         }
         let ran = sandbox.run(&["build", "--push", "-t", &name, "-o", output]).succeeds();
         assert_eq!(ran.digest(), expected, "{output} {repository}");
-        assert_eq!(ran.err.matches("a file of the cache was damaged").count(), 1, "{output} {repository}: {}", ran.err);
+        assert_eq!(ran.err.matches("a file in the cache was damaged").count(), 1, "{output} {repository}: {}", ran.err);
         assert!(cached(&sandbox.path("cache")).iter().all(|(_, good)| *good), "{output} {repository}");
         assert_eq!(sandbox.run(&["inspect", output]).succeeds().code, Some(0));
         let manifest = test.manifest(repository, &number.to_string()).unwrap();
@@ -130,7 +130,7 @@ fn f26_a_damaged_layer_of_the_base_is_fetched_again() {
     fs::remove_dir_all(sandbox.path("cache/facts-3")).unwrap();
     let ran = sandbox.run(&["build", "-o", "oci:out"]).succeeds();
     assert_eq!(ran.digest(), expected);
-    assert!(ran.err.contains("a file of the cache was damaged"), "{}", ran.err);
+    assert!(ran.err.contains("a file in the cache was damaged"), "{}", ran.err);
     assert!(fs::read(&path).unwrap() == base.layer);
 }
 

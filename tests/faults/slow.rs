@@ -32,7 +32,7 @@ fn f10_a_body_that_stalls_is_given_up_and_continued() {
     let test = TestRegistry::with(Guard::Open, |seen, _| is_blob_get(seen).then_some(Fault::Stall(0)));
     test.put_blob("shop/api", &content);
     let error = pull(&hasty(&test), &content).unwrap_err();
-    assert!(error.contains("sent nothing more") && error.contains(test.host()), "{error}");
+    assert!(error.contains("sent no more data") && error.contains(test.host()), "{error}");
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn f10_a_body_that_drips_is_given_up() {
     let test = TestRegistry::with(Guard::Open, move |seen, _| if seen.method == "GET" { slow() } else { None });
     test.put_manifest("shop/api", "1", "application/json", &content);
     let error = hasty(&test).read_manifest(&Selector::Tag(tag("1"))).unwrap_err();
-    assert!(told(&error).contains("next to nothing"), "{}", told(&error));
+    assert!(told(&error).contains("almost no data"), "{}", told(&error));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn f10_a_registry_that_takes_no_bytes_is_given_up() {
     assert!(test.blob("shop/api", Digest::of(&content)).is_some());
     let test = TestRegistry::with(Guard::Open, |seen, _| is_blob_put(seen).then_some(Fault::Deaf));
     let error = push(&hasty(&test), &content).unwrap_err();
-    assert!(error.fault == StoreFault::Unreachable && told(&error).contains("took no more bytes"), "{}", told(&error));
+    assert!(error.fault == StoreFault::Unreachable && told(&error).contains("accepted no more data"), "{}", told(&error));
 }
 
 #[test]
@@ -77,6 +77,6 @@ fn f10_the_limit_can_be_set() {
     test.put_manifest("base", "1", "application/json", &bytes(100));
     let sandbox = Sandbox::new(&format!("image = \"{}/base:1\"", test.host()));
     let limits = ["--stall-timeout", "1", "--retry-for", "1"];
-    sandbox.run(&[&["lock"], &limits[..]].concat()).fails(3, &["sent nothing more for 1 seconds"]);
+    sandbox.run(&[&["lock"], &limits[..]].concat()).fails(3, &["sent no more data for 1 seconds"]);
     sandbox.run(&["lock", "--stall-timeout", "0"]).fails(2, &["--stall-timeout"]);
 }

@@ -57,8 +57,8 @@ fn pax_sizes_that_differ_from_the_header() {
     refused(&Tar::new().pax(&[("size", b"0")]).entry("a", b'0', inner.len() as u64, "").raw(&inner).end(), &[differs]);
     refused(&Tar::new().pax(&[("size", b"512")]).entry("a", b'0', 1024, "").raw(&inner).end(), &[differs]);
     refused(&Tar::new().pax(&[("size", size.as_bytes())]).folder("d/").raw(&inner).end(), &[differs]);
-    refused(&Tar::new().pax(&[("size", b"-1")]).entry("a", b'0', 0, "").end(), &["is no number"]);
-    refused(&Tar::new().pax(&[("size", b"0x10")]).entry("a", b'0', 16, "").data(&[0; 16]).end(), &["is no number"]);
+    refused(&Tar::new().pax(&[("size", b"-1")]).entry("a", b'0', 0, "").end(), &["is not a number"]);
+    refused(&Tar::new().pax(&[("size", b"0x10")]).entry("a", b'0', 16, "").data(&[0; 16]).end(), &["is not a number"]);
     assert!(facts(&Tar::new().pax(&[("size", size.as_bytes())]).entry("a", b'0', inner.len() as u64, "").raw(&inner).end()).is_ok());
 }
 
@@ -86,7 +86,7 @@ fn extensions_that_are_malformed() {
         refused(&Tar::new().extension(b'K', name).symlink("a", "b").end(), &["the archive is ambiguous at byte 0"]);
     }
     refused(&Tar::new().pax(&[("path", b"x")]).end(), &["an extended header without an entry"]);
-    refused(&Tar::new().pax(&[("linkpath", b"x")]).file("a", b"").end(), &["a link's target on an entry that is no link"]);
+    refused(&Tar::new().pax(&[("linkpath", b"x")]).file("a", b"").end(), &["a link's target on an entry that is not a link"]);
     refused(&Tar::new().pax(&[("path", b"")]).file("a", b"").end(), &["an empty PAX name"]);
     // `BINARY` says that names are bytes, as every reader takes them; what is not UTF-8 depends on the reader's locale.
     let binary = |name: &[u8]| Tar::new().pax(&[("hdrcharset", b"BINARY"), ("path", name)]).file("a", b"").end();
@@ -96,7 +96,7 @@ fn extensions_that_are_malformed() {
     refused(&binary(b"\xe9"), &["a PAX character set that is not UTF-8"]);
     refused(&Tar::new().pax(&[("hdrcharset", b"ISO-IR 8859-1")]).file("a", b"").end(), &["neither BINARY nor UTF-8"]);
     refused(&Tar::new().extension(b'g', b"21 hdrcharset=BINARY\n").file("a", b"").end(), &["a global PAX header"]);
-    refused(&Tar::new().pax(&[("mtime", b"soon")]).file("a", b"").end(), &["is no time"]);
+    refused(&Tar::new().pax(&[("mtime", b"soon")]).file("a", b"").end(), &["is not a time"]);
     refused(&Tar::new().pax(&[("uid", b"4294967296")]).file("a", b"").end(), &["above 32 bits"]);
 }
 
@@ -113,7 +113,7 @@ fn a_root_that_is_no_folder() {
 
 #[test]
 fn hard_links_to_what_is_not_in_the_archive() {
-    let nowhere = "which is no earlier file of the archive";
+    let nowhere = "which is not an earlier file of the archive";
     // oras-go: resolved against the folder that the program was started in.
     refused(&Tar::new().hard_link("leak", "victim.secret").end(), &[nowhere]);
     refused(&Tar::new().hard_link("leak", ".env").end(), &[nowhere]);
@@ -150,7 +150,7 @@ fn hard_links_to_a_symbolic_link_are_that_link() {
     refused(&Tar::new().symlink("s", "/tmp").hard_link("l", "s").file("l/x", b"x").end(), &["lies below `/l`"]);
     refused(&Tar::new().symlink("s", "/tmp").hard_link("l", "s").file("l", b"x").end(), &["takes the place of an earlier entry"]);
     refused(&Tar::new().symlink("s", "/tmp").hard_link("l", "s").symlink("s", "/var").end(), &["takes the place of an earlier entry"]);
-    refused(&Tar::new().hard_link("l", "s").symlink("s", "/tmp").end(), &["which is no earlier file of the archive"]);
+    refused(&Tar::new().hard_link("l", "s").symlink("s", "/tmp").end(), &["which is not an earlier file of the archive"]);
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn device_numbers_that_linux_has_not() {
     refused(&device(b"0010000\0", b"0000000\0"), &["device with the numbers 4096 and 0"]);
     refused(&device(b"0000001\0", b"4000000\0"), &["device with the numbers 1 and 1048576"]);
     refused(&device(b"\x80\0\0\x01\0\0\0\0", b"0000000\0"), &["device with the numbers"]);
-    refused(&device(b"\xff\xff\xff\xff\xff\xff\xff\xff", b"0000000\0"), &["a device that is no number"]);
+    refused(&device(b"\xff\xff\xff\xff\xff\xff\xff\xff", b"0000000\0"), &["a device that is not a number"]);
 }
 
 /// A source that never ends, and counts what was asked of it.
@@ -349,14 +349,26 @@ fn what_two_readers_read_in_two_ways() {
             Refused(512, "content after the end"),
         ),
         ("a wrong checksum", Tar::new().raw(&wrong_sum).end(), Refused(0, "a wrong checksum")),
-        ("a folder of 512 bytes", Tar::new().entry("d/", b'5', 512, "").file("inside", b"").end(), Refused(0, "is no file and has a size")),
-        ("a link of 512 bytes", Tar::new().entry("s", b'2', 512, "t").file("inside", b"").end(), Refused(0, "is no file and has a size")),
+        (
+            "a folder of 512 bytes",
+            Tar::new().entry("d/", b'5', 512, "").file("inside", b"").end(),
+            Refused(0, "is not a file and has a size"),
+        ),
+        (
+            "a link of 512 bytes",
+            Tar::new().entry("s", b'2', 512, "t").file("inside", b"").end(),
+            Refused(0, "is not a file and has a size"),
+        ),
         (
             "a hard link of 512 bytes",
             Tar::new().file("t", b"").entry("h", b'1', 512, "t").file("inside", b"").end(),
-            Refused(512, "is no file and has a size"),
+            Refused(512, "is not a file and has a size"),
         ),
-        ("a device of 512 bytes", Tar::new().entry("c", b'3', 512, "").file("inside", b"").end(), Refused(0, "is no file and has a size")),
+        (
+            "a device of 512 bytes",
+            Tar::new().entry("c", b'3', 512, "").file("inside", b"").end(),
+            Refused(0, "is not a file and has a size"),
+        ),
         (
             "a global path",
             Tar::new().extension(b'g', &record("path", b"glob")).file("x1", b"").file("x2", b"").end(),
@@ -403,15 +415,15 @@ fn what_two_readers_read_in_two_ways() {
             Refused(512, "content after the end"),
         ),
         ("one empty block at the end", Tar::new().file("a", b"").raw(&[0; 512]).bytes(), Read(&["/a"])),
-        ("a negative size in base 256", Tar::new().raw(&negative).end(), Refused(0, "a size that is no number")),
+        ("a negative size in base 256", Tar::new().raw(&negative).end(), Refused(0, "a size that is not a number")),
         ("a content that is cut", Tar::new().file("a", b"").entry("b", b'0', 1000, "").raw(b"abc").bytes(), Refused(1027, "ends early")),
         ("a header that is cut", Tar::new().file("a", b"").bytes()[..500].to_vec(), Refused(500, "ends early")),
         (
             "a long name whose own header has a user that is none",
             Tar::new().raw(&broken_owner).data(b"long\0").file("x", b"").end(),
-            Refused(0, "a uid that is no number"),
+            Refused(0, "a uid that is not a number"),
         ),
-        ("a time beyond 64 bits", Tar::new().raw(&early).end(), Refused(0, "a time that is no number")),
+        ("a time beyond 64 bits", Tar::new().raw(&early).end(), Refused(0, "a time that is not a number")),
         ("star's header", Tar::new().raw(&star).end(), Refused(0, "a header of star")),
         ("a header of before POSIX", Tar::new().raw(&old).end(), Refused(0, "neither POSIX nor GNU")),
         ("GNU's times where POSIX has the prefix", Tar::new().raw(&gnu_prefix).end(), Refused(0, "in place of the prefix")),

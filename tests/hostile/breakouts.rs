@@ -27,7 +27,7 @@ fn users() -> Tar {
 #[expect(clippy::too_many_lines, reason = "one table")]
 fn containerds_breakouts() {
     use Outcome::{Leads, Refused, Same};
-    let (below, out, nowhere, climbs) = ("lies below", "leads out of the image", "which is no earlier file", "it holds `..`");
+    let (below, out, nowhere, climbs) = ("lies below", "leads out of the image", "which is not an earlier file", "it holds `..`");
     let none = Tar::new;
     let etc = || Tar::new().folder("etc").file("/etc/passwd", b"inside");
     let cases: Vec<(&str, Tar, Tar, Outcome)> = vec![
@@ -135,10 +135,10 @@ fn containerds_breakouts() {
             Tar::new().folder("/localetc/").file("/localetc/p", b"different"),
             Leads("etc/passwd", Some(("/etc/passwd", 6))),
         ),
-        ("WhiteoutRootParent", base(), Tar::new().file(".wh...", b""), Refused("hides nothing that can exist")),
-        ("WhiteoutParent", base(), Tar::new().file("etc/.wh...", b""), Refused("hides nothing that can exist")),
-        ("WhiteoutRoot", base(), Tar::new().file(".wh..", b""), Refused("hides nothing that can exist")),
-        ("WhiteoutCurrentDirectory", base(), Tar::new().file("etc/.wh..", b""), Refused("hides nothing that can exist")),
+        ("WhiteoutRootParent", base(), Tar::new().file(".wh...", b""), Refused("does not hide a valid name")),
+        ("WhiteoutParent", base(), Tar::new().file("etc/.wh...", b""), Refused("does not hide a valid name")),
+        ("WhiteoutRoot", base(), Tar::new().file(".wh..", b""), Refused("does not hide a valid name")),
+        ("WhiteoutCurrentDirectory", base(), Tar::new().file("etc/.wh..", b""), Refused("does not hide a valid name")),
         ("WhiteoutSymlink", users(), Tar::new().file(".wh.localetc", b""), Leads("etc/passwd", Some(("/etc/passwd", 9)))),
         ("WhiteoutSymlinkPath", users(), Tar::new().file("localetc/.wh.whitedout", b""), Leads("etc/whitedout", None)),
         (

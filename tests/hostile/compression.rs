@@ -99,7 +99,7 @@ fn streams_that_never_come_to_anything() {
         let taken = std::cell::Cell::new(0);
         let source = Repeated { piece: &piece, offset: 0, left: 1 << 40, taken: &taken };
         let (produced, end) = drain(source, compression, Limits { idle: 1 << 20, ..Limits::default() });
-        assert!(end.as_ref().is_err_and(|message| message.contains("hold hardly anything")), "{name}: {end:?}");
+        assert!(end.as_ref().is_err_and(|message| message.contains("produce almost no output")), "{name}: {end:?}");
         assert!(produced == 0 && taken.get() < 2 << 20, "{name}: {} taken", taken.get());
     }
     // What real writers put between frames passes: an index of a few megabytes.
@@ -165,7 +165,7 @@ fn what_is_named_otherwise_than_it_is() {
         (&tar, Compression::Zstd),
     ] {
         let fault = read_facts(&blob[..], compression, &Limits::default()).unwrap_err();
-        assert!(told(&fault).contains("and its first bytes say"), "{}", told(&fault));
+        assert!(told(&fault).contains("and its content is"), "{}", told(&fault));
     }
     // A gzip inside of a gzip is no tar.
     assert!(read_facts(&gzip(&zipped)[..], Compression::Gzip, &Limits::default()).is_err());

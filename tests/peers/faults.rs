@@ -209,7 +209,7 @@ fn f19_each_fault_of_a_certificate_is_told_apart() {
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
     for (name, subject, more, faked, own, words) in [
-        ("unknown", here, &[][..], None, false, "signed by nobody that this machine trusts"),
+        ("unknown", here, &[][..], None, false, "not signed by an authority that this machine trusts"),
         ("other-name", "DNS:other.example", &[], None, true, "for another name"),
         ("expired", here, &[], Some("+5 years"), true, "expired, or this machine's clock is wrong"),
         ("early", here, &[], Some("-5 years"), true, "not valid yet, or this machine's clock is wrong"),
@@ -240,7 +240,7 @@ fn f18_nothing_leads_from_https_to_http() {
     let mut command = project.command(&["inspect", &format!("127.0.0.1:{port}/a/b:1"), "--ca-file", &certificate, "--retry-for", "0"]);
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", told(&command, &output));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("away from HTTPS"), "{}", told(&command, &output));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("which is not HTTPS"), "{}", told(&command, &output));
     assert!(plain.requests().is_empty(), "{:?}", plain.requests());
 }
 

@@ -114,7 +114,7 @@ impl Publication {
         // Where nothing can be written to standard error, nothing can be said.
         let is_silent = err.is_empty() && what.contains("inject=write");
         for name in &changed {
-            assert!(is_silent || err.contains("published in part: ") && err.contains(&format!("`{name}`")), "{name} changed; {what}");
+            assert!(is_silent || err.contains("published only partly: ") && err.contains(&format!("`{name}`")), "{name} changed; {what}");
         }
         let names = fs::read_dir(self.project.path(".")).unwrap().chain(fs::read_dir(self.project.path("out")).unwrap());
         let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());

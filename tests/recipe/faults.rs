@@ -75,9 +75,9 @@ unknown key `entrypoint` in `[image]`
   keep the one that the image starts from
 `base.inherit` beside `static`
   r:10:11 <["label"]> nothing to inherit
-  leave `inherit` out: this base has none of it
+  remove `inherit`: this base has no such settings
 `base.inherit` does not take `label`
-  r:10:12 <"label"> not one of its words
+  r:10:12 <"label"> not an allowed value
   write `"labels"`
 the process would run as root
   r:12:7 <0> this is root
@@ -134,7 +134,7 @@ warning: `DB_PASSWORD` looks like a credential
   r:29:12 <"30"> not a time span
   write a number and `ms`, `s`, `m` or `h`: `interval = "30s"`
 `layers.compression` does not take `gz`
-  r:31:15 <"gz"> not one of its words
+  r:31:15 <"gz"> not an allowed value
   write one of `gzip`, `zstd`
 `metadata.title` is empty
   r:34:9 <""> empty
@@ -295,7 +295,7 @@ const SINGLE_FAULTS: &[(&str, &str, &str)] = &[
     (
         "a.example/b",
         "a.example/b:1",
-        "`a.example/b:1` holds a tag or digest, and only a name is wanted | \"a.example/b:1\" | write `name = \"a.example/b\"` and `tags = [\"1\"]`",
+        "`a.example/b:1` contains a tag or digest, and only a name is allowed | \"a.example/b:1\" | write `name = \"a.example/b\"` and `tags = [\"1\"]`",
     ),
     ("name =", "names = [\"c.example/d\"]\nname =", "`image` has both `name` and `names` | names | write all of them into `names`"),
     (
@@ -306,7 +306,7 @@ const SINGLE_FAULTS: &[(&str, &str, &str)] = &[
     (
         "[process]",
         "[process]\nworkdir = \"/a/${HOME}/b\"",
-        "`${HOME}` is expanded by nothing: there is no shell between the recipe and the program | ${HOME} | write `{image.env.HOME}` for a variable of the base, `{env.HOME}` for one of this build, or `${{HOME}}` for the text itself",
+        "`${HOME}` is not expanded: no shell runs between the recipe and the program | ${HOME} | write `{image.env.HOME}` for a variable of the base, `{env.HOME}` for one of this build, or `${{HOME}}` for the text itself",
     ),
     (
         "[base]",
@@ -326,17 +326,17 @@ const SINGLE_FAULTS: &[(&str, &str, &str)] = &[
     (
         "[base]",
         "platforms = [\"windows/amd64\"]\n[base]",
-        "`windows/amd64` is not a platform: operating system `windows` is not supported, only `linux` | \"windows/amd64\" | write `linux/amd64`: images of ours run on Linux",
+        "`windows/amd64` is not a platform: operating system `windows` is not supported, only `linux` | \"windows/amd64\" | write `linux/amd64`: hardened builds images for Linux only",
     ),
     (
         "[base]",
         "format = 3\n[base]",
-        "this version of hardened cannot write format 3, only 1 and 2 | 3 | write `format = 2`, or use a release of hardened that carries format 3",
+        "this version of hardened cannot write format 3, only 1 and 2 | 3 | write `format = 2`, or use a release of hardened that supports format 3",
     ),
     (
         "[base]",
         "format = -1\n[base]",
-        "this version of hardened cannot write format -1, only 1 and 2 | -1 | write `format = 2`, or use a release of hardened that carries format -1",
+        "this version of hardened cannot write format -1, only 1 and 2 | -1 | write `format = 2`, or use a release of hardened that supports format -1",
     ),
     ("static = true", "static = false", "`base.static` is `false` | false | write `static = true`, or another base instead"),
     (
@@ -347,7 +347,7 @@ const SINGLE_FAULTS: &[(&str, &str, &str)] = &[
     (
         "static = true",
         "image = \"./base\"",
-        "`./base` is not an image reference: the part before the first slash is no host | \"./base\" | a folder is named by `layout = \"./base\"`",
+        "`./base` is not an image reference: the part before the first slash is not a host | \"./base\" | a folder is named by `layout = \"./base\"`",
     ),
     ("entrypoint", "cmd", "unknown key `cmd` in `[process]` | cmd | write `command`"),
     (

@@ -64,7 +64,7 @@ fn a_letter_that_looks_like_another_is_named() {
         told(GOOD.replacen(from, to, 1).as_bytes(), &[expected]);
     }
     let words = GOOD.to_owned() + "[layers]\ncompression = \"zst\u{501}\"\n";
-    let expected = "`layers.compression` does not take `zst\u{501}` | 8:15 <\"zst\u{501}\"> not one of its words | write `\"zstd\"`: character 4, \
+    let expected = "`layers.compression` does not take `zst\u{501}` | 8:15 <\"zst\u{501}\"> not an allowed value | write `\"zstd\"`: character 4, \
                     `\u{501}`, is U+0501 (Cyrillic), not `d`";
     told(words.as_bytes(), &[expected]);
 }

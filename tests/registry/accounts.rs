@@ -146,15 +146,17 @@ fn accounts_that_are_large_or_not_utf8_are_kept_byte_for_byte() {
 fn accounts_that_cannot_be_known_are_an_error() {
     let large = vec![b'\n'; (16 << 20) + 1];
     let refusals: [(Vec<(&str, Kind)>, &str); 5] = [
-        (vec![("etc/passwd", Kind::Link("passwd"))], "links lead in a circle"),
+        (vec![("etc/passwd", Kind::Link("passwd"))], "symbolic links form a loop"),
         (vec![("etc/passwd/x", file(b""))], "`/etc/passwd` is a folder"),
         (vec![("dev/null", Kind::Special(tar::EntryType::Char)), ("etc/passwd", Kind::Link("/dev/null"))], "`/dev/null` is a device"),
         (vec![("etc/passwd", Kind::Special(tar::EntryType::Fifo))], "`/etc/passwd` is a FIFO"),
-        (vec![("etc/passwd", file(&large))], "16777217 bytes, and 16777216 are read at most"),
+        (vec![("etc/passwd", file(&large))], "16777217 bytes; at most 16777216 are read"),
     ];
     for (entries, reason) in refusals {
         let (test, sandbox) = base(&[tar(&entries)]);
-        sandbox.run(&["build", "-o", "oci:out"]).fails(2, &["accounts in `/etc/passwd` of the base are not known", reason, "[[files]]"]);
+        sandbox
+            .run(&["build", "-o", "oci:out"])
+            .fails(2, &["accounts in `/etc/passwd` of the base could not be read", reason, "[[files]]"]);
         if reason.contains("folder") {
             continue;
         }
@@ -170,9 +172,9 @@ fn accounts_that_cannot_be_known_are_an_error() {
     let (test, sandbox) = base(&[behind]);
     let own = "[[files]]\ntext = \"me:x:1:1::/:/bin/sh\\n\"\nto = \"/etc/passwd\"\n[process]";
     let written = recipe(&format!("image = \"{}/base:1\"", test.host())).replace("[process]", own);
-    sandbox.run(&["build", "-o", "oci:out"]).fails(2, &["links lead in a circle"]);
+    sandbox.run(&["build", "-o", "oci:out"]).fails(2, &["symbolic links form a loop"]);
     sandbox.write("hardened.toml", written.as_bytes());
     sandbox.run(&["build", "-o", "oci:out"]).succeeds();
     let both = tar(&[("a", file(PASSWD)), ("etc/passwd", Kind::Link("/a")), ("etc/group", Kind::Link("/a"))]);
-    base(&[both]).1.run(&["build", "-o", "oci:out"]).fails(2, &["are one file, `/a`"]);
+    base(&[both]).1.run(&["build", "-o", "oci:out"]).fails(2, &["are the same file, `/a`"]);
 }

@@ -51,14 +51,14 @@ fn what_must_be_a_folder_and_is_none_is_refused() {
         (STATIC, "/app", file),
         (STATIC, "/etc/passwd", file),
         (STATIC, "/app/x/y", "is below `/app`, which is a file"),
-        (STATIC, "/loop", "leads through a loop of links"),
-        (STATIC, "/loop/x", "leads through a loop of links"),
+        (STATIC, "/loop", "is part of a loop of symbolic links"),
+        (STATIC, "/loop/x", "is part of a loop of symbolic links"),
         (STATIC, "/gone", "leads to `/nowhere` by the link `/gone`, and nothing is there"),
         (STATIC, "/to-app", "leads to `/app`, which is a file"),
         (image, "/base/file", file),
         (image, "/base/file/x", "is below `/base/file`, which is a file"),
         (image, "/base/to-file", "leads to `/base/file`, which is a file"),
-        (image, "/base/loop", "leads through a loop of links"),
+        (image, "/base/loop", "is part of a loop of symbolic links"),
     ] {
         let what = [
             (format!("workdir = \"{path}\""), "working folder"),
@@ -86,7 +86,8 @@ fn what_must_be_a_folder_and_is_none_is_refused() {
     config.config["config"]["Volumes"] = json!({"/base/loop": {}});
     config.tag(&test, "base", "2");
     let other = format!("image = \"{}/base:2\"\ninherit = [\"volumes\"]", test.host());
-    let texts = ["the working folder `/base/file` is a file", "workdir = \"/\"", "the volume `/base/loop` leads through a loop of links"];
+    let texts =
+        ["the working folder `/base/file` is a file", "workdir = \"/\"", "the volume `/base/loop` is part of a loop of symbolic links"];
     sandbox(&other, "", "").run(&["build", "-o", "oci:out"]).fails(1, &texts);
     for (base, path) in
         [(STATIC, "/etc/passwd"), (STATIC, "/etc/passwd/x"), (STATIC, "/app/x"), (image, "/base/loop/x"), (image, "/base/file/x")]
@@ -138,8 +139,8 @@ fn links_to_folders_and_missing_folders_are_folders() {
 #[test]
 fn a_link_of_the_recipe_ends_inside_of_the_image() {
     for (links, expected) in [
-        (link("/a", "/a"), "the link `/a` leads through a loop of links"),
-        (link("/a", "b/c") + &link("/b", "/a"), "the link `/a` leads through a loop of links"),
+        (link("/a", "/a"), "the link `/a` is part of a loop of symbolic links"),
+        (link("/a", "b/c") + &link("/b", "/a"), "the link `/a` is part of a loop of symbolic links"),
         (link("/a", "../app"), "the link `/a` leads out of the image"),
         (link("/x/a", "../../app"), "the link `/x/a` leads out of the image"),
         (link("/x/a", "/../app"), "the link `/x/a` leads out of the image"),

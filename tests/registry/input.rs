@@ -117,7 +117,7 @@ fn a_damaged_cache_is_an_answer_of_no() {
     fs::write(&blob, bytes).unwrap();
     let ran = sandbox.run(&["cache", "check", "--format", "json"]);
     assert_eq!((ran.code, ran.json()["removed"].as_array().map(Vec::len)), (Some(1), Some(1)), "{}", ran.err);
-    assert!(ran.err.contains("error: 1 of the cache's files were damaged") && ran.err.contains("hint: build again"), "{}", ran.err);
+    assert!(ran.err.contains("error: 1 of the files in the cache were damaged") && ran.err.contains("hint: build again"), "{}", ran.err);
     sandbox.run(&["cache", "check"]).succeeds();
 }
 

@@ -58,7 +58,7 @@ fn a_lock_of_other_terms_keeps_its_pins() {
             assert_eq!(sandbox.read("hardened.lock"), old);
             assert!(!sandbox.has("refused"));
             let ran = sandbox.run(command).succeeds();
-            assert!(ran.err.contains("is renewed, and all its pins stay: ") && ran.err.contains(said), "{}", ran.err);
+            assert!(ran.err.contains("is updated, and all its pins are unchanged: ") && ran.err.contains(said), "{}", ran.err);
             assert_eq!(sandbox.read("hardened.lock"), commented, "{said}");
         }
         assert_eq!(sandbox.run(&["build", "--locked", "-o", "oci:out"]).succeeds().out, digest);
@@ -130,6 +130,6 @@ fn a_locked_image_that_is_gone_is_told_with_the_way_on() {
     sandbox.run(&["lock"]).succeeds();
     gone.store(true, Ordering::SeqCst);
     let ran = sandbox.run_with(&sandbox.path("empty"), &["build", "--locked", "-o", "oci:out"]);
-    ran.fails(3, &["404", "\nhint: the image that is locked is gone; `hardened lock --update`"]);
+    ran.fails(3, &["404", "\nhint: the locked image no longer exists; `hardened lock --update`"]);
     assert!(!sandbox.has("out"));
 }

@@ -156,7 +156,7 @@ fn files_are_listed_with_their_packages_and_printed() {
         assert_eq!(sandbox.run(&["cat", &image, path]).succeeds().out, content, "{path}");
     }
     sandbox.run(&["cat", &image, "/none"]).fails(2, &["has no `/none`", "`hardened ls"]);
-    sandbox.run(&["cat", &image, "/usr"]).fails(2, &["`/usr` in", "is no regular file"]);
+    sandbox.run(&["cat", &image, "/usr"]).fails(2, &["`/usr` in", "is not a regular file"]);
     sandbox.run(&["ls", &image, "/none"]).fails(2, &["has no `/none`"]);
 }
 

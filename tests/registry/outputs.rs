@@ -74,7 +74,7 @@ fn what_is_or_lies_inside_of_an_output_is_refused() {
         sandbox
             .write("hardened.toml", base.replace("[process]", &format!("[[files]]\nfrom = \"{from}\"\nto = \"/x\"\n[process]")).as_bytes());
         let ran = sandbox.run(&[&["build"][..], &arguments].concat());
-        ran.fails(2, &["is what hardened writes, or lies inside of it", "name another `from`"]);
+        ran.fails(2, &["is written by hardened, or is inside a folder that hardened writes", "name another `from`"]);
     }
 }
 

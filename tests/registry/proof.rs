@@ -98,7 +98,7 @@ fn a_missing_library_or_version_is_told_with_the_way_to_it() {
     let proving = Proving::new(&[], RUN).elf("run", &program(&["libx.so.1", "libc.so.6"]));
     proving.refused(&["`/app/run` needs the library `libx.so.1`, which is not in the image", "hardened.toml:9:14", "[[unproved]]"]);
     let proving = proving.elf("lib/libx.so.1", &library("libx.so.1", &["liby.so.2"]));
-    proving.refused(&["it is at `/app/lib/libx.so.1`, where the loader does not look"]);
+    proving.refused(&["it is at `/app/lib/libx.so.1`, where the loader does not search"]);
     let proving = proving.elf("run", &Elf { runpath: Some("$ORIGIN/lib"), ..program(&["libx.so.1", "libc.so.6"]) });
     proving.refused(&["`/app/lib/libx.so.1` needs the library `liby.so.2`", "(`/app/run` → `/app/lib/libx.so.1`)"]);
     let too_new = Elf { versions: &[("libc.so.6", &["GLIBC_2.2.5", "GLIBC_2.38"])], ..library("libx.so.1", &["libc.so.6"]) };
@@ -131,7 +131,7 @@ fn libraries_of_the_base_are_proved_as_they_went_by() {
     // Where the names are further behind than is kept of a layer, nothing is claimed.
     let (proof, error) = proving(Elf { lead: 9 << 20, ..far() }).proof();
     assert_eq!(proof["findings"][0]["level"], "unproved");
-    assert!(error.contains("not proved: `/usr/lib/libfar.so.1` keeps its tables further behind than is read"), "{error}");
+    assert!(error.contains("not proved: `/usr/lib/libfar.so.1` has its tables at offsets that hardened does not read"), "{error}");
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn who_knows_better_says_so() {
         "{error}"
     );
     let idle = Proving::new(&[], &waiver("libcuda.so.*")).elf("run", &program(&["libc.so.6"]));
-    assert!(idle.proof().1.contains("an `[[unproved]]` entry waives nothing: /app/* needs libcuda.so.*"));
+    assert!(idle.proof().1.contains("an `[[unproved]]` entry has no effect: /app/* needs libcuda.so.*"));
     for (wrong, text) in [("needs = \"\"", "is empty"), ("needs = \"[\"", "is not a pattern"), ("", "has no `needs`")] {
         let recipe = format!("{RUN}[[unproved]]\npath = \"app\"\n{wrong}\nreason = \"x\"\n");
         Proving::new(&[], &recipe).elf("run", &program(&[])).build().fails(2, &[text, "write `path = \"/app\"`"]);

@@ -293,7 +293,7 @@ fn inspecting_lists_what_refers_to_an_image() {
     test.answer_referrers(ReferrersApi::Missing);
     test.put_manifest("shop/api", &fallback_tag(&index("one").descriptor()), INDEX, b"no list");
     assert_eq!(inspect("json").json().get("referrers"), None);
-    assert!(inspect("text").err.contains("could not list what refers to"), "{}", inspect("text").err);
+    assert!(inspect("text").err.contains("could not list the referrers of"), "{}", inspect("text").err);
 }
 
 #[test]

@@ -128,7 +128,7 @@ impl Outputs {
     fn told(&self, ran: &Ran, registries: &Registries, what: &str) -> Vec<String> {
         ran.fails(3, &[]);
         let changed = self.changed(registries);
-        let part = ran.err.lines().find_map(|line| line.split_once("published in part: ").map(|(_, part)| part));
+        let part = ran.err.lines().find_map(|line| line.split_once("published only partly: ").map(|(_, part)| part));
         let (now, still) = part.and_then(|part| part.split_once(" now; ")).unwrap_or_default();
         for name in self.all(registries) {
             let quoted = format!("`{name}`");
@@ -279,7 +279,7 @@ fn an_engine_loads_first_in_the_commit_and_is_named_when_a_tag_fails_after_it() 
         let ran = sandbox.run(&["build", "--push", "-t", &tag, "-o", "docker-daemon:"]);
         ran.fails(3, &["403"]);
         assert_eq!(loads.load(Ordering::SeqCst), usize::from(is_loaded), "{refused}");
-        assert_eq!(ran.err.contains(&format!("published in part: the engine at {host} has sha256:")), is_loaded, "{}", ran.err);
+        assert_eq!(ran.err.contains(&format!("published only partly: the engine at {host} has sha256:")), is_loaded, "{}", ran.err);
         assert_eq!(ran.err.contains(&format!("now; `{tag}` failed")), is_loaded, "{}", ran.err);
     }
 }

@@ -56,7 +56,7 @@ pub enum AssemblyFault {
         other: String,
     },
     /// A file lies below what another has as a link or a file.
-    #[error("`{path}` lies below `{above}`, which is no folder{}", .package.as_ref().map(|name| format!(" in the package `{name}`")).unwrap_or_default())]
+    #[error("`{path}` lies below `{above}`, which is not a folder{}", .package.as_ref().map(|name| format!(" in the package `{name}`")).unwrap_or_default())]
     Below {
         /// The file.
         path: ImagePath,
@@ -69,7 +69,7 @@ pub enum AssemblyFault {
     #[error(transparent)]
     Make(#[from] MakeFault),
     /// A table of this program is wrong.
-    #[error("a rule of this program is broken: {0}")]
+    #[error("an internal rule of hardened is invalid: {0}")]
     Rule(String),
 }
 

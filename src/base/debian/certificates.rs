@@ -29,7 +29,7 @@ pub enum CertificateFault {
     #[error("it holds a private key in line {0}")]
     PrivateKey(usize),
     /// It holds a block of another kind.
-    #[error("line {line} begins a `{label}`, and only certificates can be trusted")]
+    #[error("line {line} begins a `{label}`; only certificates are accepted")]
     Label {
         /// The line.
         line: usize,
@@ -93,7 +93,7 @@ pub fn pem_certificates(file: &[u8]) -> Result<Vec<Vec<u8>>, CertificateFault> {
         } else if contains(line, b"PRIVATE KEY-----") {
             return Err(CertificateFault::PrivateKey(number));
         } else if contains(line, b"-----BEGIN") {
-            return Err(CertificateFault::Broken { line: number, reason: "does not begin at the beginning of the line" });
+            return Err(CertificateFault::Broken { line: number, reason: "does not start at the first column of the line" });
         }
     }
     match block {
@@ -227,8 +227,8 @@ mod tests {
             (good.replace("CERTIFICATE", "TRUSTED CERTIFICATE"), label(1, "TRUSTED CERTIFICATE")),
             (good.replace("CERTIFICATE", "X509 CRL"), label(1, "X509 CRL")),
             (good.replace("CERTIFICATE", "PGP\u{1b}[2J"), label(1, "PGP\\u{1b}[2J")),
-            (format!("\u{feff}{good}"), broken(1, "does not begin at the beginning of the line")),
-            (format!(" {good}"), broken(1, "does not begin at the beginning of the line")),
+            (format!("\u{feff}{good}"), broken(1, "does not start at the first column of the line")),
+            (format!(" {good}"), broken(1, "does not start at the first column of the line")),
             (good.replace("-----END CERTIFICATE-----", ""), broken(1, "is not base64")),
             (good.replace("-----END CERTIFICATE-----\n", "").trim_end().to_owned(), broken(1, "has no end")),
             (good.replace("-----END CERTIFICATE-----\n", &good), broken(1, "has no end")),

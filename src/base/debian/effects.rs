@@ -101,7 +101,7 @@ impl Assembly<'_> {
             Action::Written { path } => {
                 self.is_written(path, step, done);
                 harmless(
-                    "the folder stays root's: the process runs as the one user of the recipe, and `process.writable` lets it write there",
+                    "the folder stays owned by root: the process runs as the user of the recipe, and `process.writable` makes a folder writable for it",
                 )
             }
             Action::Account(call) => {
@@ -113,7 +113,7 @@ impl Assembly<'_> {
             Action::Missing { file, needed } => ScriptEffect::Missing { file: file.clone(), needed: needed.clone() },
             // Told when all is made.
             Action::Makes { needed, .. } => ScriptEffect::Missing { file: None, needed: needed.clone() },
-            Action::Alternative { .. } => made("links among alternatives"),
+            Action::Alternative { .. } => made("links of `update-alternatives`"),
         }
     }
 
@@ -128,9 +128,10 @@ impl Assembly<'_> {
                 self.put(&path_text(to), entry, package);
                 made("configuration files copied from the package's templates")
             }
-            None => {
-                ScriptEffect::Missing { file: Some(to.to_string()), needed: format!("a copy of `{from}`, which is no file of a package") }
-            }
+            None => ScriptEffect::Missing {
+                file: Some(to.to_string()),
+                needed: format!("a copy of `{from}`, which is not a file of a package"),
+            },
         }
     }
 
@@ -139,14 +140,14 @@ impl Assembly<'_> {
         let whole = if target.starts_with('/') { target.to_owned() } else { format!("{above}/{target}") };
         let at = ImagePath::new(&without_parents(whole.as_bytes())).ok().and_then(|at| self.canonical(&at));
         if !OUTSIDE.iter().any(|outside| whole.starts_with(outside)) && !at.is_some_and(|at| self.files.contains_key(&at)) {
-            return harmless("what the link leads to is not in the image");
+            return harmless("the target of the link is not in the image");
         }
         self.put(&path_text(path), symlink(target), None);
         made("links that scripts make")
     }
 
     fn mode(&mut self, path: &ImagePath, mode: u16) -> ScriptEffect {
-        let why = "everyone may read what packages ship, and no program has the rights of another user";
+        let why = "files of packages are readable by everyone, and no program has a set-user-ID or set-group-ID bit";
         let Some(file) = self.files.get_mut(path) else { return harmless("the file is not in the image") };
         let is_folder = match file.entry.kind {
             EntryKind::Directory => true,
@@ -183,9 +184,9 @@ impl Assembly<'_> {
             let effect = match (self.canonical(link), target) {
                 (Some(link), Some(target)) if link != target => {
                     self.put(&path_text(&link), symlink(&format!("/{}", path_text(&target))), None);
-                    made("links among alternatives")
+                    made("links of `update-alternatives`")
                 }
-                _ => harmless("what the link leads to is not in the image"),
+                _ => harmless("the target of the link is not in the image"),
             };
             effects.insert(number, effect);
         }
@@ -233,9 +234,9 @@ fn made_of(file: &str, of: &[String], needed: &str, files: &ImageFiles) -> Resul
         Ok::<bool, AssemblyFault>(files.iter().any(|(path, file)| glob.is_match(path_text(path)) && !is_empty(&file.entry.kind)))
     };
     Ok(if has(&[file.to_owned()])? {
-        made("files that are made of the image's files")
+        made("files that are generated from files of the image")
     } else if !of.is_empty() && !has(of)? {
-        harmless("nothing that it is made of is in the image")
+        harmless("the image has none of the files that it is made from")
     } else {
         ScriptEffect::Missing { file: Some(format!("/{file}")), needed: needed.to_owned() }
     })
@@ -267,7 +268,7 @@ fn whole_files(mut steps: Vec<Step>) -> Vec<Step> {
     for (key, numbers) in parts {
         if unknown.contains(&key) {
             for number in numbers {
-                let needed = "a file of which the script computes a part".to_owned();
+                let needed = "a file with content that the script partly computes".to_owned();
                 steps[number].action = Action::Makes { file: path_text(&key.1), of: Vec::new(), needed };
             }
         } else if let [first, rest @ ..] = numbers.as_slice() {

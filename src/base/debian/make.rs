@@ -51,7 +51,9 @@ impl MakeFault {
         match self {
             Self::Extra { .. } => Some("name PEM files that begin with `-----BEGIN CERTIFICATE-----`".to_owned()),
             Self::Package { .. } => None,
-            Self::Source(_) => Some("leave the package that has it out with `exclude`, or lock another version of it".to_owned()),
+            Self::Source(_) => {
+                Some("exclude the package that contains it with `exclude`, or lock another version of the package".to_owned())
+            }
         }
     }
 }

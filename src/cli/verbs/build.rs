@@ -73,7 +73,7 @@ fn tell(built: &Built, arguments: &Build, invocation: &Invocation) {
         invocation.screen.say(&format!("pushed {} ({} sent)", built.tags.join(", "), bytes(sent)));
     }
     if arguments.output.is_empty() && !arguments.push {
-        invocation.screen.say("the image is in the cache only; `-o oci:DIR` writes it, `--push` pushes it");
+        invocation.screen.say("the image is only in the cache; write it with `-o oci:DIR`, or push it with `--push`");
     }
 }
 

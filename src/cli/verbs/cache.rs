@@ -46,8 +46,8 @@ pub(in crate::cli) fn run(arguments: &Cache, invocation: &Invocation) -> Result<
                 return invocation.render(&found, text);
             }
             invocation.found(&found, text)?;
-            let message = format!("{} of the cache's files were damaged, and are removed", found.removed.len());
-            Err(Failure::No(vec![Diagnostic::error(message).hint("build again: what is missing is made or fetched anew")]))
+            let message = format!("{} of the files in the cache were damaged and have been removed", found.removed.len());
+            Err(Failure::No(vec![Diagnostic::error(message).hint("build again: hardened makes or downloads the missing files")]))
         }
         CacheVerb::Export { destination } => {
             let carried = carry::export(&at(destination)?, invocation.run(&invocation.tools(None)?))?;
@@ -79,8 +79,11 @@ fn at(text: &str) -> Result<Location, Failure> {
 }
 
 fn told(what: &str, carried: &Carried) -> String {
-    let left_out =
-        if carried.left_out == 0 { String::new() } else { format!("; {} left out, of another version or damaged", carried.left_out) };
+    let left_out = if carried.left_out == 0 {
+        String::new()
+    } else {
+        format!("; {} left out, because they are of another version or damaged", carried.left_out)
+    };
     format!("{what} {} layers and {} of bases, {}{left_out}", carried.layers, carried.foreign, bytes(carried.bytes))
 }
 

@@ -31,21 +31,21 @@ fn text(explained: &PackageExplained) -> String {
                 lines.push(format!("{name} {version} is in the image for {on}, from {archive} (source: {source})"));
                 lines.push(format!("  the recipe -> {}", chain.join(" -> ")));
                 if wanted_by.len() > 1 {
-                    lines.push(format!("  wanted by {}", wanted_by.join(", ")));
+                    lines.push(format!("  required by {}", wanted_by.join(", ")));
                 }
                 lines.extend(scripts.iter().flatten().map(script_line));
             }
             Verdict::LeftOut { rule, reason, chain, wanted_by } => {
-                lines.push(format!("{name} was left out of the image for {on}, by {rule}: {reason}"));
+                lines.push(format!("{name} was left out of the image for {on}, by the rule `{rule}`: {reason}"));
                 lines.push(format!("  the recipe -> {} -> {name}", chain.join(" -> ")));
                 if wanted_by.len() > 1 {
-                    lines.push(format!("  wanted by {}", wanted_by.join(", ")));
+                    lines.push(format!("  required by {}", wanted_by.join(", ")));
                 }
-                lines.push(format!("  to have it, write `keep = [\"{name}\"]` in `base.debian`"));
+                lines.push(format!("  to keep it, write `keep = [\"{name}\"]` in `base.debian`"));
             }
             Verdict::Unwanted { nearest } => {
-                let near = nearest.as_ref().map(|near| format!("; is `{near}` meant?")).unwrap_or_default();
-                lines.push(format!("nothing in the image for {on} wants {}{near}", name.escape_debug()));
+                let near = nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                lines.push(format!("nothing in the image for {on} requires {}{near}", name.escape_debug()));
             }
         }
     }

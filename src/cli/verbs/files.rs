@@ -31,7 +31,7 @@ pub(in crate::cli) fn cat(arguments: &Cat, invocation: &Invocation) -> Result<St
 
 fn request(image: &str, platform_name: Option<&str>, path: &str) -> Result<FilesRequest, Failure> {
     let path = ImagePath::new(path.as_bytes())
-        .map_err(|fault| Failure::wrong(format!("`{}` is no path in an image: {fault}", path.escape_debug())))?;
+        .map_err(|fault| Failure::wrong(format!("`{}` is not a valid path in an image: {fault}", path.escape_debug())))?;
     Ok(FilesRequest { location: source(image)?, platform: platform(platform_name)?, path })
 }
 

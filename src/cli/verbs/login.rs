@@ -20,7 +20,7 @@ pub(in crate::cli) fn run(arguments: &Login, invocation: &Invocation) -> Result<
     let kept = crate::ops::login::login(&arguments.host, &account, invocation.http()?, &invocation.environment)?;
     task.finish("");
     let kept_in = location(&kept);
-    invocation.screen.say(&format!("logged in to {}; the credentials are kept in {kept_in}", arguments.host));
+    invocation.screen.say(&format!("logged in to {}; the credentials are stored in {kept_in}", arguments.host));
     let outcome = LoginResult { host: arguments.host.clone(), kept: kept_in };
     invocation.render(&outcome, String::new)
 }

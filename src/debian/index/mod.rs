@@ -88,7 +88,7 @@ pub enum IndexProblem {
     #[error("{0}")]
     Line(LineFault),
     /// The value of no field goes on.
-    #[error("a value goes on without a field")]
+    #[error("a continued line has no field before it")]
     NoField,
     /// A field is there twice.
     #[error("the field `{0}` is there twice")]
@@ -111,7 +111,7 @@ pub enum IndexProblem {
         value: String,
     },
     /// A version is none.
-    #[error("`{value}` is no version: {fault}")]
+    #[error("`{value}` is not a version: {fault}")]
     Version {
         /// What was written.
         value: String,

@@ -12,7 +12,7 @@ pub(in crate::debian) struct Packet<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(in crate::debian) enum PacketFault {
     /// It ends early, or its length is unknown or in parts, which neither keys nor signatures have.
-    #[error("it is cut, or no packet")]
+    #[error("it is truncated, or not a packet")]
     Cut,
     /// Its fields contradict its length.
     #[error("a packet of the type {0} is malformed")]
@@ -21,7 +21,7 @@ pub(in crate::debian) enum PacketFault {
     #[error("a packet of the type {0} has the version {1}, and only 4 is read")]
     Version(u8, u8),
     /// It does not belong where it stands.
-    #[error("a packet of the type {0} stands where none belongs")]
+    #[error("a packet of the type {0} is not allowed at its position")]
     Unexpected(u8),
 }
 

@@ -29,7 +29,7 @@ pub(super) fn read(text: &str, signers: Vec<Fingerprint>, digest: Digest) -> Res
             }
             Line::More(value) => match open.as_ref().and_then(|name| fields.get_mut(name)) {
                 Some(field) => field.more.push(text_of(value)),
-                None => return Err(wrong("", "begins with a value that goes on")),
+                None => return Err(wrong("", "begins with a continued line")),
             },
         }
     }
@@ -42,7 +42,7 @@ pub(super) fn read(text: &str, signers: Vec<Fingerprint>, digest: Digest) -> Res
     };
     let time = |name: &str| match single(name)? {
         "" => Ok(None),
-        text => date::read(text).map(Some).ok_or_else(|| wrong(name, &format!("is no time in UTC: `{}`", escaped(text.as_bytes())))),
+        text => date::read(text).map(Some).ok_or_else(|| wrong(name, &format!("is not a time in UTC: `{}`", escaped(text.as_bytes())))),
     };
     let words = |name: &str| Ok(single(name)?.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>());
     let architectures: Vec<String> = words("Architectures")?;
@@ -100,7 +100,8 @@ fn files(field: &Field<'_>) -> Result<BTreeMap<String, IndexFile>, ReleaseFault>
     }
     for line in &field.more {
         let listed = listed_file(line).and_then(|(digest, size, path)| Some((sha256(digest)?, size, path)));
-        let (digest, size, path) = listed.ok_or_else(|| wrong("SHA256", &format!("lists no file: `{}`", escaped(line.as_bytes()))))?;
+        let (digest, size, path) =
+            listed.ok_or_else(|| wrong("SHA256", &format!("has a line that is not a file entry: `{}`", escaped(line.as_bytes()))))?;
         let file = IndexFile { digest: Digest::from_bytes(digest), size };
         if files.insert(path.to_owned(), file).is_some() {
             return Err(wrong("SHA256", &format!("lists `{path}` twice")));

@@ -107,7 +107,7 @@ pub enum ReleaseFault {
     #[error("it has more than 16 signatures")]
     Signatures,
     /// A trusted key is named, and the signature is not of this text.
-    #[error("the signature by {0} is wrong: the file was changed, or cut, on its way")]
+    #[error("the signature by {0} is invalid: the file was changed or truncated")]
     Changed(Fingerprint),
     /// No signature by a trusted key is good.
     #[error("no trusted key signed it: {}", joined(.0))]
@@ -158,7 +158,7 @@ pub enum ReleaseFault {
         now: i64,
     },
     /// It is older than one that was seen before.
-    #[error("it was made at {}, and one of {} was seen before: the mirror is behind, or holds it back", date::utc(*.date), date::utc(*.seen))]
+    #[error("it was made at {}, and one of {} was seen before: the mirror is out of date, or withholds newer files", date::utc(*.date), date::utc(*.seen))]
     Rollback {
         /// When it was made.
         date: i64,
@@ -172,7 +172,7 @@ impl ReleaseFault {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Message(_) | Self::Signature { .. } | Self::Signatures | Self::Changed(_) => Some(
-                "something between here and the archive changes files (a proxy, a captive portal, a broken mirror): try another mirror",
+                "something between this machine and the archive changes files (a proxy, a captive portal, a broken mirror): try another mirror",
             ),
             Self::NotTrusted(_) => Some(
                 "name the archive's public key in the recipe's `keys`, after comparing its fingerprint with the one its owner publishes",
@@ -189,7 +189,7 @@ impl ReleaseFault {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureProblem {
     /// The key is not trusted.
-    #[error("{0} is no trusted key")]
+    #[error("{0} is not a trusted key")]
     UnknownKey(String),
     /// The hash is weaker than SHA-256.
     #[error("{key} signed with {hash}, which is too weak, or not supported")]
@@ -208,10 +208,10 @@ pub enum SignatureProblem {
         hash: String,
     },
     /// It must not be relied on without understanding something in it.
-    #[error("the signature by {0} makes a demand that is not known")]
+    #[error("the signature by {0} has a critical field that hardened does not know")]
     UnknownDemand(Fingerprint),
     /// It was made before the key was.
-    #[error("{0} is younger than its signature")]
+    #[error("{0} was created after its signature")]
     BeforeKey(Fingerprint),
     /// The key has expired, before it signed or since then.
     #[error("{key} expired at {}", date::utc(*.expires))]
@@ -233,7 +233,7 @@ pub enum SignatureProblem {
         expires: i64,
     },
     /// The signature was made in the future.
-    #[error("the signature by {key} was made at {}, after what this machine's clock says", date::utc(*.made))]
+    #[error("the signature by {key} was made at {}, which is later than the clock of this machine", date::utc(*.made))]
     Future {
         /// The primary key.
         key: Fingerprint,

@@ -173,15 +173,15 @@ fn only_good_signatures_of_trusted_keys_count() {
     let lifetime = |seconds| Subpacket::regular(SubpacketData::SignatureExpirationTime(Duration::from_secs(seconds))).unwrap();
     let one = |signing: Signing<'_>| message(TEXT, &[signing.sign(TEXT)]);
     for (message, trusted, expected) in [
-        (one(by("stranger")), "archive", "is no trusted key"),
-        (unsigned, "archive", "is wrong: the file was changed"),
+        (one(by("stranger")), "archive", "is not a trusted key"),
+        (unsigned, "archive", "is invalid: the file was changed"),
         (message(TEXT, &[]), "archive", "base64"),
-        (one(Signing { made: DATE - 7 * YEAR, ..by("archive") }), "archive", "is younger than its signature"),
+        (one(Signing { made: DATE - 7 * YEAR, ..by("archive") }), "archive", "was created after its signature"),
         (one(Signing { made: DATE + 2 * 86_400, ..by("archive") }), "archive", "is the clock right?"),
         (one(Signing { hash: HashAlgorithm::Sha1, ..by("archive") }), "archive", "SHA1, which is too weak"),
         (one(Signing { hash: HashAlgorithm::Sha512, ..by("archive") }), "archive", "SHA512, which the message's header does not name"),
-        (one(Signing { kind: SignatureType::Binary, ..by("archive") }), "archive", "no signature of a text"),
-        (one(Signing { more: vec![critical], ..by("archive") }), "archive", "a demand that is not known"),
+        (one(Signing { kind: SignatureType::Binary, ..by("archive") }), "archive", "not a signature of a text"),
+        (one(Signing { more: vec![critical], ..by("archive") }), "archive", "a critical field that hardened does not know"),
         (one(Signing { more: vec![harmless], ..by("archive") }), "archive", ""),
         (one(Signing { more: vec![lifetime(3600)], ..by("archive") }), "archive", "ended at 2026-07-11 11:16:37 UTC"),
         (one(Signing { more: vec![lifetime(0)], ..by("archive") }), "archive", ""),
@@ -193,15 +193,19 @@ fn only_good_signatures_of_trusted_keys_count() {
         (one(by("retired")), "retired", "is revoked"),
         (one(Signing { made: DATE - 6 * YEAR, ..by("retired") }), "retired", "is revoked"),
         // A signature that is wrong refuses the file also beside a good one.
-        (message(TEXT, &[by("archive").sign(TEXT), by("archive").sign("x")]), "archive", "is wrong: the file was changed"),
+        (message(TEXT, &[by("archive").sign(TEXT), by("archive").sign("x")]), "archive", "is invalid: the file was changed"),
         (message(TEXT, &[by("archive").sign(TEXT), b"\xc6\x01x".to_vec()]), "archive", "its signature 2 can't be read"),
         (
             message(TEXT, &[by("archive").sign(TEXT), b"\xcd\x01x".to_vec()]),
             "archive",
             "its signature 2 can't be read: it is another kind of packet",
         ),
-        (message(TEXT, &[by("archive").sign(TEXT), vec![0xC2]]), "archive", "its signature 2 can't be read: it is cut, or no packet"),
-        (message(TEXT, &[by("archive").sign(TEXT), vec![0]]), "archive", "its signature 2 can't be read: it is cut, or no packet"),
+        (
+            message(TEXT, &[by("archive").sign(TEXT), vec![0xC2]]),
+            "archive",
+            "its signature 2 can't be read: it is truncated, or not a packet",
+        ),
+        (message(TEXT, &[by("archive").sign(TEXT), vec![0]]), "archive", "its signature 2 can't be read: it is truncated, or not a packet"),
         (message(TEXT, &[by("archive").sign(TEXT), b"\xc2\x00".to_vec()]), "archive", "its signature 2 can't be read"),
         (message(TEXT, &vec![by("archive").sign(TEXT); 17]), "archive", "more than 16 signatures"),
     ] {
@@ -232,7 +236,7 @@ fn a_key_counts_until_it_expires() {
 #[test]
 fn keys_that_prove_nothing_are_not_trusted() {
     let fault = |name: &str| TrustedKeys::none().with(&public(name)).unwrap_err().to_string();
-    for (name, expected) in [("short", "is too weak"), ("weak", "no signature of its own with SHA-256"), ("certify-only", "may sign")] {
+    for (name, expected) in [("short", "is too weak"), ("weak", "no self-signature with SHA-256"), ("certify-only", "may sign")] {
         assert!(fault(name).contains(expected), "{name}: {}", fault(name));
     }
     let (_, secret) = SAMPLES[0];
@@ -277,18 +281,18 @@ fn suite_and_time_must_be_what_was_asked_for() {
 fn signed_nonsense_is_refused_too() {
     for (old, new, expected) in [
         ("Date: Sat", "Dat: Sat", "the field `Date` of the signed text is missing"),
-        ("UTC\n", "CET\n", "is no time in UTC"),
+        ("UTC\n", "CET\n", "is not a time in UTC"),
         ("Suite: stable\n", "Suite: stable\nsuite: other\n", "the field `suite` of the signed text is there twice"),
         ("Suite: stable\n", "Suite: stable\n more\n", "has more than one line"),
-        ("Origin", " x\nOrigin", "a value that goes on"),
+        ("Origin", " x\nOrigin", "a continued line"),
         ("Description: x\n", "\nDescription: x\n", "a second stanza"),
-        ("Description: x", "Description", "line 9 of the signed text is a line that is no field"),
+        ("Description: x", "Description", "line 9 of the signed text is a line that is not a field"),
         ("amd64 arm64", "amd64 ../x", "holds `../x`"),
         ("yes", "maybe", "neither `yes` nor `no`"),
         ("SHA256:", "SHA1:", "it lists no SHA-256 digests"),
         ("SHA256:\n", "SHA256: x\n", "has a value on its first line"),
-        ("0040f9", "0040F9", "lists no file"),
-        ("32 main/binary-all/Packages.xz", "32 ../binary-all/Packages.xz", "lists no file"),
+        ("0040f9", "0040F9", "has a line that is not a file entry"),
+        ("32 main/binary-all/Packages.xz", "32 ../binary-all/Packages.xz", "has a line that is not a file entry"),
         ("main/binary-all/Packages.xz", "main/binary-amd64/Packages.xz", "lists `main/binary-amd64/Packages.xz` twice"),
     ] {
         let fault = verify(&signed(&TEXT.replacen(old, new, 1)), &["archive"]).unwrap_err().to_string();

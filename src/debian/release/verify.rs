@@ -54,9 +54,9 @@ type Hard = Result<ReleaseFault, &'static str>;
 /// Looks at one signature: the outer error refuses the file, the inner one means that it does not count.
 fn check(signature: &Signature, message: &Cleartext, keys: &TrustedKeys, now: i64) -> Result<Result<Fingerprint, SignatureProblem>, Hard> {
     if signature.kind() != Kind::Text {
-        return Err(Err("it is no signature of a text"));
+        return Err(Err("it is not a signature of a text"));
     }
-    let Some(made) = signature.created().map(i64::from) else { return Err(Err("it lacks its time")) };
+    let Some(made) = signature.created().map(i64::from) else { return Err(Err("it has no creation time")) };
     let named: Vec<&Signer> = keys.signers().iter().filter(|signer| signer.is_named_by(signature)).collect();
     let Some(first) = named.first() else { return Ok(Err(SignatureProblem::UnknownKey(issuer(signature)))) };
     let hash = signature.hash_name();

@@ -217,7 +217,7 @@ impl<'a> Closure<'a> {
             {
                 picked.wanted_by.insert(WantedBy::Package(package.to_owned()));
             }
-            passed_over.extend(alternatives[..position].iter().map(|one| (one.to_string(), format!("`{name}` is in already"))));
+            passed_over.extend(alternatives[..position].iter().map(|one| (one.to_string(), format!("`{name}` is already selected"))));
             self.write_down(package, relation, &alternatives, Some(name), passed_over);
             return Ok(());
         }
@@ -280,7 +280,7 @@ impl<'a> Closure<'a> {
         }
         let allows = |version: &Version| alternative.constraint.as_ref().is_none_or(|constraint| constraint.allows(version));
         if let Some(picked) = self.picked.get(name) {
-            return Finding::Missing(format!("version {} is in already", picked.record.version_text()));
+            return Finding::Missing(format!("version {} is already selected", picked.record.version_text()));
         }
         if let Some((record, label)) = newest(self.candidates(name).filter(|(record, _)| allows(&record.version()))) {
             return Finding::Found(record, label);
@@ -311,7 +311,7 @@ impl<'a> Closure<'a> {
     fn missing(&self, name: &str) -> String {
         let known: Vec<String> = self.candidates(name).map(|(record, label)| format!("{} ({label})", record.version_text())).collect();
         if known.is_empty() {
-            "nothing has or provides this name and version".to_owned()
+            "no package has or provides this name and version".to_owned()
         } else {
             format!("there is only {}", known.join(", "))
         }

@@ -39,7 +39,7 @@ pub enum ResolveFault {
         second: String,
     },
     /// No alternative of a relation can be had.
-    #[error("{} needs `{relation}`, which can't be had: {}", chain_text(.chain), tried.join("; "))]
+    #[error("{} needs `{relation}`, which cannot be satisfied: {}", chain_text(.chain), tried.join("; "))]
     Unsatisfiable {
         /// The group of the relation field.
         relation: String,
@@ -89,7 +89,7 @@ impl ResolveFault {
 }
 
 fn elsewhere_text(suites: &[String]) -> String {
-    if suites.is_empty() { String::new() } else { format!("; there is one: {}", suites.join(", ")) }
+    if suites.is_empty() { String::new() } else { format!("; it exists as: {}", suites.join(", ")) }
 }
 
 fn chain_text(chain: &[String]) -> String {

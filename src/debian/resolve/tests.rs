@@ -179,7 +179,7 @@ fn architectures_and_qualifiers_count() {
         assert!(matches!(resolve(&indexes, "amd64", &request(&[wanted])), Err(ResolveFault::Unsatisfiable { .. })), "{wanted}");
     }
     let fault = resolve(&indexes, "amd64", &request(&["lib"])).unwrap_err();
-    assert_eq!(fault.to_string(), "there is no package `lib` for `amd64`; there is one: version 1 for `arm64` in trixie");
+    assert_eq!(fault.to_string(), "there is no package `lib` for `amd64`; it exists as: version 1 for `arm64` in trixie");
 }
 
 #[test]
@@ -243,12 +243,12 @@ fn what_can_not_be_had_is_told_with_its_chain() {
     for (wanted, expected) in [
         (
             &["app"][..],
-            "`app` → `middle` needs `lib (>= 2) | other`, which can't be had: `lib (>= 2)`: there is only 1.9 (trixie), 1.8 (trixie); `other`: nothing has or provides this name and version",
+            "`app` → `middle` needs `lib (>= 2) | other`, which cannot be satisfied: `lib (>= 2)`: there is only 1.9 (trixie), 1.8 (trixie); `other`: no package has or provides this name and version",
         ),
-        (&["lib", "pin"], "`pin` needs `lib (= 1.8)`, which can't be had: `lib (= 1.8)`: version 1.9 is in already"),
+        (&["lib", "pin"], "`pin` needs `lib (= 1.8)`, which cannot be satisfied: `lib (= 1.8)`: version 1.9 is already selected"),
         (&["broken"], "the field `Depends` of `broken` can't be read: `> 1` does not begin with `<<`, `<=`, `=`, `>=` or `>>` (byte 5)"),
         (&["python3-request"], "there is no package `python3-request` for `amd64`"),
-        (&["newer"], "there is no package `newer` for `amd64`; there is one: version 2 for `amd64` in trixie-backports"),
+        (&["newer"], "there is no package `newer` for `amd64`; it exists as: version 2 for `amd64` in trixie-backports"),
     ] {
         let request = Request { elsewhere: vec![("trixie-backports", &backports)], ..request(wanted) };
         assert_eq!(resolve(&indexes, "amd64", &request).unwrap_err().to_string(), expected);

@@ -23,7 +23,7 @@ const PASS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEX
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FolderFault {
     /// Somebody else could put files into it.
-    #[error("`{}` belongs to another user, or others may write to it", .0.display())]
+    #[error("`{}` belongs to another user, or other users can write to it", .0.display())]
     Foreign(PathBuf),
     /// It cannot be made or opened.
     #[error("{0}")]

@@ -59,7 +59,7 @@ struct Inner {
     folder: PathBuf,
     /// The folder that was named for it: the same, or the one around it.
     named: PathBuf,
-    /// Files that were damaged, and are removed.
+    /// Files that were damaged and have been removed.
     damaged: Mutex<Vec<PathBuf>>,
     /// A temporary folder, removed at the end of the run, where no lasting one can be written.
     _temporary: Option<(tempfile::TempDir, Live)>,

@@ -14,7 +14,7 @@ use crate::host::{Environment, sweep};
 
 /// Neither the cache nor a temporary one can be made.
 #[derive(Debug, thiserror::Error)]
-#[error("no folder for the cache can be made")]
+#[error("could not create a folder for the cache")]
 pub struct CacheFault(#[source] FolderFault);
 
 /// Why the cache lasts for this run only.

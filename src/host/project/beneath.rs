@@ -68,7 +68,7 @@ pub(super) fn read_at(file: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> R
     Ok(filled)
 }
 
-/// Returns the first bytes of a file beneath a folder, at most `limit`. `None` when it is no regular file.
+/// Returns the first bytes of a file beneath a folder, at most `limit`. `None` when it is not a regular file.
 pub(super) fn read_beginning(folder: BorrowedFd<'_>, path: &[u8], limit: usize) -> Result<Option<Vec<u8>>, Errno> {
     let file = open_file(folder, path)?;
     let facts = facts(file.as_fd())?;

@@ -149,7 +149,7 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Notes names of one folder that differ in case only. Few names have capital letters, so few are compared.
+    /// Notes names of one folder that differ only in case. Few names have capital letters, so few are compared.
     fn compare_names(&mut self, listing: &Listing) {
         let mut capitals: BTreeMap<Vec<u8>, &[u8]> = BTreeMap::new();
         let children = listing.children();
@@ -213,7 +213,7 @@ fn is_taken(holding: Holding, matched: bool) -> bool {
     matched && holding == Holding::Nothing || holding == Holding::Something
 }
 
-/// Says whether a relative target climbs above the image's root from where the link is.
+/// Says whether a relative target leads above the root of the image from where the link is.
 pub(super) fn leaves_image(link: &ImagePath, target: &[u8]) -> bool {
     if target.starts_with(b"/") {
         return false;

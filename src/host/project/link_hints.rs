@@ -22,9 +22,9 @@ pub(super) fn may_be_left_out(path: &HostPath, target: &HostPath, fault: LinkFau
 pub(super) fn hints(path: &HostPath, target: &HostPath, fault: LinkFault, exclude: Option<&str>) -> Vec<String> {
     if is_environment(path.as_bytes()) && fault != LinkFault::Loop {
         return vec![
-            "the Python of a virtual environment is that of the host: start the one of the base, with the environment's `site-packages` in `PYTHONPATH`"
+            "the Python of a virtual environment is the Python of the host: start the Python of the base, with the environment's `site-packages` in `PYTHONPATH`"
                 .to_owned(),
-            "or pack no environment: `pip install --target site-packages -r requirements.txt`, and `from = \"site-packages\"`".to_owned(),
+            "or do without the virtual environment: `pip install --target site-packages -r requirements.txt`, and `from = \"site-packages\"`".to_owned(),
         ];
     }
     let of_node = has(path.as_bytes(), MODULES) || has(target.as_bytes(), MODULES);
@@ -35,7 +35,7 @@ pub(super) fn hints(path: &HostPath, target: &HostPath, fault: LinkFault, exclud
             format!("{leave_out}, or write `symlinks = \"follow\"` to take what it points to")
         }
         LinkFault::LeavesRoot if of_node => {
-            "write `root` so that the recipe's folder holds the whole workspace, `root = \"..\"` for example, and pack what the link leads to \
+            "set `root` to the folder of the whole workspace, `root = \"..\"` for example, and add the target of the link \
              with an entry of its own"
                 .to_owned()
         }
@@ -49,7 +49,7 @@ pub(super) fn hints(path: &HostPath, target: &HostPath, fault: LinkFault, exclud
 
 /// Returns how a link of a package and what it leads to are packed, so that both have the same folders above them as in the project.
 fn packing(path: &HostPath, target: &HostPath) -> Vec<String> {
-    let outside = || vec!["exclude it, or write `root = \"..\"` in the recipe, and pack what it leads to as well".to_owned()];
+    let outside = || vec!["exclude it, or write `root = \"..\"` in the recipe, and add its target as well".to_owned()];
     let Some(target) = normal(path.as_bytes(), target.as_bytes()) else { return outside() };
     let store = target.windows(MODULES.len() + 6).position(|part| part == b"node_modules/.pnpm").map(|at| at + MODULES.len() + 6);
     let Ok(target) = std::str::from_utf8(&target[..store.unwrap_or(target.len())]) else { return outside() };
@@ -109,7 +109,7 @@ mod tests {
                 LinkFault::LeavesImage,
                 "from = \"node_modules/.pnpm\"` and `to = \"/app/node_modules/.pnpm\"`",
             ),
-            ("node_modules/lib", "/work/packages/lib", LinkFault::LeavesRoot, "write `root` so that"),
+            ("node_modules/lib", "/work/packages/lib", LinkFault::LeavesRoot, "set `root` to the folder of the whole workspace"),
             (".venv/bin/python3", "/usr/bin/python3.11", LinkFault::LeavesRoot, "`PYTHONPATH`"),
             (".venv/bin/python", "/gone/python3.11", LinkFault::Dangling, "`PYTHONPATH`"),
             ("a/x", "gone", LinkFault::Dangling, "leave it out: write `exclude = [\"/x\"]`"),

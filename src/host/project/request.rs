@@ -95,7 +95,7 @@ pub enum Why {
 /// What the user should know about files that are taken.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Note {
-    /// Two names of one folder differ in case only.
+    /// Two names of one folder differ only in case.
     SameButCase(ImagePath, ImagePath),
     /// File capabilities of the host were not kept.
     Capabilities {
@@ -117,7 +117,7 @@ impl fmt::Display for Note {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SameButCase(one, other) => {
-                write!(formatter, "`{one}` and `{other}` differ in case only, and some file systems hold one of them only")
+                write!(formatter, "`{one}` and `{other}` differ only in case, and some file systems can store only one of them")
             }
             Self::Capabilities { first, count: 1 } => write!(formatter, "the file capabilities of `{first}` are not kept"),
             Self::Capabilities { first, count } => {

@@ -111,7 +111,7 @@ pub struct CollectorFull {
 #[derive(Debug, thiserror::Error)]
 pub enum CollectedFault {
     /// They name no file of the layer.
-    #[error("a result of `{0}` is of an entry that is no file of the layer")]
+    #[error("a result of `{0}` belongs to an entry that is not a file of the layer")]
     Entry(String),
     /// They are not what the collector writes.
     #[error("a result of `{0}` cannot be read")]

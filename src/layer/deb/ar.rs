@@ -60,7 +60,7 @@ impl<R: Read> Ar<R> {
     /// Returns the next member; `None` at the end of the file. The one before must have been read.
     pub(super) fn next_member(&mut self) -> Result<Option<ArMember>, DebFault> {
         if self.left > 0 {
-            return Err(self.wrong("content behind the end of a member's archive"));
+            return Err(self.wrong("content after the end of the archive of a member"));
         }
         if std::mem::take(&mut self.padded) {
             let mut padding = [0];
@@ -125,12 +125,12 @@ impl<R: Read> Read for Ar<R> {
 /// Reads a header: name 16, time 12, user 6, group 6, mode 8, size 10 bytes, and two that end it.
 fn member(header: &[u8; 60]) -> Result<ArMember, &'static str> {
     if &header[58..] != b"`\n" {
-        return Err("a member's header that does not end as it must");
+        return Err("a member's header without the required end");
     }
     // Nothing here uses them, but apt refuses a package for them.
     for (field, radix) in [(&header[16..28], 10), (&header[28..34], 10), (&header[34..40], 10), (&header[40..48], 8)] {
         if number(field, radix).is_none() && field.iter().any(|byte| *byte != b' ') {
-            return Err("a member's header with a time, owner or mode that is no number");
+            return Err("a member's header with a time, owner or mode that is not a number");
         }
     }
     let size = number(&header[48..58], 10).ok_or("a member whose size is no number")?;
@@ -138,10 +138,10 @@ fn member(header: &[u8; 60]) -> Result<ArMember, &'static str> {
     // GNU ar ends names with a slash, and dpkg takes it off.
     let name = name.strip_suffix(b"/").unwrap_or(name);
     if name.is_empty() || !name.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'/') {
-        return Err("a member whose name is none, or a long one of GNU's");
+        return Err("a member with an invalid name, or with a GNU long name");
     }
     if name.starts_with(b"#1") {
-        return Err("a member with a long name of BSD's");
+        return Err("a member with a BSD long name");
     }
     Ok(ArMember { name: String::from_utf8_lossy(name).into_owned(), size })
 }

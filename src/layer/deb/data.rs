@@ -109,7 +109,7 @@ impl<R: Read> Reading<'_, R> {
                 Ok(DebKind::HardLink(target.clone()))
             }
             MemberKind::HardLink(target) => {
-                Err(wrong(member, &format!("is another name of `{target}`, which is no earlier file of the package")))
+                Err(wrong(member, &format!("is another name of `{target}`, which is not an earlier file of the package")))
             }
             MemberKind::Device(_) | MemberKind::Fifo => Err(wrong(member, "is a device or a FIFO")),
         }
@@ -119,7 +119,7 @@ impl<R: Read> Reading<'_, R> {
         let offset = self.archive.position();
         let kept = (self.keep)(&member.path);
         if kept && (member.size > KEPT_FILE || self.kept_bytes + member.size > KEPT_ALL) {
-            return Err(wrong(member, &format!("is needed whole, and larger with its {} bytes than such files are", member.size)));
+            return Err(wrong(member, &format!("is needed whole, but has {} bytes, more than hardened reads of such a file", member.size)));
         }
         let least = if kept { member.size } else { 0 };
         let window = Window::read(member.size, least, |buffer| self.archive.read_content(buffer)).map_err(archive)?;
@@ -127,7 +127,7 @@ impl<R: Read> Reading<'_, R> {
         self.weigh(head.weight() as u64)?;
         if kept {
             self.kept_bytes += member.size;
-            let whole = window.whole().ok_or_else(|| wrong(member, "is needed whole, and was not kept"))?;
+            let whole = window.whole().ok_or_else(|| wrong(member, "is needed whole, but was not stored"))?;
             self.kept.insert(member.path.clone(), ImageText(whole.into()));
         }
         Ok(DebKind::File { offset, size: member.size, head })

@@ -65,7 +65,7 @@ pub enum DebFault {
     #[error("the package's control file {0}")]
     Control(String),
     /// Its files could not be put aside.
-    #[error("could not write down the package's files")]
+    #[error("could not store the package's files")]
     Spool(#[source] io::Error),
 }
 
@@ -111,7 +111,7 @@ fn required<R: Read>(ar: &mut Ar<R>, name: &'static str) -> Result<Coding, DebFa
             continue;
         };
         return Coding::of(suffix)
-            .ok_or_else(|| ar.wrong(&format!("the member `{}`, whose compression is none of gzip, xz and zstd", member.name)));
+            .ok_or_else(|| ar.wrong(&format!("the member `{}`, whose compression is not gzip, xz or zstd", member.name)));
     }
     Err(ar.wrong(&format!("a package without `{name}`")))
 }

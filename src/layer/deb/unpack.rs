@@ -61,7 +61,7 @@ struct Watched<R> {
 impl<R: Read> Read for Watched<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.watch.quiet.get() > QUIET {
-            return Err(invalid("its compressed bytes come to nothing"));
+            return Err(invalid("its compressed bytes produce no output"));
         }
         let count = self.inner.read(buffer)?;
         self.watch.consumed.set(self.watch.consumed.get() + count as u64);
@@ -92,7 +92,7 @@ impl<R: Read> Unpacked<R> {
     /// Makes sure that nothing is left, neither plain nor compressed.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         if self.read(&mut [0])? > 0 {
-            return Err(invalid("it goes on behind its end"));
+            return Err(invalid("it has data after its end"));
         }
         if let Decoder::Xz(decoder) = &mut self.decoder
             && !decoder.inner_mut().fill_buf()?.is_empty()

@@ -63,7 +63,7 @@ pub enum ArchiveFault {
     #[error(transparent)]
     Collector(CollectorFull),
     /// What a collector found does not fit the archive.
-    #[error("could not join what was found in the archive's files")]
+    #[error("could not combine the facts about the archive's files")]
     Collected(#[source] CollectedFault),
 }
 
@@ -155,7 +155,7 @@ impl<R: Read> StrictTar<R> {
                 return Ok(None);
             };
             check_header(&header, offset)?;
-            let size = number(&header[124..136]).ok_or_else(|| ambiguous(offset, "a size that is no number"))?;
+            let size = number(&header[124..136]).ok_or_else(|| ambiguous(offset, "a size that is not a number"))?;
             match header[156] {
                 kind @ (b'x' | b'g' | b'L' | b'K') => {
                     let bytes = self.extension(size, offset)?;
@@ -171,7 +171,7 @@ impl<R: Read> StrictTar<R> {
         if !is_link
             && (extensions.long_link.is_some() || extensions.records.as_ref().is_some_and(|records| records.bytes("linkpath").is_some()))
         {
-            return Err(ambiguous(offset, "a link's target on an entry that is no link"));
+            return Err(ambiguous(offset, "a link's target on an entry that is not a link"));
         }
         let mut fields = Fields::read(header, size, extensions, offset)?;
         if fields.path.is_empty() {
@@ -180,7 +180,7 @@ impl<R: Read> StrictTar<R> {
         let path = ImagePath::new(&fields.path).map_err(|fault| bad_path(offset, &fields.path, fault))?;
         if !matches!(header[156], b'0' | 0 | b'7' | b'S') && fields.size != 0 {
             // Go, Python and bsdtar read what follows as a header, the others skip it: a file could hide there.
-            return Err(ambiguous(offset, "an entry that is no file and has a size"));
+            return Err(ambiguous(offset, "an entry that is not a file and has a size"));
         }
         let slash = fields.path.ends_with(b"/");
         let kind = match header[156] {
@@ -197,7 +197,7 @@ impl<R: Read> StrictTar<R> {
             other => return Err(ambiguous(offset, &format!("an entry of the unknown type `{}`", other.escape_ascii()))),
         };
         if path.is_root() && kind != MemberKind::Directory {
-            return Err(ambiguous(offset, "a root that is no folder"));
+            return Err(ambiguous(offset, "a root that is not a folder"));
         }
         self.content = fields.size;
         self.padding = padded(fields.size) - fields.size;
@@ -353,11 +353,11 @@ impl Fields {
             None => size,
         };
         let id = |key: &str, field: &[u8]| {
-            let own = number(field).ok_or_else(|| ambiguous(offset, &format!("a {key} that is no number")))?;
+            let own = number(field).ok_or_else(|| ambiguous(offset, &format!("a {key} that is not a number")))?;
             let id = records.number(key).map_err(wrong)?.unwrap_or(own);
             u32::try_from(id).map_err(|_| ambiguous(offset, &format!("a {key} above 32 bits")))
         };
-        let mode = number(&header[100..108]).ok_or_else(|| ambiguous(offset, "a mode that is no number"))?;
+        let mode = number(&header[100..108]).ok_or_else(|| ambiguous(offset, "a mode that is not a number"))?;
         let path = both(records.bytes("path"), long_name, own_name(header))?;
         let link = both(records.bytes("linkpath"), long_link, field(&header[157..257]).to_vec())?;
         // Python decodes what is in a character set of its own by the machine's locale, the others take the bytes.
@@ -407,14 +407,14 @@ fn check_header(header: &[u8; 512], offset: u64) -> Result<(), ArchiveFault> {
     // Also of an extended header, whose own fields mean nothing: where one is no number, Go and Python stop, and GNU tar goes on.
     for (what, field) in [("mode", 100..108), ("uid", 108..116), ("gid", 116..124), ("device", 329..337), ("device", 337..345)] {
         if number(&header[field]).is_none() {
-            return Err(ambiguous(offset, &format!("a {what} that is no number")));
+            return Err(ambiguous(offset, &format!("a {what} that is not a number")));
         }
     }
     // A time before 1970 is negative, in base 256; beyond 64 bits Go stops.
     let time = &header[136..148];
     let is_negative = time.starts_with(&[0xff; 4]) && time[4] >= 0x80;
     if number(time).is_none() && !is_negative {
-        return Err(ambiguous(offset, "a time that is no number"));
+        return Err(ambiguous(offset, "a time that is not a number"));
     }
     let sum: u64 = header.iter().enumerate().map(|(index, byte)| if (148..156).contains(&index) { 32 } else { u64::from(*byte) }).sum();
     if number(&header[148..156]) == Some(sum) { Ok(()) } else { Err(ambiguous(offset, "a header with a wrong checksum")) }
@@ -430,7 +430,7 @@ fn check_times(records: &Records) -> Result<(), String> {
 
 /// Reads the numbers of a device.
 fn device(header: &[u8; 512], offset: u64) -> Result<Device, ArchiveFault> {
-    let field = |field: &[u8]| number(field).ok_or_else(|| ambiguous(offset, "a device that is no number"));
+    let field = |field: &[u8]| number(field).ok_or_else(|| ambiguous(offset, "a device that is not a number"));
     let (major, minor) = (field(&header[329..337])?, field(&header[337..345])?);
     let linux = (u32::try_from(major), u32::try_from(minor));
     let (Ok(major_number), Ok(minor_number)) = linux else { return Err(unknown_device(major, minor, offset)) };
@@ -442,7 +442,7 @@ fn device(header: &[u8; 512], offset: u64) -> Result<Device, ArchiveFault> {
 }
 
 fn unknown_device(major: u64, minor: u64, offset: u64) -> ArchiveFault {
-    ambiguous(offset, &format!("a device with the numbers {major} and {minor}, which Linux has not"))
+    ambiguous(offset, &format!("a device with the numbers {major} and {minor}, which Linux does not have"))
 }
 
 fn ambiguous(offset: u64, reason: &str) -> ArchiveFault {

@@ -107,8 +107,8 @@ fn what_readers_differ_on_is_refused() {
         header
     };
     let cases: &[(&str, Vec<u8>)] = &[
-        ("no file and has a size", joined(&[&header("d/", b'5', 512), &hidden, &END])),
-        ("no file and has a size", joined(&[&header("s", b'2', 512), &hidden, &END])),
+        ("not a file and has a size", joined(&[&header("d/", b'5', 512), &hidden, &END])),
+        ("not a file and has a size", joined(&[&header("s", b'2', 512), &hidden, &END])),
         ("symbolic link to nothing", joined(&[&header("s", b'2', 0), &END])),
         ("global PAX header", joined(&[&header("g", b'g', 13), &data(b"13 path=glob\n"), &header("a", b'0', 0), &END])),
         ("twice", joined(&[&pax("path=one\npath=two"), &header("a", b'0', 0), &END])),
@@ -117,7 +117,7 @@ fn what_readers_differ_on_is_refused() {
         ("two extended headers", joined(&[&pax("path=one"), &pax("uid=1"), &header("a", b'0', 0), &END])),
         ("content after the end", joined(&[&[0; 512], &header("a", b'0', 0), &END])),
         ("content after the end", joined(&[&END, &header("a", b'0', 0), &END])),
-        ("size that is no number", joined(&[&negative, &END])),
+        ("size that is not a number", joined(&[&negative, &END])),
         ("wrong checksum", joined(&[&wrong_sum, &END])),
         ("neither POSIX nor GNU", joined(&[&v7, &END])),
         ("differs from the header's", joined(&[&pax("size=512"), &header("a", b'0', 0), &hidden, &END])),
@@ -128,8 +128,8 @@ fn what_readers_differ_on_is_refused() {
         ("ends early", joined(&[&header("a", b'0', 2000), &data(b"x")])),
         ("ends early", joined(&[&header("a", b'0', 0)[..300]])),
         ("without an entry", joined(&[&pax("path=x"), &END])),
-        ("root that is no folder", joined(&[&with_link(".", b'2', "/tmp"), &END])),
-        ("root that is no folder", joined(&[&header("/", b'1', 0), &END])),
+        ("root that is not a folder", joined(&[&with_link(".", b'2', "/tmp"), &END])),
+        ("root that is not a folder", joined(&[&header("/", b'1', 0), &END])),
         ("ends with a slash", joined(&[&header("a/", b'0', 0), &END])),
         ("`..`", joined(&[&header("a/../../etc/passwd", b'0', 0), &END])),
         ("`..`", joined(&[&with_link("a", b'1', "../../etc/passwd"), &END])),

@@ -198,7 +198,7 @@ fn libraries_are_found_where_the_loader_looks() {
     image(&program(&["libc.so.6"])).reaches(&["/app/run", libc, "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"]);
     image(&needs_x).refused(&["`/app/run` needs the library `libx.so.1`, which is not in the image", "[[unproved]]"]);
     image(&needs_x).elf("usr/lib/libx.so.1", &x).reaches(&["/usr/lib/libx.so.1"]);
-    image(&needs_x).elf("app/libx.so.1", &x).refused(&["it is at `/app/libx.so.1`, where the loader does not look"]);
+    image(&needs_x).elf("app/libx.so.1", &x).refused(&["it is at `/app/libx.so.1`, where the loader does not search"]);
     image(&needs_x).elf("app/libx.so.1", &x).set("LD_LIBRARY_PATH", "/opt:/app").reaches(&["/app/libx.so.1"]);
     let origin = |path| Elf { runpath: Some(path), ..needs_x.clone() };
     image(&origin("$ORIGIN/../own/${LIB}")).elf("own/lib/x86_64-linux-gnu/libx.so.1", &x).reaches(&["/own/lib/x86_64-linux-gnu/libx.so.1"]);
@@ -236,7 +236,7 @@ fn a_library_for_another_machine_is_passed_by() {
     let other = Elf { machine: 183, ..library("libx.so.1", &[]) };
     let main = Elf { runpath: Some("/first:/second"), ..program(&["libx.so.1"]) };
     let image = Image::glibc().elf("app/run", &main).elf("first/libx.so.1", &other);
-    image.refused(&["is of no use where it is found: `/first/libx.so.1` is for arm64"]);
+    image.refused(&["is found, but cannot be used: `/first/libx.so.1` is for arm64"]);
     let image = Image::glibc().elf("app/run", &main).elf("first/libx.so.1", &other).elf("second/libx.so.1", &library("libx.so.1", &[]));
     image.reaches(&["/second/libx.so.1"]);
     // A linker script where a library should be ends the search.
@@ -347,7 +347,7 @@ fn packages_are_looked_at_and_their_libraries_may_rely_on_others() {
     assert_eq!(
         lines(Level::Warning),
         [
-            "`/usr/lib/arm.so` is for arm64, and the image for linux/amd64",
+            "`/usr/lib/arm.so` is for arm64, and the image is for linux/amd64",
             "`libgone.so` is not in the image; needed by `/usr/lib/jvm/libjava.so`",
             "`libmissing.so.1` is not in the image; needed by `/usr/bin/tool`",
         ]
@@ -452,7 +452,7 @@ fn addons_are_told_apart_from_those_of_other_platforms() {
     );
     assert_eq!(
         lines(Level::Information),
-        ["`/app/arm.node` is for arm64, and the image for linux/amd64", "`/app/m.node` is for musl, and the image has glibc"]
+        ["`/app/arm.node` is for arm64, and the image is for linux/amd64", "`/app/m.node` is for musl, and the image has glibc"]
     );
 }
 

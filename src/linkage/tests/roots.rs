@@ -84,7 +84,7 @@ fn what_is_started_is_listed_with_its_paths_and_arguments() {
 
 #[test]
 fn a_launcher_without_its_program_is_refused() {
-    image().starts(&["tini", "--"]).refused(&["the entrypoint `tini` names no program behind `tini`"]);
+    image().starts(&["tini", "--"]).refused(&["the entrypoint `tini` names no program after `tini`"]);
     image().starts(&["tini", "--", "app"]).refused(&["the entrypoint `tini` starts `app`, which is in no folder of PATH, `/usr/bin`"]);
     image()
         .starts(&["tini", "env", "A=1", "/gone"])
@@ -94,7 +94,7 @@ fn a_launcher_without_its_program_is_refused() {
     // What is not known is not taken for proved.
     let proof = image().starts(&["tini", "--new", "/opt/bad"]).reaches(&["/usr/bin/tini"]);
     let unproved = proof.tallies(Level::Unproved);
-    assert_eq!(unproved[0].to_string(), "`/usr/bin/tini` gives `tini` the option `--new`, which is not known here");
+    assert_eq!(unproved[0].to_string(), "`/usr/bin/tini` gives `tini` the option `--new`, which hardened does not know");
     image().starts(&["env", "A=1"]).reaches(&["/usr/bin/env"]);
 }
 
@@ -119,7 +119,7 @@ fn the_program_of_the_health_check_is_proved() {
     with(json!(["CMD", "/opt/bad"])).refused(&["the health check could not run: `/opt/bad` needs the library `libssl.so.3`"]);
     with(json!(["CMD", "env", "A=1", "/opt/bad"])).refused(&["the health check could not run: `/opt/bad` needs"]);
     with(json!(["CMD-SHELL", "curl -f x || exit 1"]))
-        .refused(&["the health check is a line for a shell, and `/bin/sh` is not in the image", "`base.inherit`"]);
+        .refused(&["the health check is a shell command, and `/bin/sh` is not in the image", "`base.inherit`"]);
     with(json!(["CMD-SHELL", "true"])).elf("bin/sh", &program(LIBC)).reaches(&["/bin/sh"]);
     // Each command is proved, whatever became of the other.
     let faults = with(json!(["CMD", "/no"])).starts(&["/gone"]).prove().unwrap_err();

@@ -26,7 +26,7 @@ fn the_program_behind_a_wrapper_is_named() {
         "write `\"/usr/lib/app/app.bin\", \"--more\"` in place of `\"/usr/bin/more\"`",
     ]);
     let partly = image("usr/bin/app", "#!/bin/sh\nexec java $OPTIONS -jar app.jar\n").elf("usr/bin/java", &app);
-    partly.refused(&["write `\"/usr/bin/java\"` in place of `\"/usr/bin/app\"`, with the further arguments"]);
+    partly.refused(&["write `\"/usr/bin/java\"` in place of `\"/usr/bin/app\"`, with the other arguments"]);
     let round = image("usr/bin/a", "#!/bin/sh\nexec b\n").with("usr/bin/b", b"#!/bin/sh\nexec a\n").prove().unwrap_err();
     assert!(!round[0].contains("wrapper"), "{round:?}");
     // Where the shell is there, the shell is what is started.

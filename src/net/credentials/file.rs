@@ -59,7 +59,7 @@ impl AuthFile {
         }
         match strict_json(bytes) {
             Ok(Value::Object(object)) => Ok(Self { path: path.to_owned(), object }),
-            Ok(_) => Err(format!("`{}` is no JSON object", path.display())),
+            Ok(_) => Err(format!("`{}` is not a JSON object", path.display())),
             // Which of the two counts depends on the reader, so neither is shown to a registry.
             Err(JsonFault::DoubledKey { key, line, .. }) => Err(format!(
                 "`{}` has the key `{}` twice, the second time in line {line}; remove one of them",

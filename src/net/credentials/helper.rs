@@ -49,7 +49,7 @@ pub(super) fn erase(name: &str, registry: &str, environment: &Environment) -> Re
 fn run(name: &str, verb: &str, input: &[u8], environment: &Environment) -> Result<(bool, Vec<u8>), String> {
     // The name becomes a program's name: a path in it would start something else.
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')) {
-        return Err(format!("`{}` is no name of a credential helper", name.escape_debug()));
+        return Err(format!("`{}` is not a valid name of a credential helper", name.escape_debug()));
     }
     let output = Program::new(&format!("docker-credential-{name}"), &[verb], environment).run(input);
     match output {

@@ -25,7 +25,7 @@ pub enum Kept {
 #[derive(Debug, thiserror::Error)]
 pub enum KeepFault {
     /// No folder for it is known.
-    #[error("there is no folder to keep it in: none of `REGISTRY_AUTH_FILE`, `DOCKER_CONFIG` and `HOME` is set")]
+    #[error("there is no folder in which to store the credentials: none of `REGISTRY_AUTH_FILE`, `DOCKER_CONFIG` and `HOME` is set")]
     NoFolder,
     /// The file that should hold it cannot be understood, and is left as it is.
     #[error("{0}")]
@@ -67,7 +67,8 @@ impl Credentials {
         let mut object = file.object;
         let entry = serde_json::json!({ "auth": BASE64.encode(format!("{user}:{}", password.reveal())) });
         let auths = object.entry("auths").or_insert_with(|| Value::Object(Map::new()));
-        let auths = auths.as_object_mut().ok_or_else(|| KeepFault::Unreadable(format!("`auths` in `{}` is no object", path.display())))?;
+        let auths =
+            auths.as_object_mut().ok_or_else(|| KeepFault::Unreadable(format!("`auths` in `{}` is not an object", path.display())))?;
         auths.insert(key, entry);
         replace(&path, &Value::Object(object)).map_err(|source| KeepFault::Write { path: path.clone(), source })?;
         self.found.lock().unwrap_or_else(PoisonError::into_inner).clear();

@@ -250,11 +250,11 @@ impl Job {
                 }
                 Err(LayerFailure::Failed(failure)) => return Err(failure),
                 Err(LayerFailure::Changed(path)) if tries < TRIES => {
-                    run.observer.note(&format!("the file for `{path}` changed while it was read; all files are looked at again"));
+                    run.observer.note(&format!("the file for `{path}` changed while it was read; all files are read again"));
                 }
                 Err(LayerFailure::Changed(path)) => {
                     let message = format!("the file for `{path}` changed while it was read, {TRIES} times in a row");
-                    return Err(ExternalError::new(message).hint("build once nothing writes to it any more").into());
+                    return Err(ExternalError::new(message).hint("build again when no other program writes to it").into());
                 }
             }
         }

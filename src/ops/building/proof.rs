@@ -30,7 +30,7 @@ pub(super) fn tell(proof: &Proof, observer: &dyn Observer) {
     }
     if warnings.len() > TOLD {
         observer.note(&format!(
-            "{} more warnings about files that nothing reaches which the image starts; `--format json` has all",
+            "{} more warnings about files that the programs of the image do not load; `--format json` lists all",
             warnings.len() - TOLD
         ));
     }
@@ -38,13 +38,13 @@ pub(super) fn tell(proof: &Proof, observer: &dyn Observer) {
         let tallies = proof.tallies(level);
         tallies.iter().take(TOLD).for_each(|tally| observer.note(&format!("{title}: {tally}")));
         if tallies.len() > TOLD {
-            observer.note(&format!("{title}: {} more; `--format json` has all", tallies.len() - TOLD));
+            observer.note(&format!("{title}: {} more; `--format json` lists all", tallies.len() - TOLD));
         }
     }
     for idle in &proof.idle_waivers {
-        observer.note(&format!("an `[[unproved]]` entry waives nothing: {}", idle.escape_debug()));
+        observer.note(&format!("an `[[unproved]]` entry has no effect: {}", idle.escape_debug()));
     }
-    observer.detail(&format!("proved: {} files, {} of them reached by what the image starts", proof.proved, proof.reached.len()));
+    observer.detail(&format!("proved: {} files, {} of them used by the programs that the image starts", proof.proved, proof.reached.len()));
     for path in &proof.opening {
         observer.detail(&format!("not proved: libraries that `{path}` opens by name"));
     }

@@ -34,7 +34,7 @@ pub(in crate::ops) fn choose(
         // More or fewer wanted packages are a matter of these; the other keys decide over every package.
         let same = DebianRequest { wanted: before.request.wanted.clone(), ..request.clone() };
         if let Some(changed) = before.request.changed(&same) {
-            let message = format!("some packages alone cannot be updated, since {changed}");
+            let message = format!("single packages cannot be updated, because {changed}");
             return Err(Failure::wrong(message).hint("run `hardened lock --update`, which moves all packages"));
         }
     }
@@ -114,7 +114,7 @@ pub(super) fn architecture(platform: &Platform, open: &OpenRecipe) -> Result<&'s
     let found = crate::debian::architecture(platform);
     found.ok_or_else(|| {
         let written = open.recipe.platforms.iter().find(|written| written.value == *platform).and_then(|written| written.span.as_ref());
-        Failure::from(Diagnostic::error(format!("Debian has no packages for `{platform}`")).at(written, "asked for here"))
+        Failure::from(Diagnostic::error(format!("Debian has no packages for `{platform}`")).at(written, "requested here"))
     })
 }
 
@@ -131,7 +131,7 @@ fn resolved(
         let version = version.as_deref().map(str::parse::<Version>).transpose();
         let version = version.map_err(|reason| {
             let span = base.spans.get(name).and_then(Option::as_ref);
-            Failure::from(Diagnostic::error(format!("the version of `{name}` is none: {reason}")).at(span, "asked for here"))
+            Failure::from(Diagnostic::error(format!("the version of `{name}` is not valid: {reason}")).at(span, "requested here"))
         })?;
         wanted.push(Wanted { name: name.clone(), version });
     }
@@ -162,7 +162,7 @@ fn refuse_unresolved<'a>(faults: impl Iterator<Item = &'a ResolveFault>, open: &
         }
         told.push(name);
         let span = base.spans.get(name).and_then(Option::as_ref).or(open.recipe.base.span.as_ref());
-        diagnostics.push(fault.hint().into_iter().fold(Diagnostic::error(fault.to_string()).at(span, "asked for here"), Diagnostic::hint));
+        diagnostics.push(fault.hint().into_iter().fold(Diagnostic::error(fault.to_string()).at(span, "requested here"), Diagnostic::hint));
     }
     if diagnostics.is_empty() { Ok(()) } else { Err(Failure::Wrong(diagnostics)) }
 }

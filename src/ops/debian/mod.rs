@@ -206,7 +206,7 @@ fn assembled(
     };
     assemble(&request).map_err(|fault| {
         let diagnostic = Diagnostic::error(format!("could not assemble the base for `{platform}`: {fault}"))
-            .at(open.recipe.base.span.as_ref(), "asked for here");
+            .at(open.recipe.base.span.as_ref(), "requested here");
         let hint = match &fault {
             AssemblyFault::Conflict { one, other, .. } => {
                 Some(format!("keep one of them: `exclude = [\"{other}\"]` or `exclude = [\"{one}\"]`"))

@@ -205,13 +205,13 @@ fn fetch_one(package: &LockedPackage, vendored: Option<&dyn Store>, task: &dyn T
     fetched.map_err(|FetchError { fault, mut error }| {
         error.message = format!("could not fetch the package `{}` {} (`{}`)", package.name, package.version, package.path);
         if let Some(vendored) = from_vendored {
-            error.hints.push(format!("where packages were vendored it is not either: {vendored}"));
+            error.hints.push(format!("it is not in the vendored copy either: {vendored}"));
         }
         if fault == FetchFault::Offline {
             error.hints.push("`hardened vendor DIR` keeps all packages of a lock, and `--vendored oci:DIR` takes them from there".to_owned());
         } else {
             error.hints.push(
-                "an archive drops old versions: `hardened lock --update` moves to what it has now; `hardened vendor DIR|REFERENCE` keeps what is locked"
+                "an archive removes old versions: `hardened lock --update` locks the versions that it has now; `hardened vendor DIR|REFERENCE` keeps a copy of the locked ones"
                     .to_owned(),
             );
         }

@@ -24,7 +24,8 @@ pub(super) fn tell(steps: &[ScriptStep], written: &[WrittenFolder], run: Run<'_>
         }
     }
     for WrittenFolder { path, package } in written {
-        run.observer.detail(&format!("`{package}` writes to `{path}`: name it in `process.writable` where that service runs"));
+        run.observer
+            .detail(&format!("`{package}` writes to `{path}`: add this folder to `process.writable` if the image runs that service"));
     }
     for (package, steps) in missing {
         run.observer.warn(&warning(package, &steps));
@@ -55,7 +56,7 @@ fn warning(package: &str, steps: &[&ScriptStep]) -> Diagnostic {
     let lacking = if has_files { listed(&files) } else { format!("what {} makes", listed(&commands)) };
     let text = format!("the image lacks {lacking}, as `{script}` of the package `{package}` is not run (line {line}): {needed}");
     Diagnostic::warning(text).hint(format!(
-        "`hardened explain package {package}` tells all that its scripts do; `[[files]]` and `[[links]]` add what your program needs of it"
+        "`hardened explain package {package}` lists what its scripts do; add the files that your program needs with `[[files]]` and `[[links]]`"
     ))
 }
 

@@ -41,12 +41,12 @@ fn content(request: &FilesRequest, run: Run<'_>) -> Result<io::Take<File>, Failu
     let rootfs = opened.files(image, &STANDARD, run)?;
     let (real, size) = match rootfs.resolve(path) {
         Resolved::File(real, Fact { kind: FactKind::File { size, .. }, .. }) => (real, size),
-        Resolved::File(real, _) => return Err(Failure::wrong(format!("`{real}` in `{location}` is no regular file"))),
+        Resolved::File(real, _) => return Err(Failure::wrong(format!("`{real}` in `{location}` is not a regular file"))),
         Resolved::Missing(real) if real != *path => {
             return Err(Failure::wrong(format!("`{path}` in `{location}` leads to `{real}`, which is not there")));
         }
         Resolved::Missing(_) => return Err(missing(path, location)),
-        Resolved::Loop => return Err(Failure::wrong(format!("`{path}` in `{location}` leads through a loop of links"))),
+        Resolved::Loop => return Err(Failure::wrong(format!("`{path}` in `{location}` is part of a loop of symbolic links"))),
     };
     let stored = rootfs.stored_at(&real).and_then(|(number, entry)| Some((image.layers().get(usize::try_from(number).ok()?)?, entry)));
     let (layer, entry) = stored.ok_or_else(|| missing(path, location))?;

@@ -133,7 +133,7 @@ impl InitError {
                 let near = nearest(name, names()).map(|near| format!("run `hardened init --template {near}`"));
                 near.into_iter().chain([format!("the templates are {list}")]).collect()
             }
-            Self::Write(path, _) => vec![format!("make the folder of `{}` and let yourself write to it", path.display())],
+            Self::Write(path, _) => vec![format!("create the folder of `{}`, and make it writable", path.display())],
         }
     }
 }

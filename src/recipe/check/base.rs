@@ -106,7 +106,7 @@ impl Check<'_> {
                 at.key("inherit").span(),
                 format!("`base.inherit` beside `{}`", kind.0),
                 "nothing to inherit",
-                "leave `inherit` out: this base has none of it",
+                "remove `inherit`: this base has no such settings",
             );
         }
         let meaning = |key: &InheritKey| match key {

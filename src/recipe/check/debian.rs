@@ -7,7 +7,7 @@ use crate::recipe::model::{DebianArchive, DebianBase, Spanned};
 use crate::recipe::node::At;
 use crate::recipe::schema::{ArchiveKeys, DebianKeys};
 
-/// How many layers packages become when nothing is said.
+/// How many layers packages become by default.
 const LAYERS: u8 = 10;
 
 impl Check<'_> {
@@ -27,7 +27,7 @@ impl Check<'_> {
         for text in packages {
             let (name, version) = text.split_once('=').map_or((text.as_str(), None), |(name, version)| (name, Some(version)));
             if !is_package(name) || version.is_some_and(|version| !is_version(version)) {
-                let hint = "write the name of a package, with an exact version if it must be that one: `nginx`, `nginx=1.26.3-3+deb13u1`";
+                let hint = "write the name of a package, optionally with an exact version: `nginx`, `nginx=1.26.3-3+deb13u1`";
                 self.fault(text.span.as_ref(), format!("`{}` is not a package", text.escape_debug()), "not a package", hint);
                 continue;
             }
@@ -87,7 +87,8 @@ impl Check<'_> {
         if SUITES.contains(&text.as_str()) {
             return Some(text);
         }
-        let hint = "write `trixie` or `bookworm`; updates and security updates come along. Another archive's suite is named in `archives`";
+        let hint =
+            "write `trixie` or `bookworm`; updates and security updates are included. Name the suite of another archive in `archives`";
         self.fault(at.key("suite").span(), format!("there is no suite `{}`", text.escape_debug()), "not known", hint);
         None
     }
@@ -96,7 +97,12 @@ impl Check<'_> {
         let name = self.text(at, written)?;
         let Some(suite) = suite else {
             let hint = "write `suite = \"trixie\"` as well, or name the packages in `packages`";
-            self.fault(at.span(), format!("the flavour `{}` is of Debian's archive", name.escape_debug()), "no suite", hint);
+            self.fault(
+                at.span(),
+                format!("the flavour `{}` consists of packages of Debian's archive", name.escape_debug()),
+                "no suite",
+                hint,
+            );
             return None;
         };
         let found = flavour(&name, suite);
@@ -117,7 +123,12 @@ impl Check<'_> {
                 patterns.push(text.value);
             } else {
                 let hint = format!("write names of packages, where `*` stands for any text: `{key} = [\"fonts-*\"]`");
-                self.fault(text.span.as_ref(), format!("`{}` is no package and no pattern", text.escape_debug()), "not a package", hint);
+                self.fault(
+                    text.span.as_ref(),
+                    format!("`{}` is neither a package name nor a pattern", text.escape_debug()),
+                    "not a package",
+                    hint,
+                );
             }
         }
         patterns.sort();
@@ -170,7 +181,7 @@ impl Check<'_> {
         let host = address.map(|rest| rest.split('/').next().unwrap_or_default());
         let plain = !url.chars().any(|character| character.is_whitespace() || character.is_control()) && !url.contains(['?', '#']);
         if !plain || host.is_none_or(|host| host.is_empty() || host.contains('@')) {
-            let message = format!("`{}` is no address of an archive", without_user(&url).escape_debug());
+            let message = format!("`{}` is not the URL of an archive", without_user(&url).escape_debug());
             self.fault(at.span(), message, "no address", hint);
             return None;
         }
@@ -188,7 +199,7 @@ impl Check<'_> {
         if parts && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/+".contains(&byte)) {
             return Some(text.value);
         }
-        self.fault(text.span.as_ref(), format!("`{}` is no name in an archive", text.escape_debug()), "not a name", hint);
+        self.fault(text.span.as_ref(), format!("`{}` is not the name of a suite or component", text.escape_debug()), "not a name", hint);
         None
     }
 }

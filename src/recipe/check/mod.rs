@@ -185,7 +185,7 @@ impl Check<'_> {
                 self.fault(
                     location(&range).as_ref(),
                     format!("a single `{brace}` in a text"),
-                    "begins or ends no placeholder",
+                    "does not begin or end a placeholder",
                     format!("write `{brace}{brace}` for the character itself, or a placeholder: `{{git.revision}}`"),
                 );
                 return None;
@@ -208,7 +208,7 @@ impl Check<'_> {
                     let variable = name.escape_debug();
                     self.fault(
                         location(&marked).as_ref(),
-                        format!("`${{{variable}}}` is expanded by nothing: there is no shell between the recipe and the program"),
+                        format!("`${{{variable}}}` is not expanded: no shell runs between the recipe and the program"),
                         "not a placeholder",
                         format!(
                             "write `{{image.env.{variable}}}` for a variable of the base, `{{env.{variable}}}` for one of this build, or \
@@ -240,7 +240,7 @@ impl Check<'_> {
             self.fault(
                 span.as_ref(),
                 format!("`{{{}}}` in a value that cannot depend on the base", name.escape_debug()),
-                "is known only once the base is",
+                "is known only when the base is known",
                 "use it in `process.env`, `process.entrypoint`, `process.command` and `process.healthcheck.command`",
             );
             return false;

@@ -213,7 +213,7 @@ impl Check<'_> {
             if matches!(name.as_str(), "SIGKILL" | "SIGSTOP" | "9" | "19") {
                 self.warn(
                     at.span(),
-                    format!("no process can act on `{name}`"),
+                    format!("no process can handle `{name}`"),
                     "ends without cleaning up",
                     "write `stop-signal = \"SIGTERM\"`",
                 );

@@ -5,39 +5,39 @@ use crate::debian::{SUITES, flavours};
 
 /// A base assembled from signed Debian packages: no shell, no package manager, and no package's script is run.
 ///
-/// Each package is pinned in `hardened.lock` by digest. What the packages depend on comes along, without what an image has no use for; `hardened explain package NAME` says why.
+/// Each package is pinned in `hardened.lock` by digest. Dependencies of packages are added, except packages that an image does not need; `hardened explain package NAME` says why.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(in crate::recipe) struct DebianKeys {
-    /// The suite: `trixie` when it is not named, or `bookworm`; with their updates and security updates. Where `archives` names others, Debian's own is used only if its suite is named.
+    /// The suite: `trixie` if it is not set, or `bookworm`; with their updates and security updates. If `archives` is set, Debian's own archive is used only if `suite` is set.
     #[schemars(example = &"trixie", schema_with = "suite", extend("default" = SUITES.first()))]
     pub(in crate::recipe) suite: Option<String>,
     /// A ready-made choice of packages: `static`, `base`, `cc`, `python3`, `nodejs`, `java`, `nginx` or `postgresql-client`.
     #[schemars(example = &"python3", schema_with = "flavour")]
     pub(in crate::recipe) flavour: Option<String>,
-    /// Packages, beside those of the flavour, each with an exact version if it must be that one.
+    /// Packages in addition to those of the flavour, optionally with an exact version.
     #[schemars(example = ["libpq5", "tzdata-legacy=2026b-0+deb13u1"])]
     pub(in crate::recipe) packages: Option<Vec<String>>,
-    /// Packages that are left out although others depend on them; `*` stands for any text. A library that something needs at run time is missed when the image is built.
+    /// Packages that are left out although others depend on them; `*` stands for any text. If a library that is needed at run time is excluded, the build reports it.
     #[schemars(example = ["fonts-*"])]
     pub(in crate::recipe) exclude: Option<Vec<String>>,
     /// Packages that are kept although the built-in rules leave them out.
     #[schemars(example = ["openssl"])]
     pub(in crate::recipe) keep: Option<Vec<String>>,
-    /// Whether more is left out of the packages than their documentation: locales, character sets, tests, headers and the like.
+    /// Leaves out more of the packages than their documentation: locales, character sets, tests, headers and the like.
     #[schemars(example = true, extend("default" = false))]
     pub(in crate::recipe) slim: Option<bool>,
     /// Files with further CA certificates, PEM, relative to the recipe. Every program of the image trusts them.
     #[schemars(example = ["corp.pem"])]
     pub(in crate::recipe) certificates: Option<Vec<String>>,
-    /// Files with further public keys that may sign Debian's own suites, relative to the recipe: for a mirror that signs anew what it
-    /// holds. Those of Debian are part of the program.
+    /// Files with further public keys that may sign Debian's own suites, relative to the recipe: for a mirror that itself signs what it
+    /// has. The keys of Debian are built into hardened.
     #[schemars(example = ["mirror.asc"])]
     pub(in crate::recipe) keys: Option<Vec<String>>,
     /// Further archives of packages, such as one of your own.
     #[schemars(example = serde_json::json!([{"url": "https://deb.example.no/apt", "suite": "stable", "keys": ["apt.asc"]}]))]
     pub(in crate::recipe) archives: Option<Vec<ArchiveKeys>>,
-    /// How many layers the packages become at most: 10 when nothing is said.
+    /// The largest number of layers for the packages; 10 if it is not set.
     #[schemars(example = 10, range(min = 2, max = 100), extend("default" = 10))]
     pub(in crate::recipe) layers: Option<i64>,
 }
@@ -47,13 +47,13 @@ pub(in crate::recipe) struct DebianKeys {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(extend("required" = ["url", "suite", "keys"]))]
 pub(in crate::recipe) struct ArchiveKeys {
-    /// The folder that holds `dists`.
+    /// The URL of the folder that contains `dists`.
     #[schemars(example = &"https://deb.example.no/apt")]
     pub(in crate::recipe) url: Option<String>,
-    /// The suite, by the name that its `InRelease` has.
+    /// The suite, with the name that is in its `InRelease` file.
     #[schemars(example = &"stable")]
     pub(in crate::recipe) suite: Option<String>,
-    /// The components; `main` when none is named.
+    /// The components; `main` if none is set.
     #[schemars(example = ["main"], extend("default" = ["main"]))]
     pub(in crate::recipe) components: Option<Vec<String>>,
     /// Files with the public keys that sign it, relative to the recipe.

@@ -3,11 +3,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// What is said about the image. Each key becomes the label and the annotation `org.opencontainers.image.<key>`.
+/// Information about the image. Each key becomes the label and the annotation `org.opencontainers.image.<key>`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(in crate::recipe) struct MetadataKeys {
-    /// The image's name for people.
+    /// A human-readable name of the image.
     #[schemars(example = &"Shop API")]
     pub(in crate::recipe) title: Option<String>,
     /// What the software in the image does.
@@ -16,7 +16,7 @@ pub(in crate::recipe) struct MetadataKeys {
     /// Where the source code is.
     #[schemars(example = &"https://git.example.no/shop/api")]
     pub(in crate::recipe) source: Option<String>,
-    /// Where more about the image is found.
+    /// Where to find more information about the image.
     #[schemars(example = &"https://shop.example.no")]
     pub(in crate::recipe) url: Option<String>,
     /// Where the documentation is.
@@ -34,7 +34,7 @@ pub(in crate::recipe) struct MetadataKeys {
     /// Who distributes the image.
     #[schemars(example = &"Example AS")]
     pub(in crate::recipe) vendor: Option<String>,
-    /// Whom to turn to.
+    /// The contact for the image.
     #[schemars(example = &"Shop team <shop@example.no>")]
     pub(in crate::recipe) authors: Option<String>,
     /// Further labels of the image's configuration.

@@ -28,16 +28,16 @@ pub use reference::reference;
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(extend("required" = ["base"]))]
 pub(super) struct RecipeKeys {
-    /// The folder that files are taken from, relative to the recipe; the recipe's own folder when it is not named. Useful in a monorepo.
+    /// The folder that files are taken from, relative to the recipe; the recipe's own folder if it is not set. Useful in a monorepo.
     #[schemars(example = &"..", extend("default" = "."))]
     pub(super) root: Option<String>,
-    /// What the image is called, and what it is for.
+    /// The names, tags and platforms of the image.
     #[schemars(example = serde_json::json!({"name": "registry.example.no/shop/api", "tags": ["1.4.2"]}))]
     pub(super) image: Option<ImageKeys>,
     /// What the image starts from: exactly one of `static`, `image`, `layout` and `debian`.
     #[schemars(example = serde_json::json!({"static": true}))]
     pub(super) base: Option<BaseKeys>,
-    /// Who the process runs as: `nonroot`, 65532, when nothing is said.
+    /// Who the process runs as: `nonroot`, 65532, by default.
     #[schemars(example = serde_json::json!({"name": "app", "uid": 10001}))]
     pub(super) user: Option<UserKeys>,
     /// Files that are added, each entry as a layer of its own unless `layer` groups them.
@@ -52,10 +52,10 @@ pub(super) struct RecipeKeys {
     /// What is started, and how.
     #[schemars(example = serde_json::json!({"entrypoint": ["/app/server"]}))]
     pub(super) process: Option<ProcessKeys>,
-    /// What programs and libraries may miss: a build fails when what the image starts would not find a library that it is linked to.
+    /// Libraries, versions and interpreters that may be missing. Otherwise, the build fails if a program of the image would not find a library that it is linked to.
     #[schemars(example = serde_json::json!([{"path": "/app/**", "needs": "libcuda.so.*", "reason": "the host's driver is mounted"}]))]
     pub(super) unproved: Option<Vec<UnprovedKeys>>,
-    /// What is said about the image, in its labels and annotations.
+    /// Information about the image, in its labels and annotations.
     #[schemars(example = serde_json::json!({"title": "Shop API", "licenses": "Apache-2.0"}))]
     pub(super) metadata: Option<MetadataKeys>,
     /// How layers are compressed.
@@ -63,7 +63,7 @@ pub(super) struct RecipeKeys {
     pub(super) layers: Option<LayersKeys>,
 }
 
-/// What the image is called, and what it is for.
+/// The names, tags and platforms of the image.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct ImageKeys {
@@ -73,17 +73,17 @@ pub(super) struct ImageKeys {
     /// Several registries and repositories, instead of `name`: the same image is pushed to each.
     #[schemars(example = ["registry.example.no/shop/api", "ghcr.io/shop/api"])]
     pub(super) names: Option<Vec<String>>,
-    /// The tags that are set on every name; `latest` when none is named.
+    /// The tags that are set on every name; `latest` if none is given.
     #[schemars(example = ["1.4.2", "{git.short}"], extend("default" = ["latest"]))]
     pub(super) tags: Option<Vec<String>>,
-    /// The platforms to build for; `linux/amd64` when none is named, whatever machine builds.
+    /// The platforms to build for; `linux/amd64` if none is set, on every build machine.
     #[schemars(example = ["linux/amd64", "linux/arm64"], extend("default" = ["linux/amd64"]))]
     pub(super) platforms: Option<Vec<String>>,
-    /// When the image counts as created: RFC 3339 or seconds since 1970. `SOURCE_DATE_EPOCH` goes first; without both it is 1970.
+    /// The creation time of the image: RFC 3339 or seconds since 1970. `SOURCE_DATE_EPOCH` takes precedence; without both it is 1970.
     #[schemars(with = "CreatedKey", example = &"2026-11-24T00:00:00Z")]
     pub(super) created: Option<CreatedKey>,
-    /// The format of the image's bytes; the newest one when it is not named. An older number keeps layers byte for byte what they were
-    /// before an update of hardened that raised it. A release carries its own number and the one before; every other one is refused.
+    /// The format of the image's bytes; the newest one if it is not set. With an older number, layers stay byte for byte what they were
+    /// before an update of hardened with a new number. A release supports its own number and the previous one; others are refused.
     #[schemars(example = 1, range(min = 1))]
     pub(super) format: Option<i64>,
 }
@@ -116,7 +116,7 @@ pub(super) struct BaseKeys {
     /// A base assembled from signed Debian packages.
     #[schemars(example = serde_json::json!({"flavour": "python3"}))]
     pub(super) debian: Option<DebianKeys>,
-    /// What is kept of the base's configuration, besides environment, working folder and stop signal. Not for `static` and `debian`.
+    /// Settings of the base that are kept, besides environment, working folder and stop signal. Not for `static` and `debian`.
     #[schemars(example = ["labels", "healthcheck"])]
     pub(super) inherit: Option<Vec<InheritKey>>,
 }
@@ -125,7 +125,7 @@ pub(super) struct BaseKeys {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum InheritKey {
-    /// Its labels; those of the recipe go first.
+    /// Its labels; labels of the recipe take precedence.
     Labels,
     /// Its volumes.
     Volumes,
@@ -141,22 +141,22 @@ pub(super) enum InheritKey {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct UserKeys {
-    /// The account's name; `nonroot` when it is not named.
+    /// The account's name; `nonroot` if it is not set.
     #[schemars(example = &"app", extend("default" = "nonroot"))]
     pub(super) name: Option<String>,
-    /// The account's number; 65532 when it is not named.
+    /// The account's number; 65532 if it is not set.
     #[schemars(example = 10001, range(min = 0, max = 2_147_483_647), extend("default" = 65532))]
     pub(super) uid: Option<i64>,
-    /// The number of the account's group; the same as `uid` when it is not named.
+    /// The number of the account's group; the same as `uid` if it is not set.
     #[schemars(example = 10001, range(min = 0, max = 2_147_483_647))]
     pub(super) gid: Option<i64>,
-    /// The name of the account's group; the same as `name` when it is not named.
+    /// The name of the account's group; the same as `name` if it is not set.
     #[schemars(example = &"app")]
     pub(super) group: Option<String>,
-    /// The account's home folder, which it owns; `/home/` and the name when it is not named.
+    /// The account's home folder, which it owns; `/home/` and the name if it is not set.
     #[schemars(example = &"/home/app")]
     pub(super) home: Option<String>,
-    /// Why this image must run as root. Only with it may `uid` be 0.
+    /// The reason why this image must run as root. Without a reason, `uid` must not be 0.
     #[schemars(example = &"binds port 53 on hosts without capabilities, see OPS-12")]
     pub(super) allow_root: Option<String>,
 }
@@ -165,14 +165,14 @@ pub(super) struct UserKeys {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct LayersKeys {
-    /// The format: `gzip`, which everything reads, when it is not named; `zstd` is smaller and quicker, and needs runtimes of 2021 or later.
+    /// The format: `gzip`, which everything reads, if it is not set; `zstd` is smaller and quicker, and needs runtimes of 2021 or later.
     #[schemars(example = &"zstd", extend("default" = "gzip"))]
     pub(super) compression: Option<CompressionKey>,
-    /// How hard to compress: 1 to 12 for gzip (5 when it is not named), 1 to 19 for zstd (3 when it is not named).
+    /// How hard to compress: 1 to 12 for gzip (5 if it is not set), 1 to 19 for zstd (3 if it is not set).
     #[schemars(example = 5, range(min = 1, max = 19))]
     pub(super) level: Option<i64>,
-    /// Whether large entries become one layer each (`off`, when it is not named) or about twenty (`auto`): a layer is a function of
-    /// a file's path, so that a change uploads and downloads a small part of them, for about five percent more in all.
+    /// Whether large entries become one layer each (`off`, if it is not set) or about twenty (`auto`): the layer of a file depends only
+    /// on its path, so that after a change only a small part is uploaded and downloaded; all layers together are about five percent larger.
     #[schemars(example = &"auto", extend("default" = "off"))]
     pub(super) split: Option<SplitKey>,
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(in crate::recipe) struct ProcessKeys {
-    /// The program and its fixed arguments, as a list: there is no shell that could split a line.
+    /// The program and its fixed arguments, as a list, because no shell splits a line into words.
     #[schemars(example = ["/usr/bin/node", "/app/server.js"])]
     pub(in crate::recipe) entrypoint: Option<Vec<String>>,
     /// Further arguments, which can be replaced when a container is started.
@@ -17,7 +17,7 @@ pub(in crate::recipe) struct ProcessKeys {
     /// Nothing expands `$NAME`; `{image.env.NAME}` is a variable of the base.
     #[schemars(example = serde_json::json!({"NODE_ENV": "production", "PATH": "/app/bin:{image.env.PATH}"}))]
     pub(in crate::recipe) env: Option<BTreeMap<String, String>>,
-    /// The folder in which the process starts; the base's when it is not named.
+    /// The folder in which the process starts; if it is not set, that of the base.
     #[schemars(example = &"/app")]
     pub(in crate::recipe) workdir: Option<String>,
     /// The ports on which the process listens: numbers, or `"53/udp"`.
@@ -26,7 +26,7 @@ pub(in crate::recipe) struct ProcessKeys {
     /// Folders that the process writes to: made if they are not there, and owned by the user. All else is expected to be read-only.
     #[schemars(example = ["/tmp", "/data"])]
     pub(in crate::recipe) writable: Option<Vec<String>>,
-    /// The signal that asks the process to end; the base's, else `SIGTERM`, when it is not named.
+    /// The signal that asks the process to end; if it is not set, the signal of the base, else `SIGTERM`.
     #[schemars(example = &"SIGINT")]
     pub(in crate::recipe) stop_signal: Option<String>,
     /// Folders that the runtime mounts a volume over.
@@ -77,10 +77,10 @@ pub(in crate::recipe) struct HealthcheckKeys {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 #[schemars(extend("required" = ["path", "needs", "reason"]))]
 pub(in crate::recipe) struct UnprovedKeys {
-    /// The files that may miss it: an absolute path in the image, or a glob (`*`, `?`, `[…]`, `**`) of such.
+    /// The files that need it: an absolute path in the image, or a glob (`*`, `?`, `[…]`, `**`).
     #[schemars(example = &"/app/**")]
     pub(in crate::recipe) path: Option<String>,
-    /// What they may miss, or a glob of it: a library (`libcuda.so.*`), a version (`GLIBC_2.38`) or an interpreter (`/bin/sh`).
+    /// What may be missing, or a glob: a library (`libcuda.so.*`), a version (`GLIBC_2.38`) or an interpreter (`/bin/sh`).
     #[schemars(example = &"libcuda.so.*")]
     pub(in crate::recipe) needs: Option<String>,
     /// Why it may be missing. The build reports it.

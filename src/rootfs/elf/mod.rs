@@ -84,9 +84,9 @@ impl Gap {
     /// Returns the reason in words, after "it".
     pub fn reason(self) -> &'static str {
         match self {
-            Self::Unkept => "keeps its tables further behind than is read",
+            Self::Unkept => "has its tables at offsets that hardened does not read",
             Self::Broken => "has broken headers or tables",
-            Self::Limit => "has larger tables than are read",
+            Self::Limit => "has tables that are larger than the limit",
         }
     }
 }

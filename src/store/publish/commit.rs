@@ -119,11 +119,11 @@ fn partial(error: StoreError, names: &[String], number: usize, effect: Effect, d
     }
     let have = if changed.len() == 1 { "has" } else { "have" };
     let failed = if effect == Effect::Named { "the last of them could not be confirmed" } else { &format!("{} failed", names[number]) };
-    let mut message = format!("the image was published in part: {} {have} {digest} now; {failed}", changed.join(", "));
+    let mut message = format!("the image was published only partly: {} {have} {digest} now; {failed}", changed.join(", "));
     if !unchanged.is_empty() {
         message.extend([", and nothing changed at ", &unchanged.join(", ")]);
     }
     let (fault, hints) = (error.fault, error.error.hints.clone());
-    let failure = StoreError::new(fault, message).caused_by(error).hint("run the same command again: it does the rest");
+    let failure = StoreError::new(fault, message).caused_by(error).hint("run the same command again to finish");
     hints.into_iter().fold(failure, StoreError::hint)
 }

@@ -50,7 +50,7 @@ impl<'a> Verified<'a> {
 }
 
 fn ask(named: &NamedStore, question: &Question<'_>) -> Result<(), StoreError> {
-    let unlike = |message| Err(StoreError::new(StoreFault::Corrupt, message).hint("run it again: what did not arrive is sent again"));
+    let unlike = |message| Err(StoreError::new(StoreFault::Corrupt, message).hint("run the command again: missing content is sent again"));
     match question {
         Question::Manifest(manifest) => {
             let digest = manifest.descriptor().digest;
@@ -58,14 +58,14 @@ fn ask(named: &NamedStore, question: &Question<'_>) -> Result<(), StoreError> {
             if found.bytes == manifest.bytes {
                 return Ok(());
             }
-            unlike(format!("`{}` took the manifest {digest}, and sends other bytes for it", named.store.name()))
+            unlike(format!("`{}` accepted the manifest {digest}, but returns other bytes for it", named.store.name()))
         }
         Question::Blob(descriptor) => {
             if named.store.has_blob(descriptor)? {
                 return Ok(());
             }
             let (name, size) = (named.store.name(), descriptor.size);
-            unlike(format!("`{name}` took the blob {} of {size} bytes, and does not have it", descriptor.digest))
+            unlike(format!("`{name}` accepted the blob {} of {size} bytes, and does not have it", descriptor.digest))
         }
     }
 }

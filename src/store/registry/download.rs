@@ -71,7 +71,7 @@ impl Download {
         match response.status().as_u16() {
             206 if self.offset > 0 => match content_range(response.header("content-range")) {
                 Some((start, total)) if start == self.offset && total.is_none_or(|total| total == self.size) => Ok(response.into_body()),
-                _ => Err(Fault::corrupt("the registry continues the blob at another offset than it was asked for")),
+                _ => Err(Fault::corrupt("the registry continues the blob at an offset that was not requested")),
             },
             // The registry knows no ranges, or the blob has moved: it comes from the start, and what is known is passed over.
             200 => {

@@ -130,7 +130,10 @@ impl Answer {
             404 => (StoreFault::Missing, None),
             408 | 425 | 429 | 499 | 500..=599 => (
                 StoreFault::Unreachable,
-                Some("the registry is busy or broken: run it again later; what arrived is not sent twice".to_owned()),
+                Some(
+                    "the registry is busy or has a fault: run the command again later; content that it received is not sent again"
+                        .to_owned(),
+                ),
             ),
             _ => (StoreFault::Refused, None),
         };

@@ -114,7 +114,7 @@ impl Registry {
         let host = if registry == "docker.io" { "registry-1.docker.io" } else { registry };
         let url = |scheme: &str| {
             let url = Url::parse(&format!("{scheme}://{host}/v2/"));
-            url.map_err(|_| Fault::corrupt(format!("`{registry}` is no host of a registry")))
+            url.map_err(|_| Fault::corrupt(format!("`{registry}` is not a registry host")))
         };
         let (secure, plain) = (url("https")?, url("http")?);
         let ask = |url: &Url| self.0.http.send(Request::new(Method::GET, Target::named(url.clone())).within(step).as_trial());
@@ -324,7 +324,7 @@ impl Store for Repository {
             }
             let registry = self.name.registry();
             error.hint(format!(
-                "check the name and the tag; who may not see an image is told so too: `hardened login {registry} --username USER --password-stdin`"
+                "check the name and the tag; a registry also answers this if you have no access to an image: `hardened login {registry} --username USER --password-stdin`"
             ))
         })
     }
@@ -369,7 +369,7 @@ impl Store for Repository {
     }
 
     fn referrers(&self, subject: &Digest, artifact_type: Option<&str>) -> Result<Vec<Descriptor>, StoreError> {
-        let step = || format!("could not list what refers to `{}@{subject}`", self.name);
+        let step = || format!("could not list the referrers of `{}@{subject}`", self.name);
         self.next_step().list_referrers(subject, artifact_type).map_err(|fault| self.error(fault, &step()))
     }
 

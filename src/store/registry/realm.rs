@@ -91,7 +91,7 @@ const SHARED: &[&str] = &[
 /// the one known foreign pair, and to what the user listed (CVE-2026-33540 and its siblings).
 pub(super) fn target(http: &Http, registry: &str, response: &Response, realm: &str) -> Result<Target, Fault> {
     let refuse = |message: String| Fault::Refused { fault: StoreFault::Refused, message, hints: Vec::new() };
-    let url: Url = realm.parse().map_err(|_| refuse(format!("the registry `{registry}` names a token service that is no URL")))?;
+    let url: Url = realm.parse().map_err(|_| refuse(format!("the registry `{registry}` names a token service with an invalid URL")))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(refuse(format!("the registry `{registry}` names a token service with a user in its URL; nothing was sent there")));
     }

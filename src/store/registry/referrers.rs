@@ -68,7 +68,7 @@ impl Repository {
             self.next_step().put_manifest(artifact, &selector).map_err(|fault| self.error(fault, &step()))?;
         }
         for (subject, wanted) in subjects {
-            let step = || format!("could not list what refers to `{}@{subject}`", self.name);
+            let step = || format!("could not list the referrers of `{}@{subject}`", self.name);
             // The answer to the PUT does not say it: ECR has sent `OCI-Subject` without the API (sigstore/sigstore-js#1183).
             let listed = self.next_step().listed_by_api(&subject, None, Action::Push).map_err(|fault| self.error(fault, &step()))?;
             if listed.is_none() {
@@ -88,13 +88,13 @@ impl Repository {
         let (mut found, mut seen, mut size) = (Vec::new(), BTreeSet::new(), 0);
         loop {
             if !seen.insert(target.url().to_string()) {
-                return Err(Fault::corrupt("the pages of the list of referrers lead in a circle"));
+                return Err(Fault::corrupt("the pages of the list of referrers form a loop"));
             }
             let Some(page) = self.retried(|| self.page(&target, action))? else {
                 return if seen.len() == 1 {
                     Ok(None)
                 } else {
-                    Err(Fault::corrupt("a page of the list of referrers is no OCI image index"))
+                    Err(Fault::corrupt("a page of the list of referrers is not an OCI image index"))
                 };
             };
             found.extend(page.list.descriptors());
@@ -150,7 +150,7 @@ impl Repository {
 
     /// Adds artifacts to the list under the fallback tag, until they are there some time after.
     fn list_under_tag(&self, subject: &Digest, wanted: &[Descriptor]) -> Result<(), StoreError> {
-        let step = || format!("could not add to the list of what refers to `{}@{subject}`", self.name);
+        let step = || format!("could not add to the list of referrers of `{}@{subject}`", self.name);
         for look in 0..LOOKS {
             if look > 0 {
                 self.wait_for_writers();
@@ -165,10 +165,10 @@ impl Repository {
         if missing.is_empty() {
             return Ok(());
         }
-        let message = format!("{}: others write the list at the same time", step());
+        let message = format!("{}: other clients change the list at the same time", step());
         Err(StoreError::new(StoreFault::Refused, message)
-            .caused_by(format!("it was put {LOOKS} times, and does not list {}", missing.join(", ")))
-            .hint("the manifests are stored; run it again when nobody else attaches to this image"))
+            .caused_by(format!("it was written {LOOKS} times, but does not list {}", missing.join(", ")))
+            .hint("the manifests are stored; run the command again when no other client adds referrers to this image"))
     }
 
     /// Waits until every writer that had read an older list is done.
@@ -198,7 +198,7 @@ impl Repository {
                     stale += 1;
                     if stale == STALE {
                         return Err(Fault::corrupt(format!(
-                            "the registry is too slow: what was read got older than {} s",
+                            "the registry is too slow: the list that was read is older than {} s",
                             FRESH.as_secs()
                         )));
                     }

@@ -149,11 +149,11 @@ fn fetch(http: &Http, realm: &Target, service: Option<&str>, wanted: &TokenReque
     let host = response.target().url().host_str().unwrap_or_default().to_owned();
     let bytes = response.read_all(LIMIT)?;
     let unusable = |detail: &str| Fault::Http(HttpFault::Answer { host: host.clone(), detail: detail.to_owned() });
-    let document: Value = serde_json::from_slice(&bytes).map_err(|_| unusable("it is no JSON document with a token"))?;
+    let document: Value = serde_json::from_slice(&bytes).map_err(|_| unusable("it is not a JSON document with a token"))?;
     let text = |name: &str| document.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let token = text("token").or_else(|| text("access_token")).ok_or_else(|| unusable("it holds no token"))?;
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(unusable("its token holds characters that no header may hold"));
+        return Err(unusable("its token contains characters that are not allowed in a header"));
     }
     // The specification's default; a token is renewed before its end, as an upload may take a while to start.
     let lifetime =

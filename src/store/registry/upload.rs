@@ -158,7 +158,7 @@ impl<'u> Upload<'u> {
                 _ => return Ok(response),
             }
         }
-        let message = "the registry sends the upload on and on".to_owned();
+        let message = "the registry redirects the upload too often".to_owned();
         Err(Fault::Refused { fault: StoreFault::Refused, message, hints: Vec::new() })
     }
 
@@ -166,7 +166,7 @@ impl<'u> Upload<'u> {
     fn location(&self, response: &Response) -> Result<Target, Fault> {
         let location = response.header("location").ok_or_else(|| {
             let host = response.target().url().host_str().unwrap_or_default().to_owned();
-            HttpFault::Answer { host, detail: "it opens an upload and does not say where (`Location`)".to_owned() }
+            HttpFault::Answer { host, detail: "it started an upload without a `Location` header".to_owned() }
         })?;
         self.hop(response, location)
     }

@@ -34,7 +34,7 @@ pub(in crate::base::debian) fn unknown_plugins(sources: &Sources<'_>) -> Vec<Ste
         for name in sources.names_in(&folder).into_iter().filter(|name| is_plugin(name)) {
             if !blocks.iter().any(|(known, _)| *known == name) {
                 let needed = format!(
-                    "an entry for `/{folder}/{}`, whose formats and layouts are not known here: graphviz does not use it",
+                    "an entry for `/{folder}/{}`, with formats and layouts that hardened does not know: graphviz does not use it",
                     name.escape_debug()
                 );
                 unlisted.push(Unlisted { package: "libgvc6", command: "dot -c", list: list_in(&folder), needed });

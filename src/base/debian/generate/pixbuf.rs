@@ -37,7 +37,7 @@ pub(in crate::base::debian) fn unknown_loaders(sources: &Sources<'_>) -> Vec<Ste
         for (inside, name) in loaders(sources, &folder) {
             if !blocks.contains_key(name.as_str()) {
                 let needed = format!(
-                    "an entry for `/{inside}/{}`, whose formats of pictures are not known here: gdk-pixbuf does not open them",
+                    "an entry for `/{inside}/{}`, with image formats that hardened does not know: gdk-pixbuf does not open them",
                     name.escape_debug()
                 );
                 let (package, command) = (PACKAGE, "gdk-pixbuf-query-loaders --update-cache");

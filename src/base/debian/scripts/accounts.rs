@@ -146,7 +146,7 @@ fn account(call: &Call, is_user: bool, root: &Root<'_>) -> Vec<Action> {
             let home = home.map(|path| Action::Folder { path, mode: 0o755, written: true });
             home.into_iter().chain([Action::Account(found)]).collect()
         }
-        [_, _] => vec![Action::harmless("a further group of an account: the process has the groups that the recipe gives it")],
+        [_, _] => vec![Action::harmless("an additional group of an account: the process has only the groups of the recipe")],
         _ => vec![Action::missing(Some("/etc/passwd"), "an account whose name the script computes")],
     }
 }

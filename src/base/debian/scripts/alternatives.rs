@@ -6,7 +6,7 @@ use super::step::Action;
 pub(super) fn alternatives(call: &Call) -> Vec<Action> {
     let words = &call.words;
     let Some(start) = words.iter().position(|word| word.text == "--install") else {
-        return vec![Action::harmless("changes or asks for a choice among alternatives, and a new image has none to change")];
+        return vec![Action::harmless("changes or reads an alternative; a new image has none")];
     };
     let text = |position: usize| words.get(position).filter(|word| word.known).map(|word| word.text.as_str());
     let priority = text(start + 4).and_then(|text| text.parse().ok());
@@ -20,7 +20,7 @@ pub(super) fn alternatives(call: &Call) -> Vec<Action> {
             Action::Alternative { link, target, priority }
         } else {
             let link = words.get(position + 1).map(|word| word.text.clone());
-            Action::Missing { file: link, needed: "a link among alternatives that the script computes".to_owned() }
+            Action::Missing { file: link, needed: "an alternative with a path that the script computes".to_owned() }
         });
     }
     actions

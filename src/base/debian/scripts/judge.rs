@@ -24,7 +24,7 @@ pub(super) fn judge(call: &Call, package: &str, root: &Root<'_>) -> Vec<Action> 
 
 /// Returns what becomes of an effect that depends on a condition which is not known.
 fn uncertain(action: Action, name: &str) -> Action {
-    let needed = |what: &str| format!("{what} that the script makes under a condition which is not known here");
+    let needed = |what: &str| format!("{what} that the script makes under a condition that hardened cannot evaluate");
     match action {
         Action::Text { text, .. } if text.is_empty() && name == "touch" => Action::harmless("an empty file that is made under a condition"),
         Action::Text { path, .. } => Action::Makes { file: path_text(&path), of: Vec::new(), needed: needed("a file") },
@@ -66,19 +66,19 @@ fn command(name: &str, call: &Call, package: &str, root: &Root<'_>) -> Vec<Actio
         }
         "find" | "xargs" => paths::found(call),
         "dpkg-divert" => {
-            vec![Action::harmless("moves a file of another package aside; an image in which two packages have one file is refused")]
+            vec![Action::harmless("moves a file of another package; if two packages have a file with the same path, the image is refused")]
         }
         "systemd-tmpfiles" => vec![Action::Made { by: "folders and links of tmpfiles.d".to_owned() }],
         "systemd-sysusers" => vec![Action::Made { by: "accounts of sysusers.d".to_owned() }],
         "echo" | "printf" | "cat" if call.asked => vec![Action::harmless("only prints")],
         name => match root.commands.named(name) {
             Some(action) => vec![action.clone()],
-            None if call.asked => vec![Action::harmless("only asked for what it prints")],
+            None if call.asked => vec![Action::harmless("only its output is used")],
             None if call.words[0].text.starts_with("/etc/init.d/") => {
                 vec![Action::harmless("services, which the container runtime starts")]
             }
             None => {
-                vec![Action::Missing { file: None, needed: "this command is not known here, and what it makes is not made".to_owned() }]
+                vec![Action::Missing { file: None, needed: "hardened does not know this command, so its files are not made".to_owned() }]
             }
         },
     }

@@ -11,12 +11,12 @@ const PASSING: &[&str] = &["/run", "/tmp", "/proc", "/sys", "/dev", "/var/run", 
 const UNUSED: &[(&str, &str)] = &[
     ("/usr/local", "folders for what an administrator installs by hand"),
     ("/root", "files of root's own home"),
-    ("/home", "files of people's homes"),
-    ("/boot", "files for starting a machine"),
-    ("/var/backups", "copies of what an older version had"),
+    ("/home", "files in home folders"),
+    ("/boot", "files for booting a machine"),
+    ("/var/backups", "copies of files of an older version"),
     ("/var/lib/dpkg", "the records of a package manager"),
     ("/var/lib/ucf", "the records of a tool for configuration files"),
-    ("/var/cache/debconf", "answers to questions that nobody is asked"),
+    ("/var/cache/debconf", "answers to installation questions (debconf)"),
     ("/var/lib/systemd", "the records of a service manager"),
     ("/var/lib/update-rc.d", "the records of a service manager"),
     ("/usr/share/doc", "documentation"),
@@ -24,11 +24,11 @@ const UNUSED: &[(&str, &str)] = &[
     ("/etc/rc", "files of a service manager"),
     ("/etc/shadow", "passwords, which no account of an image has"),
     ("/etc/gshadow", "passwords, which no account of an image has"),
-    ("/etc/shells", "the programs that a person may log in with"),
+    ("/etc/shells", "the list of login shells"),
     ("/etc/passwd", "accounts, which are written when the image is put together"),
     ("/etc/group", "accounts, which are written when the image is put together"),
-    ("/etc/subuid", "numbers for containers inside of the container"),
-    ("/etc/subgid", "numbers for containers inside of the container"),
+    ("/etc/subuid", "subordinate user and group IDs for nested containers"),
+    ("/etc/subgid", "subordinate user and group IDs for nested containers"),
     ("/etc/inetd.conf", "what another service manager would start"),
 ];
 
@@ -38,7 +38,7 @@ pub(super) fn no_use(path: &str, root: &Root<'_>) -> Option<String> {
         path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || above == "/etc/rc" && rest.len() > 2)
     };
     if PASSING.iter().any(|above| is_below(above)) {
-        return Some("what is below /run and /tmp is made anew in every container".to_owned());
+        return Some("files below /run and /tmp are created again in each container".to_owned());
     }
     if let Some((_, why)) = UNUSED.iter().find(|(above, _)| is_below(above)) {
         return Some((*why).to_owned());
@@ -170,7 +170,7 @@ fn copies(paths: &[&Field], call: &Call, root: &Root<'_>) -> Vec<Action> {
             }
             (None, None) if source.known && absent(&source.text, root) => Action::harmless("there is nothing to copy on a new system"),
             // Only where a condition holds that is not known, and with names that are not known: what an older version left behind.
-            _ if !call.certain && !source.known => Action::harmless("a copy of what an older version left behind"),
+            _ if !call.certain && !source.known => Action::harmless("a copy of a file of an older version"),
             _ => Action::missing(Some(&destination.text), needed),
         });
     }
@@ -196,7 +196,7 @@ pub(super) fn link(call: &Call, root: &Root<'_>) -> Vec<Action> {
         return vec![Action::Harmless { why }];
     }
     match Root::path(&path).filter(|_| source.known && destination.known && has(&options, 's', "--symbolic")) {
-        Some(_) if root.exists(&path) => vec![Action::harmless("a file is there already")],
+        Some(_) if root.exists(&path) => vec![Action::harmless("a file with this path already exists")],
         Some(path) => vec![Action::Link { path, target: source.text.clone() }],
         // A hard link to a file is a copy of it in an image.
         None if source.known && destination.known && !has(&options, 's', "--symbolic") => copies(&paths, call, root),
@@ -212,12 +212,12 @@ pub(super) fn moved(call: &Call, root: &Root<'_>) -> Vec<Action> {
     }
     let is_absent = |source: &&Field| source.known && absent(&source.text, root);
     if sources.iter().all(is_absent) {
-        return vec![Action::harmless("moves what an older version left behind")];
+        return vec![Action::harmless("moves files of an older version")];
     }
     if !call.certain {
-        return vec![Action::harmless("moves a file only where an older version or a question left one")];
+        return vec![Action::harmless("moves a file only if an older version or an installation question created it")];
     }
-    vec![Action::missing(Some(&destination.text), "a file that the script puts together and moves there")]
+    vec![Action::missing(Some(&destination.text), "a file that the script creates and moves to this path")]
 }
 
 pub(super) fn remove(call: &Call, root: &Root<'_>) -> Vec<Action> {
@@ -225,7 +225,7 @@ pub(super) fn remove(call: &Call, root: &Root<'_>) -> Vec<Action> {
     let shipped = paths.iter().find(|path| path.known && call.certain && root.exists(&path.text) && no_use(&path.text, root).is_none());
     match shipped.filter(|path| !root.kind(&path.text).is_some_and(|kind| *kind == EntryKind::Directory)) {
         Some(path) => vec![Action::missing(Some(&path.text), "the script removes this file, and the image keeps it")],
-        None => vec![Action::harmless("removes what an older version left behind")],
+        None => vec![Action::harmless("removes files of an older version")],
     }
 }
 
@@ -233,7 +233,7 @@ pub(super) fn touch(call: &Call, root: &Root<'_>) -> Vec<Action> {
     let (_, paths) = operands(call, &["-d", "-r", "-t"]);
     each(&paths, root, "an empty file whose path the script computes", |path| {
         if path.starts_with("/var/log/") {
-            return vec![Action::harmless("an empty log, which the service itself begins")];
+            return vec![Action::harmless("an empty log file, which the service creates itself")];
         }
         if root.exists(path) {
             return vec![Action::harmless("the file is in the package already")];
@@ -245,7 +245,7 @@ pub(super) fn touch(call: &Call, root: &Root<'_>) -> Vec<Action> {
 pub(super) fn mode(call: &Call, root: &Root<'_>) -> Vec<Action> {
     let (_, paths) = operands(call, &["--reference"]);
     let Some((mode, paths)) = paths.split_first() else { return vec![Action::harmless("names no file")] };
-    let why = "everyone may read what packages ship, and no program has the rights of another user";
+    let why = "files of packages are readable by everyone, and no program has a set-user-ID or set-group-ID bit";
     let mode = octal(Some(&mode.text));
     each(paths, root, why, |path| match (mode, Root::path(path)) {
         (Some(mode), Some(path)) => vec![Action::Mode { path, mode }],
@@ -265,7 +265,7 @@ pub(super) fn owner(call: &Call, root: &Root<'_>) -> Vec<Action> {
 
 /// Returns what becomes of files that get an owner: they stay root's, and the folders of services are told.
 fn owned(is_service: bool, paths: &[&Field], root: &Root<'_>) -> Vec<Action> {
-    let why = "files of packages are root's: the process runs as the one user of the recipe";
+    let why = "files of packages are owned by root: the process runs as the user of the recipe";
     let mut actions = Vec::new();
     for path in paths {
         let is_told = is_service && path.known && path.text.starts_with("/var/") && no_use(&path.text, root).is_none();
@@ -281,11 +281,11 @@ fn owned(is_service: bool, paths: &[&Field], root: &Root<'_>) -> Vec<Action> {
 pub(super) fn override_of(call: &Call, root: &Root<'_>) -> Vec<Action> {
     let (options, words) = operands(call, &["--admindir"]);
     if value(&options, &["--add"]).is_none() {
-        return vec![Action::harmless("asks for or removes a rule about owners, and a new system has none")];
+        return vec![Action::harmless("reads or removes a rule about file owners; a new system has none")];
     }
     match words.as_slice() {
         [user, _, _, path] => owned(is_service(Some(&user.text)), &[path], root),
-        _ => vec![Action::harmless("files of packages are root's: the process runs as the one user of the recipe")],
+        _ => vec![Action::harmless("files of packages are owned by root: the process runs as the user of the recipe")],
     }
 }
 
@@ -295,22 +295,22 @@ pub(super) fn edited(call: &Call, root: &Root<'_>) -> Vec<Action> {
         return vec![Action::Harmless { why }];
     }
     if path.known && absent(&path.text, root) {
-        return vec![Action::harmless("edits what an older version left behind")];
+        return vec![Action::harmless("edits files of an older version")];
     }
-    vec![Action::missing(Some(&path.text), "the script edits this file, and the image has it as it is shipped")]
+    vec![Action::missing(Some(&path.text), "the script edits this file; the image has the unchanged file of the package")]
 }
 
 /// Judges `find … -exec COMMAND` and `xargs COMMAND` by the command.
 pub(super) fn found(call: &Call) -> Vec<Action> {
     let does = |name: &str| call.words.iter().any(|word| word.text == name || word.text.ends_with(&format!("/{name}")));
     if ["chown", "chmod", "chgrp"].iter().any(|name| does(name)) {
-        return vec![Action::harmless("files of packages are root's: the process runs as the one user of the recipe")];
+        return vec![Action::harmless("files of packages are owned by root: the process runs as the user of the recipe")];
     }
     if ["rm", "rmdir", "-delete"].iter().any(|name| does(name)) {
-        return vec![Action::harmless("removes what an older version left behind")];
+        return vec![Action::harmless("removes files of an older version")];
     }
     if ["-exec", "-execdir", "-ok"].iter().any(|name| does(name)) || call.words.first().is_some_and(|word| word.text == "xargs") {
-        return vec![Action::missing(None, "what the script makes of each file that it finds")];
+        return vec![Action::missing(None, "what the script does with each file that it finds")];
     }
     vec![Action::harmless("looks for files")]
 }
@@ -348,13 +348,11 @@ pub(super) fn writes(call: &Call, name: &str, root: &Root<'_>) -> Vec<Action> {
             (Some(text), Some(path)) if target.known && !(write.appends && root.exists(&target.text)) => {
                 Action::Text { path, text, appends: write.appends }
             }
-            _ if !target.known && !call.certain => Action::harmless("notes that the script keeps for itself"),
-            (_, Some(path)) if target.known && !write.appends => Action::Makes {
-                file: path_text(&path),
-                of: Vec::new(),
-                needed: "a file that the script writes with what it finds out".to_owned(),
-            },
-            _ => Action::missing(Some(&target.text), "a file that the script writes with what it finds out"),
+            _ if !target.known && !call.certain => Action::harmless("temporary data of the script"),
+            (_, Some(path)) if target.known && !write.appends => {
+                Action::Makes { file: path_text(&path), of: Vec::new(), needed: "a file with content that the script computes".to_owned() }
+            }
+            _ => Action::missing(Some(&target.text), "a file with content that the script computes"),
         });
     }
     actions

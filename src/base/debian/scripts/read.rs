@@ -86,15 +86,15 @@ fn of_script(text: &str, arguments: &[&str], package: &str, root: &Root<'_>) -> 
         vec![(1, first.chars().take(60).collect(), action.unwrap_or_else(|| Action::missing(None, needed)))]
     };
     if !matches!(interpreter.rsplit('/').next(), Some("sh" | "dash" | "bash")) {
-        return (whole("this script is in another language than that of the shell, and what it makes is not made"), Vec::new());
+        return (whole("this script is not a shell script, so its files are not made"), Vec::new());
     }
     if text.len() > LIMIT {
-        return (whole("this script is too long to be read, and what it makes is not made"), Vec::new());
+        return (whole("this script is too long, so its files are not made"), Vec::new());
     }
     let script = match parse(text) {
         Ok(script) => script,
         Err(fault) => {
-            let (_, command, action) = whole("this script cannot be read from this line on, and what it makes is not made").remove(0);
+            let (_, command, action) = whole("hardened cannot parse this script from this line on, so its files are not made").remove(0);
             return (vec![(fault.line, command, action)], Vec::new());
         }
     };
@@ -109,7 +109,7 @@ fn of_script(text: &str, arguments: &[&str], package: &str, root: &Root<'_>) -> 
         }
     }
     if !is_whole {
-        found.extend(whole("this script does more than is followed here"));
+        found.extend(whole("this script has more commands than hardened reads"));
     }
     (found, calls.iter().filter_map(Call::known_words).collect())
 }

@@ -13,7 +13,9 @@ pub(super) fn template(call: &Call, root: &Root<'_>) -> Vec<Action> {
     let mut words = call.words.iter().skip(1);
     while let Some(word) = words.next() {
         match word.text.as_str() {
-            "-p" | "--purge" | "-h" | "--help" => return vec![Action::harmless("forgets a configuration file, which a new image has not")],
+            "-p" | "--purge" | "-h" | "--help" => {
+                return vec![Action::harmless("unregisters a configuration file, which a new image does not have")];
+            }
             option if WITH_WORD.contains(&option) => drop(words.next()),
             option if option.starts_with('-') => {}
             _ => operands.push(word),
@@ -36,7 +38,7 @@ pub(super) fn template(call: &Call, root: &Root<'_>) -> Vec<Action> {
     if destination.known && root.exists(&destination.text) {
         return vec![Action::harmless("the file is in the package already")];
     }
-    let needed = "a configuration file that the script puts together from answers or other files";
+    let needed = "a configuration file that the script creates from answers or other files";
     match Root::path(&destination.text).filter(|_| destination.known) {
         Some(path) => vec![Action::Makes { file: path_text(&path), of: Vec::new(), needed: needed.to_owned() }],
         None => vec![Action::missing(file, needed)],

@@ -33,7 +33,7 @@ pub(super) fn of_tmpfiles(text: &str, root: &Root<'_>) -> Vec<(usize, String, Ac
             },
             // Permissions, and what is removed at a start.
             ("z" | "Z" | "m" | "x" | "X" | "r" | "R" | "e" | "a" | "A" | "t" | "T" | "h" | "H", _) => continue,
-            _ => Action::missing(Some(path), "a line of tmpfiles.d that is not followed here"),
+            _ => Action::missing(Some(path), "a line of tmpfiles.d that hardened does not support"),
         };
         found.push((number + 1, line.to_owned(), action));
     }

@@ -38,7 +38,7 @@ impl Schemas {
         let document = text.document().map_err(|fault| fault.to_string())?;
         let root = document.root_element();
         if root.tag_name().name() != "schemalist" {
-            return Err(format!("is a `{}` and no `schemalist`", root.tag_name().name()));
+            return Err(format!("is a `{}`, not a `schemalist`", root.tag_name().name()));
         }
         for node in elements(root) {
             match node.tag_name().name() {
@@ -63,12 +63,12 @@ impl Schemas {
         };
         if let Some(extends) = &schema.extends {
             let Some(parent) = self.by_id.get(extends) else {
-                return Err(format!("extends the schema `{extends}`, which is not there yet"));
+                return Err(format!("extends the schema `{extends}`, which is not defined before it"));
             };
             schema.list_of = schema.list_of.or_else(|| parent.list_of.clone());
         }
         if self.by_id.contains_key(id) {
-            return Err(format!("has the schema `{id}`, which is there already"));
+            return Err(format!("has the schema `{id}`, which is already defined"));
         }
         for element in elements(node) {
             let name = required(element, "name")?;
@@ -105,7 +105,7 @@ impl Schemas {
             (None, None) => (None, &self.flags),
         };
         let mut key = if let Some((id, names_of, kind)) = of {
-            let names = lists.get(id).ok_or_else(|| format!("refers to the names `{id}`, which are not there yet"))?;
+            let names = lists.get(id).ok_or_else(|| format!("refers to the names `{id}`, which are not defined before it"))?;
             Key::new(kind_of(kind)?, names_of, names.clone())
         } else {
             Key::new(kind_of(required(node, "type")?)?, NamesOf::Choices, Names::default())
@@ -125,7 +125,7 @@ impl Schemas {
                         let (value, target) = (required(alias, "value")?, required(alias, "target")?);
                         key.names
                             .add_alias(value, target)
-                            .ok_or_else(|| format!("has the alias `{value}` for nothing, or it is too long"))?;
+                            .ok_or_else(|| format!("has the alias `{value}` for an undefined value, or the alias is too long"))?;
                     }
                 }
                 "summary" | "description" => {}
@@ -134,7 +134,7 @@ impl Schemas {
         }
         match &key.default {
             None => Err("has no default".to_owned()),
-            Some(value) if !key.allows(value) => Err("has a default that it does not allow".to_owned()),
+            Some(value) if !key.allows(value) => Err("has a default value that its range or choices do not allow".to_owned()),
             Some(_) => Ok(key),
         }
     }
@@ -181,7 +181,7 @@ fn required<'a>(node: Node<'a, '_>, name: &str) -> Result<&'a str, String> {
 }
 
 fn kind_of(text: &str) -> Result<Kind, String> {
-    Kind::read(text).ok_or_else(|| format!("has the type `{text}`, which is none of GVariant"))
+    Kind::read(text).ok_or_else(|| format!("has the type `{text}`, which is not a GVariant type"))
 }
 
 /// Reads `<value nick="" value=""/>` of a list of names.

@@ -99,16 +99,16 @@ fn lists_of_names_come_before_schemas() {
 fn what_is_no_schema_is_refused_with_its_path() {
     let key = |inside: &str| format!("<schemalist><schema id='s'><key name='k' {inside}</key></schema></schemalist>");
     for (text, expected) in [
-        ("<schemas/>".to_owned(), "is a `schemas` and no `schemalist`"),
+        ("<schemas/>".to_owned(), "is a `schemas`, not a `schemalist`"),
         ("<schemalist".to_owned(), "is not well-formed XML"),
         (key("type='i'>"), "has no default (key `k` of `s`)"),
         (key("type='i'><default>'a'</default>"), "has no value of the type `i` in `'a'`"),
-        (key("type='zz'><default>1</default>"), "has the type `zz`, which is none of GVariant"),
-        (key("enum='e'><default>'a'</default>"), "refers to the names `e`, which are not there yet"),
-        (key("type='i'><range max='1'/><default>2</default>"), "has a default that it does not allow"),
+        (key("type='zz'><default>1</default>"), "has the type `zz`, which is not a GVariant type"),
+        (key("enum='e'><default>'a'</default>"), "refers to the names `e`, which are not defined before it"),
+        (key("type='i'><range max='1'/><default>2</default>"), "has a default value that its range or choices do not allow"),
         (key("type='s'><range max='1'/><default>'a'</default>"), "has a range, and the type `s` has none"),
-        ("<schemalist><schema id='s' extends='t'/></schemalist>".to_owned(), "extends the schema `t`, which is not there yet"),
-        ("<schemalist><schema id='s'/><schema id='s'/></schemalist>".to_owned(), "has the schema `s`, which is there already"),
+        ("<schemalist><schema id='s' extends='t'/></schemalist>".to_owned(), "extends the schema `t`, which is not defined before it"),
+        ("<schemalist><schema id='s'/><schema id='s'/></schemalist>".to_owned(), "has the schema `s`, which is already defined"),
     ] {
         let fault = compiled(&[("x.gschema.xml", &text)]).unwrap_err().to_string();
         assert!(fault.starts_with("`/usr/share/glib-2.0/schemas/x.gschema.xml` ") && fault.contains(expected), "{fault}");
