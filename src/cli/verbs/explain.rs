@@ -2,6 +2,7 @@ use super::recipe;
 use crate::base::debian::{ScriptEffect, ScriptStep};
 use crate::cli::arguments::{Explain, ExplainSubject};
 use crate::cli::invocation::Invocation;
+use crate::lock::RECIPE;
 use crate::ops::Failure;
 use crate::ops::building::Push;
 use crate::ops::explain::{self, PackageExplained, Verdict};
@@ -36,7 +37,8 @@ fn text(explained: &PackageExplained) -> String {
                 lines.extend(scripts.iter().flatten().map(script_line));
             }
             Verdict::LeftOut { rule, reason, chain, wanted_by } => {
-                lines.push(format!("{name} was left out of the image for {on}, by the rule `{rule}`: {reason}"));
+                let by = if rule.as_str() == RECIPE { RECIPE.to_owned() } else { format!("the rule `{rule}`") };
+                lines.push(format!("{name} was left out of the image for {on}, by {by}: {reason}"));
                 lines.push(format!("  the recipe -> {} -> {name}", chain.join(" -> ")));
                 if wanted_by.len() > 1 {
                     lines.push(format!("  required by {}", wanted_by.join(", ")));
