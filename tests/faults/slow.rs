@@ -67,7 +67,7 @@ fn f10_a_registry_that_takes_no_bytes_is_given_up() {
 fn f10_an_answer_that_does_not_come_is_given_up() {
     let test = TestRegistry::with(Guard::Open, |_, _| Some(Fault::Deaf));
     let error = hasty(&test).read_manifest(&Selector::Tag(tag("1"))).unwrap_err();
-    assert!(error.fault == StoreFault::Unreachable && told(&error).contains("did not answer"), "{}", told(&error));
+    assert!(error.fault == StoreFault::Unreachable && told(&error).contains("did not send a complete response"), "{}", told(&error));
     assert!(count(&test, |_| true) >= 1);
 }
 
