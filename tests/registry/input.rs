@@ -41,7 +41,7 @@ fn programs_that_could_not_start() {
         (crate::project::program(183), 0o755, ["arm64", "linux/amd64"]),
         (crate::project::program(62), 0o644, ["/app", "execut"]),
         (b"#!/bin/sh\n".to_vec(), 0o755, ["`/bin/sh`, which is not in the image", "hint: choose a base that has `/bin/sh`"]),
-        (b"text".to_vec(), 0o755, ["no program", "#!"]),
+        (b"text".to_vec(), 0o755, ["not a program", "#!"]),
     ] {
         let sandbox = Sandbox::new("static = true");
         sandbox.write("app", &content);

@@ -163,7 +163,7 @@ fn pages_that_lead_in_a_circle_or_elsewhere_are_refused() {
     let elsewhere = TestRegistry::start();
     elsewhere.answer_referrers(ReferrersApi::Pages(2));
     let path = format!("/v2/shop/api/referrers/{}", subject().digest);
-    for (link, expected) in [(path.clone(), "circle"), (format!("http://{}{path}", elsewhere.host()), "another host")] {
+    for (link, expected) in [(path.clone(), "form a loop"), (format!("http://{}{path}", elsewhere.host()), "another host")] {
         let test = TestRegistry::with(Guard::Open, move |seen, _| {
             let link = ("Link".to_owned(), format!("<{link}>; rel=\"next\""));
             seen.path().contains("/referrers/").then(|| Fault::With(vec![link]))

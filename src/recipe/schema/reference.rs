@@ -3,6 +3,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::json_schema;
+use crate::recipe::shape::inline;
 
 /// The tables in the order in which a recipe is written; the others come after them by name.
 const ORDER: &[&str] = &["image", "base", "user", "files", "links", "directories", "process", "metadata", "layers"];
@@ -104,7 +105,7 @@ impl<'a> Page<'a> {
             self.text.push_str("; required");
         }
         if let Some(default) = property.get("default") {
-            let _ = write!(self.text, "; default `{}`", toml(default));
+            let _ = write!(self.text, "; default `{}`", inline(default));
         }
         self.text.push_str("\n\n");
         self.paragraph(property);
@@ -118,7 +119,7 @@ impl<'a> Page<'a> {
             self.text.push('\n');
         }
         if let Some(example) = property.pointer("/examples/0") {
-            let _ = write!(self.text, "```toml\n{key} = {}\n```\n\n", toml(example));
+            let _ = write!(self.text, "```toml\n{key} = {}\n```\n\n", inline(example));
         }
     }
 
@@ -168,24 +169,6 @@ fn alternatives<'a>(words: impl Iterator<Item = &'a str>) -> String {
         [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
         _ => words.concat(),
     }
-}
-
-/// Writes a value as TOML, in one line.
-fn toml(value: &Value) -> String {
-    match value {
-        Value::Array(items) => format!("[{}]", items.iter().map(toml).collect::<Vec<_>>().join(", ")),
-        Value::Object(entries) => {
-            let entries: Vec<String> = entries.iter().map(|(key, value)| format!("{} = {}", toml_key(key), toml(value))).collect();
-            format!("{{ {} }}", entries.join(", "))
-        }
-        // The escapes of JSON are escapes of TOML too.
-        other => other.to_string(),
-    }
-}
-
-fn toml_key(key: &str) -> String {
-    let bare = key.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter));
-    if bare { key.to_owned() } else { format!("\"{key}\"") }
 }
 
 #[cfg(test)]
