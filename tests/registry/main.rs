@@ -477,7 +477,11 @@ fn a_host_that_takes_connections_and_never_answers_is_given_up() {
     let from = Registry::new(http, Credentials::new(Environment::default())).repository(&at);
     let error = from.read_manifest(&Selector::Tag(tag("1"))).unwrap_err();
     assert_eq!(error.fault, StoreFault::Unreachable);
-    assert!(told(&error).contains("did not send a complete response") && told(&error).contains("hint: check that a registry runs at"), "{}", told(&error));
+    assert!(
+        told(&error).contains("did not send a complete response") && told(&error).contains("hint: check that a registry runs at"),
+        "{}",
+        told(&error)
+    );
     silent.set_nonblocking(true).unwrap();
     let tries = std::iter::from_fn(|| silent.accept().ok()).count();
     assert!((1..=4).contains(&tries), "{tries} connections");
