@@ -50,7 +50,7 @@ fn bash_completes_verbs_outputs_layouts_and_tags() {
         ("hardened build -o oci", &["hardened", "build", "-o", "oci"], &["oci:", "oci-archive:"]),
         ("hardened inspect oci:im", &["hardened", "inspect", "oci", ":", "im"], &["image", "image:dev"]),
         ("hardened inspect oci:image:", &["hardened", "inspect", "oci", ":", "image", ":"], &["dev"]),
-        ("hardened ls oci-archive:", &["hardened", "ls", "oci-archive", ":"], &["saved.tar"]),
+        ("hardened ls oci-archive:sa", &["hardened", "ls", "oci-archive", ":", "sa"], &["saved.tar"]),
         ("hardened build --output=oci:im", &["hardened", "build", "--output", "=", "oci", ":", "im"], &["image", "image:dev"]),
         ("hardened init --template ja", &["hardened", "init", "--template", "ja"], &["java"]),
     ] {

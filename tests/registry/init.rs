@@ -220,6 +220,18 @@ fn a_folder_with_package_json() {
 }
 
 #[test]
+fn a_folder_with_package_json_and_no_program() {
+    let manifest = b"{\"name\": \"shop\", \"version\": \"1.2.0\", \"main\": \"server.js\"}";
+    let sandbox = folder(&[("package.json", manifest)]);
+    let ran = sandbox.run(&["init"]).succeeds();
+    let text = sandbox.read("hardened.toml");
+    for part in ["team/shop\"", "tags = [\"1.2.0\"]", "\"/usr/bin/node\", \"/app/server.js\""] {
+        assert!(text.contains(part), "`{part}` is not in:\n{text}");
+    }
+    assert!(next(&ran).is_empty() && ran.err.contains("note: `server.js` is not here"), "{}", ran.err);
+}
+
+#[test]
 fn a_folder_with_a_dockerfile() {
     let dockerfile = b"FROM golang AS build\nEXPOSE 1\nFROM python:3.13-slim\nCOPY . /app\nEXPOSE 8000/tcp $PORT 53/udp\nCMD [\"python\", \"/app/app.py\"]\n";
     let ran = builds(&folder(&[("Dockerfile", dockerfile), ("app.py", b"1")]), &["ports = [8000]", "/app/app.py"], &[], &[]);

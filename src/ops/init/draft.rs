@@ -27,6 +27,8 @@ pub(super) struct Draft {
     pub(super) ports: Vec<u16>,
     /// What must be run before the image can be built.
     pub(super) first: Vec<(String, &'static str)>,
+    /// Files of the project that the recipe starts, and that are not there.
+    pub(super) lacking: Vec<String>,
     /// What else there is to say.
     pub(super) notes: Vec<String>,
 }
@@ -88,6 +90,7 @@ impl Draft {
             env: Vec::new(),
             ports: Vec::new(),
             first: Vec::new(),
+            lacking: Vec::new(),
             notes: Vec::new(),
         }
     }

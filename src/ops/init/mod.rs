@@ -146,7 +146,14 @@ pub fn init(folder: &Path, template: Option<&str>) -> Result<Initialized, InitEr
     let recipe = match template {
         Some(name) => {
             let template = named(name).ok_or_else(|| InitError::Template(name.to_owned()))?;
-            FirstRecipe { template, about: template.about.to_owned(), text: template.text.to_owned(), notes: Vec::new(), first: Vec::new() }
+            FirstRecipe {
+                template,
+                about: template.about.to_owned(),
+                text: template.text.to_owned(),
+                lacking: Vec::new(),
+                notes: Vec::new(),
+                first: Vec::new(),
+            }
         }
         None => fitting(&Folder(folder)),
     };
@@ -160,7 +167,7 @@ pub fn init(folder: &Path, template: Option<&str>) -> Result<Initialized, InitEr
     let shown = shell_word(&folder.display().to_string());
     let inside = |(command, about): (String, &'static str)| (if is_here { command } else { format!("(cd {shown} && {command})") }, about);
     // What the first commands make is not there yet.
-    let missing = if recipe.first.is_empty() { missing(&Folder(folder), &recipe.text) } else { None };
+    let missing = if recipe.first.is_empty() || !recipe.lacking.is_empty() { missing(&Folder(folder), &recipe) } else { None };
     let mut next: Vec<(String, &'static str)> = recipe.first.into_iter().map(inside).collect();
     let build = if is_here { "hardened build -o oci:image".to_owned() } else { format!("hardened build {shown} -o oci:image") };
     let mut then = Vec::new();
@@ -189,6 +196,8 @@ struct FirstRecipe {
     template: &'static Template,
     about: String,
     text: String,
+    /// Files that it starts, and that are not there.
+    lacking: Vec<String>,
     notes: Vec<String>,
     /// What must be run before the image can be built.
     first: Vec<(String, &'static str)>,
@@ -208,17 +217,25 @@ fn fitting(folder: &Folder<'_>) -> FirstRecipe {
         let text = draft.text(folder);
         let notes = draft.notes.into_iter().chain(note).collect();
         let template = named(draft.template).unwrap_or(&TEMPLATES[0]);
-        return FirstRecipe { template, about: draft.about, text, notes, first: draft.first };
+        return FirstRecipe { template, about: draft.about, text, lacking: draft.lacking, notes, first: draft.first };
     }
     let fits = |template: &&Template| template.marks.iter().any(|mark| folder.has(mark));
     let of_image = dockerfile.as_ref().and_then(|dockerfile| named(dockerfile.template?));
     let template = TEMPLATES.iter().find(fits).or(of_image).unwrap_or(&TEMPLATES[TEMPLATES.len() - 1]);
-    FirstRecipe { template, about: template.about.to_owned(), text: template.text.to_owned(), notes: note.collect(), first: Vec::new() }
+    FirstRecipe {
+        template,
+        about: template.about.to_owned(),
+        text: template.text.to_owned(),
+        lacking: Vec::new(),
+        notes: note.collect(),
+        first: Vec::new(),
+    }
 }
 
-/// Says what a recipe takes from the project that is not there.
-fn missing(folder: &Folder<'_>, text: &str) -> Option<String> {
-    let missing: Vec<String> = taken(text).filter(|from| !folder.has(from)).map(|from| format!("`{from}`")).collect();
+/// Says what a recipe takes from the project, or starts, that is not there.
+fn missing(folder: &Folder<'_>, recipe: &FirstRecipe) -> Option<String> {
+    let taken = taken(&recipe.text).filter(|from| !folder.has(from));
+    let missing: Vec<String> = taken.chain(recipe.lacking.iter().map(String::as_str)).map(|name| format!("`{name}`")).collect();
     let are = if missing.len() == 1 { "is" } else { "are" };
     let note = format!("{} {are} not here: put what is meant there, or change `from`", missing.join(" and "));
     Some(note).filter(|_| !missing.is_empty())

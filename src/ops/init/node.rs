@@ -21,6 +21,9 @@ pub(super) fn draft(folder: &Folder<'_>) -> Option<Draft> {
     let mut draft = Draft::new("node", format!("the Node.js program `{program}`"), package, NODE);
     let needs_modules = manifest.get("dependencies").and_then(Value::as_object).is_some_and(|dependencies| !dependencies.is_empty());
     let is_missing = !exists(folder, &words);
+    if is_missing && !is_built {
+        draft.lacking.extend(program.strip_prefix("/app/").map(str::to_owned));
+    }
     draft.first = steps(folder, needs_modules && !folder.has("node_modules"), is_built && is_missing);
     if needs_modules {
         let mut modules = DraftFiles::new("node_modules", "/app/node_modules");
@@ -48,7 +51,8 @@ fn started(folder: &Folder<'_>, manifest: &Map<String, Value>, is_built: bool) -
     let usual = USUAL.iter().filter(|name| folder.has_file(name)).map(|name| in_app(name));
     let there = named.iter().filter(|path| exists(folder, std::slice::from_ref(path))).cloned();
     let found = there.chain(usual).next();
-    found.or_else(|| named.into_iter().next().filter(|_| is_built)).map(|path| vec![path])
+    // What is not there yet: a build makes it, or a person writes it.
+    found.or_else(|| named.into_iter().next()).map(|path| vec![path]).or_else(|| start.and_then(of_script))
 }
 
 /// Reads `node [OPTIONS] FILE [ARGUMENTS]`; of anything that needs a shell, nothing.
