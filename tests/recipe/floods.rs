@@ -36,6 +36,8 @@ fn a_thousand_faults_are_counted_and_fifty_are_shown() {
         ran.fails(2, &[&format!("error: and {} more, which are not shown\nhint: correct these first", faults - 50)]);
         assert_eq!(ran.err.matches("error: ").count(), 51, "{name}");
         assert!(ran.err.len() < 50_000, "{name}: {}", ran.err.len());
+        let report = sandbox.run(&["build", "-o", "oci:out", "--format", "json"]).json();
+        assert_eq!((report["errors"].as_array().unwrap().len(), report["more"].as_u64().unwrap()), (50, faults as u64 - 50), "{name}");
     }
 }
 

@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::passwords::hidden;
 use super::{Screen, printable};
-use crate::diagnostic::{Diagnostic, ExternalError, Span};
+use crate::diagnostic::{Diagnostic, ExternalError, Selection, Span};
 use crate::ops::Failure;
 
 /// A failed run, as `--format json` writes it.
@@ -16,8 +16,10 @@ use crate::ops::Failure;
 pub(in crate::cli) struct FailureReport {
     /// The first error.
     error: ReportedError,
-    /// All errors, the first among them.
+    /// The errors, the first among them, at most 50.
     errors: Vec<ReportedError>,
+    /// How many further errors there are.
+    more: usize,
     /// The exit code of the program.
     exit_code: u8,
     /// The result of a verb that fails because of it: the fields of its own schema.
@@ -77,14 +79,15 @@ impl FailureReport {
             Failure::Wrong(_) => ErrorKind::Usage,
             Failure::External(_) => ErrorKind::Environment,
         };
-        let errors = match failure {
+        let (errors, more): (Vec<_>, usize) = match failure {
             Failure::Wrong(diagnostics) | Failure::No(diagnostics) => {
-                diagnostics.iter().map(|diagnostic| ReportedError::of_diagnostic(kind, diagnostic)).collect()
+                let Selection { diagnostics, more } = Selection::of(diagnostics);
+                (diagnostics.into_iter().map(|diagnostic| ReportedError::of_diagnostic(kind, diagnostic)).collect(), more)
             }
-            Failure::External(error) => vec![ReportedError::of_external(kind, error)],
+            Failure::External(error) => (vec![ReportedError::of_external(kind, error)], 0),
         };
         let first = errors.first().cloned().unwrap_or_else(|| ReportedError::new(kind, "no reason is known"));
-        Self { error: first, errors, exit_code: exit_code(failure), found }
+        Self { error: first, errors, more, exit_code: exit_code(failure), found }
     }
 }
 
