@@ -19,7 +19,7 @@ pub(super) fn check(request: &LintRequest<'_>, report: &mut Report) {
         }
     }
     tell(report, &writable, "that all users may write to");
-    tell(report, &raising, "that run with more rights than who starts them (set-user-ID, set-group-ID or capabilities)");
+    tell(report, &raising, "with set-user-ID, set-group-ID or capabilities (more rights than those of the user)");
 }
 
 fn is_writable(fact: &Fact) -> bool {

@@ -419,3 +419,35 @@ fn each_platform_gets_the_variables_of_its_own_base() {
         assert!(environment.contains(&format!("TOOLS=/opt/{architecture}/bin")), "{environment}");
     }
 }
+
+#[test]
+fn files_of_a_base_that_give_away_rights_are_told() {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (name, kind, mode, content) in [
+        ("etc/passwd", tar::EntryType::Regular, 0o644, "nonroot:x:65532:65532::/home/nonroot:/sbin/nologin\n"),
+        ("etc/group", tar::EntryType::Regular, 0o644, "nonroot:x:65532:\n"),
+        ("tmp/", tar::EntryType::Directory, 0o1777, ""),
+        ("srv/open/", tar::EntryType::Directory, 0o777, ""),
+        ("srv/notes", tar::EntryType::Regular, 0o666, "x"),
+        ("bin/raise", tar::EntryType::Regular, 0o4755, "x"),
+        ("bin/plain", tar::EntryType::Regular, 0o755, "x"),
+        ("srv/marked", tar::EntryType::Regular, 0o4644, "x"),
+    ] {
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_size(content.len() as u64);
+        tar.append_data(&mut header, name, content.as_bytes()).unwrap();
+    }
+    let test = TestRegistry::start();
+    Image::of("amd64", tar.into_inner().unwrap()).tag(&test, "base", "1");
+    let sandbox = Sandbox::new(&format!("image = \"{}/base:1\"", test.host()));
+    let ran = sandbox.run(&["build", "-o", "oci:out", "--format", "json"]).succeeds();
+    assert_eq!(
+        found(&ran, "open-modes"),
+        [
+            "note: the base has 2 files that all users may write to: `/srv/notes`, `/srv/open`",
+            "note: the base has 1 file with set-user-ID, set-group-ID or capabilities (more rights than those of the user): `/bin/raise`",
+        ]
+    );
+}

@@ -41,7 +41,7 @@ fn command(name: &str, call: &Call, package: &str, root: &Root<'_>) -> Vec<Actio
             let skipped = call.words[1..].iter().take_while(|word| word.text.starts_with('-') || word.text.contains('=')).count();
             let asks = call.words[1..].iter().take(skipped).any(|word| matches!(word.text.as_str(), "-v" | "-V"));
             if asks || call.words.len() == 1 + skipped {
-                return vec![Action::harmless("asks whether a program is there")];
+                return vec![Action::harmless("checks whether a program is installed")];
             }
             judge(&Call { words: call.words[1 + skipped..].to_vec(), ..call.clone() }, package, root)
         }
