@@ -42,8 +42,8 @@ fn python_packages_that_read_keys_hold_none() {
 fn node_modules_that_read_keys_hold_none() {
     let Some(npm) = Peer::find("npm") else { return };
     let project = project();
-    let arguments = ["install", "--prefix", "tree", "--ignore-scripts", "--no-audit", "--no-fund", "jose", "node-forge"];
-    success(npm.command(&project.home(), 240).args(arguments).current_dir(project.path(".")));
+    let arguments = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "jose", "node-forge"];
+    success(npm.command(&project.home(), 240).args(arguments).current_dir(project.path("tree")));
     builds(&project);
 }
 
