@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::node::{Entry, Node, NodeKind, Origin};
-use super::schema::{RecipeKeys, json_schema};
+use super::schema::{RecipeKeys, json_schema, resolved};
 use crate::diagnostic::{Diagnostic, LookAlikes, Span, nearest, snippet};
 
 /// The longest list that is read: elements are compared with each other.
@@ -32,8 +32,8 @@ const OTHER_WORDS: &[(&str, &str)] = &[
 /// An element of a list with a fault is read as an empty one, and noted in `read_otherwise`: nothing more is to be said about it.
 pub(super) fn keys(root: &mut Node, faults: &mut Vec<Diagnostic>, read_otherwise: &mut Vec<Span>) -> RecipeKeys {
     let schema = json_schema();
-    let mut walk = Walk { schema: &schema, faults, read_otherwise };
-    let value = walk.value(root, &schema, &KeyPath::default()).unwrap_or_default();
+    let mut walk = Walk { faults, read_otherwise };
+    let value = walk.value(root, schema, &KeyPath::default()).unwrap_or_default();
     match serde_json::from_value(value) {
         Ok(keys) => keys,
         Err(error) => {
@@ -76,27 +76,26 @@ impl KeyPath {
 }
 
 /// What a key takes.
-enum Form<'a> {
+enum Form {
     Text,
-    Choice(Vec<&'a str>),
+    Choice(Vec<&'static str>),
     Integer,
     Boolean,
-    List(&'a Value),
-    Table(&'a Value),
+    List(&'static Value),
+    Table(&'static Value),
 }
 
-struct Walk<'a, 'f> {
-    schema: &'a Value,
+struct Walk<'f> {
     faults: &'f mut Vec<Diagnostic>,
     /// The values with a fault for which something else is read.
     read_otherwise: &'f mut Vec<Span>,
 }
 
-impl<'a> Walk<'a, '_> {
+impl Walk<'_> {
     /// Returns the value as JSON, or `None` when it is none that the schema takes.
-    fn value(&mut self, node: &mut Node, schema: &'a Value, at: &KeyPath) -> Option<Value> {
+    fn value(&mut self, node: &mut Node, schema: &'static Value, at: &KeyPath) -> Option<Value> {
         let mut forms = Vec::new();
-        self.forms(schema, &mut forms);
+        Self::forms(schema, &mut forms);
         let argument = node.origin == Origin::Argument;
         for form in &forms {
             match (form, &mut node.kind) {
@@ -112,7 +111,7 @@ impl<'a> Walk<'a, '_> {
                 }
                 (Form::List(items), NodeKind::List(nodes)) => {
                     let element = at.element();
-                    let stand_in = self.stand_in(items);
+                    let stand_in = Self::stand_in(items);
                     let value = |node: &mut Node| {
                         let value = self.value(node, items, &element);
                         value.or_else(|| {
@@ -142,14 +141,12 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// Collects what a schema takes, through references and choices.
-    fn forms(&self, schema: &'a Value, forms: &mut Vec<Form<'a>>) {
-        if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
-            let definition = name.strip_prefix("#").and_then(|pointer| self.schema.pointer(pointer));
-            if let Some(definition) = definition {
-                self.forms(definition, forms);
-            }
+    fn forms(schema: &'static Value, forms: &mut Vec<Form>) {
+        if schema.get("$ref").is_some() {
+            Self::forms(resolved(schema), forms);
         }
-        let words = |list: &'a Value| -> Vec<&'a str> { list.as_array().into_iter().flatten().filter_map(Value::as_str).collect() };
+        let words =
+            |list: &'static Value| -> Vec<&'static str> { list.as_array().into_iter().flatten().filter_map(Value::as_str).collect() };
         if let Some(list) = schema.get("enum") {
             forms.push(Form::Choice(words(list)));
             return;
@@ -158,7 +155,7 @@ impl<'a> Walk<'a, '_> {
             let constants: Vec<&str> = choices.iter().filter_map(|choice| choice.get("const")?.as_str()).collect();
             if constants.is_empty() {
                 for choice in choices {
-                    self.forms(choice, forms);
+                    Self::forms(choice, forms);
                 }
             } else {
                 forms.push(Form::Choice(constants));
@@ -179,9 +176,9 @@ impl<'a> Walk<'a, '_> {
 
     /// Returns what is read for an element with a fault: an empty text or table. An element of another kind is left out, as none of these has
     /// a meaning by its position.
-    fn stand_in(&self, items: &'a Value) -> Option<Value> {
+    fn stand_in(items: &'static Value) -> Option<Value> {
         let mut forms = Vec::new();
-        self.forms(items, &mut forms);
+        Self::forms(items, &mut forms);
         forms.iter().find_map(|form| match form {
             Form::Text => Some("".into()),
             Form::Table(_) => Some(Value::Object(Map::new())),
@@ -206,7 +203,7 @@ impl<'a> Walk<'a, '_> {
         None
     }
 
-    fn table(&mut self, node: &mut Node, schema: &'a Value, at: &KeyPath) -> Value {
+    fn table(&mut self, node: &mut Node, schema: &'static Value, at: &KeyPath) -> Value {
         let properties = schema.get("properties").and_then(Value::as_object);
         let more = schema.get("additionalProperties").filter(|more| more.is_object());
         let mut object = Map::new();
@@ -231,9 +228,9 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// Reports an unknown key, and returns the one that is meant.
-    fn unknown(&mut self, key: &str, entry: &Entry, properties: Option<&'a Map<String, Value>>, at: &KeyPath) -> Option<&'a str> {
+    fn unknown(&mut self, key: &str, entry: &Entry, properties: Option<&'static Map<String, Value>>, at: &KeyPath) -> Option<&'static str> {
         let known = || properties.into_iter().flat_map(Map::keys).map(String::as_str);
-        let elsewhere = self.tables_with(key);
+        let elsewhere = Self::tables_with(key);
         let other = OTHER_WORDS.iter().find(|(word, _)| *word == key).and_then(|(_, own)| known().find(|name| name == own));
         let look_alike = look_alike(key, known());
         let near = || nearest(key, known()).filter(|near| near.replace('-', "_") == key || elsewhere.is_empty());
@@ -252,17 +249,17 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// Returns the top-level tables that have a key of this name.
-    fn tables_with(&self, key: &str) -> Vec<String> {
-        let sections = self.schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    fn tables_with(key: &str) -> Vec<String> {
+        let sections = json_schema().get("properties").and_then(Value::as_object).into_iter().flatten();
         sections
             .filter_map(|(section, schema)| {
                 let mut forms = Vec::new();
-                self.forms(schema, &mut forms);
+                Self::forms(schema, &mut forms);
                 let (table, list) = match forms.into_iter().next()? {
                     Form::Table(table) => (table, false),
                     Form::List(items) => {
                         let mut inner = Vec::new();
-                        self.forms(items, &mut inner);
+                        Self::forms(items, &mut inner);
                         let Some(Form::Table(table)) = inner.into_iter().next() else { return None };
                         (table, true)
                     }
@@ -274,8 +271,8 @@ impl<'a> Walk<'a, '_> {
             .collect()
     }
 
-    fn wrong_type(&mut self, node: &Node, schema: &Value, forms: &[Form<'_>], at: &KeyPath) {
-        let expected: Vec<String> = forms.iter().map(|form| self.form_name(form)).collect();
+    fn wrong_type(&mut self, node: &Node, schema: &Value, forms: &[Form], at: &KeyPath) {
+        let expected: Vec<String> = forms.iter().map(Self::form_name).collect();
         let key = at.name.as_str();
         let list_of_tables = forms.iter().any(|form| matches!(form, Form::List(items) if items.get("$ref").is_some()));
         let takes_texts = expected.iter().any(|name| name == "a list of strings");
@@ -317,7 +314,7 @@ impl<'a> Walk<'a, '_> {
         );
     }
 
-    fn form_name(&self, form: &Form<'_>) -> String {
+    fn form_name(form: &Form) -> String {
         match form {
             Form::Text => "a string".to_owned(),
             Form::Choice(choices) => format!("one of {}", quoted(choices.iter().copied())),
@@ -326,8 +323,7 @@ impl<'a> Walk<'a, '_> {
             Form::Table(_) => "a table".to_owned(),
             Form::List(items) if items.get("type").is_some_and(|name| name == "string") => "a list of strings".to_owned(),
             Form::List(items) => {
-                let table = items.get("$ref").and_then(Value::as_str).and_then(|name| self.schema.pointer(name.strip_prefix('#')?));
-                let tables = table.is_some_and(|table| table.get("properties").is_some());
+                let tables = resolved(items).get("properties").is_some();
                 if tables { "a list of tables".to_owned() } else { "a list".to_owned() }
             }
         }

@@ -1,9 +1,23 @@
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value};
 
 use super::RecipeKeys;
 
+static SCHEMA: LazyLock<Value> = LazyLock::new(made);
+
 /// Returns the JSON Schema of the recipe (draft 2020-12), which `hardened schema` prints and editors complete from.
-pub fn json_schema() -> Value {
+pub fn json_schema() -> &'static Value {
+    &SCHEMA
+}
+
+/// Returns the definition that a schema refers to, or the schema itself where it refers to none.
+pub(in crate::recipe) fn resolved(schema: &'static Value) -> &'static Value {
+    let definition = schema.get("$ref").and_then(Value::as_str).and_then(|name| SCHEMA.pointer(name.strip_prefix('#')?));
+    definition.unwrap_or(schema)
+}
+
+fn made() -> Value {
     let mut schema = schemars::schema_for!(RecipeKeys).to_value();
     without_null(&mut schema);
     if let Value::Object(root) = &mut schema {
@@ -69,7 +83,7 @@ mod tests {
     #[test]
     fn every_key_has_a_doc_line_and_an_example() {
         let schema = json_schema();
-        let tables = tables(&schema);
+        let tables = tables(schema);
         assert!(tables.len() > 9);
         for (table, properties) in tables {
             for (key, property) in properties {

@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 pub(super) use debian::{ArchiveKeys, DebianKeys};
 pub(super) use files::{DirectoryKeys, FilesKeys, LinkKeys, SymlinksKey};
+pub(super) use json::resolved;
 pub use json::{json_schema, json_schema_text};
 pub(super) use metadata::MetadataKeys;
 pub(super) use process::{HealthcheckKeys, PortKey, ProcessKeys, UnprovedKeys};

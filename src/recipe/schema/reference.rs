@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::json_schema;
+use super::{json_schema, resolved};
 use crate::recipe::shape::inline;
 
 /// The tables in the order in which a recipe is written; the others come after them by name.
@@ -11,16 +11,16 @@ const ORDER: &[&str] = &["image", "base", "user", "files", "links", "directories
 /// Returns the reference of every key as a page in Markdown: its type, its default, its meaning and an example, as the JSON Schema has them.
 pub fn reference() -> String {
     let schema = json_schema();
-    let mut page = Page { schema: &schema, text: String::from("# hardened.toml\n\n") };
-    page.paragraph(&schema);
+    let mut page = Page { text: String::from("# hardened.toml\n\n") };
+    page.paragraph(schema);
     page.text.push_str("This page is `hardened schema --markdown`. A key without “required” and without a default may be left out.\n\n");
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return page.text };
     let order = |key: &str| ORDER.iter().position(|name| *name == key).unwrap_or(ORDER.len());
     let mut keys: Vec<(&String, &Value)> = properties.iter().collect();
     keys.sort_by_key(|(key, _)| order(key));
-    let (tables, values): (Vec<_>, Vec<_>) = keys.into_iter().partition(|(_, property)| page.table(property).is_some());
+    let (tables, values): (Vec<_>, Vec<_>) = keys.into_iter().partition(|(_, property)| table_of(property).is_some());
     for (key, property) in values {
-        page.key(key, property, &schema);
+        page.key(key, property, schema);
     }
     for (key, property) in tables {
         page.section(key, property);
@@ -30,8 +30,7 @@ pub fn reference() -> String {
     page.text
 }
 
-struct Page<'a> {
-    schema: &'a Value,
+struct Page {
     text: String,
 }
 
@@ -42,23 +41,7 @@ enum Times {
     Several,
 }
 
-impl<'a> Page<'a> {
-    /// Returns the schema that a property is of, behind its reference.
-    fn resolved(&self, property: &'a Value) -> &'a Value {
-        let name = property.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix('#'));
-        name.and_then(|pointer| self.schema.pointer(pointer)).unwrap_or(property)
-    }
-
-    /// Returns the table with keys of its own that a property is, if it is one.
-    fn table(&self, property: &'a Value) -> Option<(&'a Value, Times)> {
-        let once = self.resolved(property);
-        if once.get("properties").is_some() {
-            return Some((once, Times::Once));
-        }
-        let items = self.resolved(once.get("items")?);
-        items.get("properties").map(|_| (items, Times::Several))
-    }
-
+impl Page {
     fn paragraph(&mut self, described: &Value) {
         if let Some(text) = described.get("description").and_then(Value::as_str) {
             self.text.push_str(text);
@@ -67,8 +50,8 @@ impl<'a> Page<'a> {
     }
 
     /// Writes a table: what it is, its keys, and the tables in it.
-    fn section(&mut self, path: &str, property: &'a Value) {
-        let Some((table, times)) = self.table(property) else { return };
+    fn section(&mut self, path: &str, property: &'static Value) {
+        let Some((table, times)) = table_of(property) else { return };
         let _ = match times {
             Times::Once => write!(self.text, "## `[{path}]`\n\n"),
             Times::Several => write!(self.text, "## `[[{path}]]`\n\n"),
@@ -78,7 +61,7 @@ impl<'a> Page<'a> {
         self.paragraph(if length(property) < length(table) { table } else { property });
         self.exclusive(table);
         let properties = table.get("properties").and_then(Value::as_object).into_iter().flatten();
-        let (tables, values): (Vec<_>, Vec<_>) = properties.partition(|(_, value)| self.table(value).is_some());
+        let (tables, values): (Vec<_>, Vec<_>) = properties.partition(|(_, value)| table_of(value).is_some());
         for (key, value) in values {
             self.key(key, value, table);
         }
@@ -98,8 +81,8 @@ impl<'a> Page<'a> {
         }
     }
 
-    fn key(&mut self, key: &str, property: &'a Value, table: &Value) {
-        let _ = write!(self.text, "### `{key}`\n\n{}", self.takes(property));
+    fn key(&mut self, key: &str, property: &'static Value, table: &Value) {
+        let _ = write!(self.text, "### `{key}`\n\n{}", takes(property));
         let required = table.get("required").and_then(Value::as_array).is_some_and(|names| names.iter().any(|name| name == key));
         if required {
             self.text.push_str("; required");
@@ -109,10 +92,10 @@ impl<'a> Page<'a> {
         }
         self.text.push_str("\n\n");
         self.paragraph(property);
-        for (value, meaning) in constants(self.resolved(property)) {
+        for (value, meaning) in constants(resolved(property)) {
             let _ = writeln!(self.text, "- `\"{value}\"`: {meaning}");
         }
-        for (value, meaning) in property.get("items").map(|items| constants(self.resolved(items))).unwrap_or_default() {
+        for (value, meaning) in property.get("items").map(|items| constants(resolved(items))).unwrap_or_default() {
             let _ = writeln!(self.text, "- `\"{value}\"`: {meaning}");
         }
         if self.text.ends_with(".\n") && !self.text.ends_with("\n\n") {
@@ -122,38 +105,47 @@ impl<'a> Page<'a> {
             let _ = write!(self.text, "```toml\n{key} = {}\n```\n\n", inline(example));
         }
     }
+}
 
-    /// Returns what a key takes, in words.
-    fn takes(&self, property: &'a Value) -> String {
-        let schema = self.resolved(property);
-        let choices = schema.get("anyOf").and_then(Value::as_array);
-        if let Some(choices) = choices {
-            let words: Vec<String> =
-                choices.iter().filter(|choice| choice.get("pattern").is_none()).map(|choice| self.takes(choice)).collect();
-            return words.join(", or ");
-        }
-        if let Some(words) = schema.get("enum").and_then(Value::as_array) {
-            return alternatives(words.iter().filter_map(Value::as_str));
-        }
-        let constants = constants(schema);
-        if !constants.is_empty() {
-            return alternatives(constants.iter().map(|(value, _)| *value));
-        }
-        let bounds = match (schema.get("minimum"), schema.get("maximum")) {
-            (Some(least), Some(most)) => format!(" from {least} to {most}"),
-            (Some(least), None) => format!(" from {least} on"),
-            _ => String::new(),
-        };
-        match schema.get("type").and_then(Value::as_str) {
-            Some("string") => "a string".to_owned(),
-            Some("integer") => format!("an integer{bounds}"),
-            Some("boolean") => "`true` or `false`".to_owned(),
-            Some("array") => match schema.get("items").map(|items| self.takes(items)).as_deref() {
-                Some("a string") | None => "a list of strings".to_owned(),
-                Some(element) => format!("a list, each element {element}"),
-            },
-            _ => "a table of strings".to_owned(),
-        }
+/// Returns the table with keys of its own that a property is, if it is one.
+fn table_of(property: &'static Value) -> Option<(&'static Value, Times)> {
+    let once = resolved(property);
+    if once.get("properties").is_some() {
+        return Some((once, Times::Once));
+    }
+    let items = resolved(once.get("items")?);
+    items.get("properties").map(|_| (items, Times::Several))
+}
+
+/// Returns what a key takes, in words.
+fn takes(property: &'static Value) -> String {
+    let schema = resolved(property);
+    let choices = schema.get("anyOf").and_then(Value::as_array);
+    if let Some(choices) = choices {
+        let words: Vec<String> = choices.iter().filter(|choice| choice.get("pattern").is_none()).map(takes).collect();
+        return words.join(", or ");
+    }
+    if let Some(words) = schema.get("enum").and_then(Value::as_array) {
+        return alternatives(words.iter().filter_map(Value::as_str));
+    }
+    let constants = constants(schema);
+    if !constants.is_empty() {
+        return alternatives(constants.iter().map(|(value, _)| *value));
+    }
+    let bounds = match (schema.get("minimum"), schema.get("maximum")) {
+        (Some(least), Some(most)) => format!(" from {least} to {most}"),
+        (Some(least), None) => format!(" from {least} on"),
+        _ => String::new(),
+    };
+    match schema.get("type").and_then(Value::as_str) {
+        Some("string") => "a string".to_owned(),
+        Some("integer") => format!("an integer{bounds}"),
+        Some("boolean") => "`true` or `false`".to_owned(),
+        Some("array") => match schema.get("items").map(takes).as_deref() {
+            Some("a string") | None => "a list of strings".to_owned(),
+            Some(element) => format!("a list, each element {element}"),
+        },
+        _ => "a table of strings".to_owned(),
     }
 }
 
