@@ -3,6 +3,8 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
+use crate::rootfs::{Letters, name_fits};
+
 /// Package names, by one name or with `*` for any run of characters: `perl*`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pattern(Box<str>);
@@ -16,27 +18,7 @@ impl Pattern {
 
 /// Says whether a name fits a pattern, in which `*` stands for any text and `?` for one byte.
 pub fn fits(pattern: &str, name: &str) -> bool {
-    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
-    let (mut at, mut read) = (0, 0);
-    // What the last `*` took is given back one by one: an earlier one cannot need it.
-    let mut back: Option<(usize, usize)> = None;
-    while read < name.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                back = Some((at, read));
-                at += 1;
-            }
-            Some(byte) if *byte == b'?' || *byte == name[read] => (at, read) = (at + 1, read + 1),
-            _ => match back {
-                Some((star, taken)) => {
-                    back = Some((star, taken + 1));
-                    (at, read) = (star + 1, taken + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[at..].iter().all(|byte| *byte == b'*')
+    name_fits(pattern.as_bytes(), name.as_bytes(), Letters::Exact)
 }
 
 impl FromStr for Pattern {

@@ -14,6 +14,7 @@ mod entry;
 mod facts;
 mod follow;
 mod head;
+mod name_pattern;
 mod path;
 mod view;
 
@@ -27,5 +28,6 @@ pub use entry::{Content, ContentFault, Entry, EntryKind, FoundFile, OpenContent,
 pub use facts::{Device, DeviceKind, Fact, FactKind, ImageText, LayerEntry, LayerFact, LayerFacts};
 pub use follow::{Followed, Resolved, follow};
 pub use head::{Head, Machine};
+pub use name_pattern::{Letters, name_fits};
 pub use path::{ImagePath, PathFault};
 pub use view::{HiddenFile, Layered, Rootfs, RootfsFault};

@@ -1,23 +1,8 @@
+use crate::rootfs::{Letters, name_fits};
+
 /// Says whether a name matches a pattern, in which each `*` stands for any part of a name. Case does not matter.
 pub(super) fn matches(pattern: &str, name: &[u8]) -> bool {
-    let pattern = pattern.as_bytes();
-    let Some(star) = pattern.iter().position(|byte| *byte == b'*') else { return name.eq_ignore_ascii_case(pattern) };
-    let begins = name.get(..star).is_some_and(|begin| begin.eq_ignore_ascii_case(&pattern[..star]));
-    begins && matches_rest(&pattern[star + 1..], &name[star..])
-}
-
-/// Matches what follows a `*`.
-fn matches_rest(pattern: &[u8], name: &[u8]) -> bool {
-    let star = pattern.iter().position(|byte| *byte == b'*');
-    let part = &pattern[..star.unwrap_or(pattern.len())];
-    let ends = |bytes: &[u8]| bytes.eq_ignore_ascii_case(part);
-    match star {
-        None => name.len().checked_sub(part.len()).is_some_and(|start| ends(&name[start..])),
-        Some(star) => {
-            let first = (0..(name.len() + 1).saturating_sub(part.len())).find(|start| ends(&name[*start..start + part.len()]));
-            first.is_some_and(|start| matches_rest(&pattern[star + 1..], &name[start + part.len()..]))
-        }
-    }
+    name_fits(pattern.as_bytes(), name, Letters::AnyCase)
 }
 
 /// Says whether the last names of a path match patterns, as many as there are.
