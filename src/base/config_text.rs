@@ -1,6 +1,6 @@
 use serde_json::{Map, Value};
 
-use crate::diagnostic::{Diagnostic, Span, control_in_line, control_in_text};
+use crate::diagnostic::{Diagnostic, Span, control_in_line, control_in_text, first_of};
 use crate::oci::Config;
 use crate::rootfs::ImagePath;
 
@@ -25,9 +25,8 @@ pub struct DroppedValues {
 impl DroppedValues {
     /// Returns the warning about them.
     pub fn diagnostic(&self, base: &str, span: Option<&Span>) -> Diagnostic {
-        let named: Vec<String> = self.names.iter().take(NAMED).map(|name| format!("`{}`", name.escape_debug())).collect();
-        let more = if self.names.len() > NAMED { format!(" and {} more", self.names.len() - NAMED) } else { String::new() };
-        let gone = if named.is_empty() { "it is left out".to_owned() } else { format!("left out: {}{more}", named.join(", ")) };
+        let names: Vec<String> = self.names.iter().map(|name| format!("`{}`", name.escape_debug())).collect();
+        let gone = if names.is_empty() { "it is left out".to_owned() } else { format!("left out: {}", first_of(&names, NAMED)) };
         let message = format!("`{}` of the base `{base}` {}; {gone}", self.field.escape_debug(), self.reason);
         let hint = match self.field.as_str() {
             "WorkingDir" => "the image starts in `/`; write `workdir` in `[process]` if it should start elsewhere",

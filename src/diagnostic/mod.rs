@@ -121,6 +121,13 @@ impl<'a> Selection<'a> {
     }
 }
 
+/// Joins the first of some names for a message, and says how many others there are: `a, b and 3 more`.
+pub fn first_of<Name: AsRef<str>>(names: &[Name], most: usize) -> String {
+    let first = names.iter().take(most).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    let more = names.len().saturating_sub(most);
+    if more > 0 { format!("{first} and {more} more") } else { first }
+}
+
 /// Returns the name nearest to what was written, if one is near enough to be meant.
 pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = |name: &str| (strsim::osa_distance(&written.to_lowercase(), &name.to_lowercase()), strsim::jaro_winkler(written, name));

@@ -1,5 +1,6 @@
 use super::LintRequest;
 use super::finding::{Level, Report};
+use crate::diagnostic::first_of;
 use crate::rootfs::{Fact, FactKind, ImagePath};
 
 /// How many files are named.
@@ -40,9 +41,8 @@ fn tell(report: &mut Report, paths: &[ImagePath], what: &str) {
     if paths.is_empty() {
         return;
     }
-    let named: Vec<String> = paths.iter().take(NAMED).map(|path| format!("`{path}`")).collect();
-    let more = if paths.len() > NAMED { format!(" and {} more", paths.len() - NAMED) } else { String::new() };
+    let named: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
     let files = if paths.len() == 1 { "1 file".to_owned() } else { format!("{} files", paths.len()) };
-    let message = format!("the base has {files} {what}: {}{more}", named.join(", "));
+    let message = format!("the base has {files} {what}: {}", first_of(&named, NAMED));
     report.find(Level::Note, message).about(paths.iter().map(ToString::to_string));
 }

@@ -1,8 +1,7 @@
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::diagnostic::{Diagnostic, ExternalError};
+use crate::diagnostic::{Diagnostic, ExternalError, first_of};
 use crate::net::Wait;
 
 use super::{Failure, Observer, Run, Task, TaskKind};
@@ -18,24 +17,20 @@ pub(super) fn repaired<T>(run: Run<'_>, verb: impl Fn(Run<'_>) -> Result<T, Fail
     let _ = cache.take_damaged();
     let first = OnceTold { inner: run.observer, told: Mutex::default(), leave_out: None };
     let outcome = verb(Run { observer: &first, ..run });
-    let damaged = cache.take_damaged();
-    let Some(file) = damaged.first() else { return outcome };
-    if outcome.is_ok() {
-        run.observer.note(&format!("a file in the cache was damaged, and is made or fetched again: {}", named(file, &damaged)));
+    let damaged: Vec<String> = cache.take_damaged().iter().map(|file| format!("`{}`", file.display())).collect();
+    if damaged.is_empty() {
         return outcome;
     }
-    run.observer.note(&format!(
-        "a file in the cache was damaged: {}; all of it is checked, and what is missing is made or fetched again",
-        named(file, &damaged)
-    ));
+    let named = first_of(&damaged, 1);
+    if outcome.is_ok() {
+        run.observer.note(&format!("a file in the cache was damaged, and is made or fetched again: {named}"));
+        return outcome;
+    }
+    run.observer
+        .note(&format!("a file in the cache was damaged: {named}; all of it is checked, and what is missing is made or fetched again"));
     cache.check().map_err(|error| ExternalError::new("could not check the cache").caused_by(error))?;
     let told = first.told.into_inner().unwrap_or_else(PoisonError::into_inner);
     verb(Run { observer: &OnceTold { inner: run.observer, told: Mutex::default(), leave_out: Some(told) }, ..run })
-}
-
-fn named(first: &Path, all: &[PathBuf]) -> String {
-    let more = all.len() - 1;
-    if more == 0 { format!("`{}`", first.display()) } else { format!("`{}` and {more} more", first.display()) }
 }
 
 /// An observer that is not told twice what is said in both of two runs.

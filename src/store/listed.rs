@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::diagnostic::first_of;
 use crate::oci::{
     ANNOTATION_REF_NAME, Descriptor, Digest, DocumentFault, Index, Manifest, MediaType, Parsed, RawManifest, Selector, StoreError,
     StoreFault, Tag,
@@ -179,9 +180,7 @@ fn suffixes(entries: &[Descriptor]) -> String {
     };
     let mut all: Vec<String> = entries.iter().map(suffix).collect();
     all.dedup();
-    let more = all.len().saturating_sub(NAMED);
-    all.truncate(NAMED);
-    if more > 0 { format!("{} and {more} more", all.join(", ")) } else { all.join(", ") }
+    first_of(&all, NAMED)
 }
 
 /// Says whether a document is none of an image. A manifest that cannot be read may be that of a later kind of image.

@@ -1,5 +1,5 @@
 use crate::base::debian::{OpenMode, OpenRight};
-use crate::diagnostic::{Diagnostic, snippet};
+use crate::diagnostic::{Diagnostic, first_of, snippet};
 use crate::recipe::{PlatformRecipe, Recipe};
 use crate::rootfs::ImagePath;
 
@@ -18,10 +18,9 @@ pub(super) fn warning(found: &[OpenMode], recipe: &Recipe) -> Option<Diagnostic>
         OpenRight::Write => "writable by all",
         OpenRight::SetId => "set-user-ID or set-group-ID",
     };
-    let named = left.iter().take(NAMED).map(|mode| format!("`{}` (of `{}`, {})", mode.path, mode.package, what(mode.right)));
-    let more = if left.len() > NAMED { format!(" and {} more", left.len() - NAMED) } else { String::new() };
+    let named: Vec<String> = left.iter().map(|mode| format!("`{}` (of `{}`, {})", mode.path, mode.package, what(mode.right))).collect();
     let count = if left.len() == 1 { "1 file of a package gives".to_owned() } else { format!("{} files of packages give", left.len()) };
-    let message = format!("{count} away rights: {}{more}", named.collect::<Vec<_>>().join(", "));
+    let message = format!("{count} away rights: {}", first_of(&named, NAMED));
     let hint = format!("leave out a package that is not needed: `exclude = [{}]` in `base.debian`", snippet::string(&first.package));
     let mut warning = Diagnostic::warning(message).at(recipe.base.span.as_ref(), "in these packages").hint(hint);
     if let Some(open) = left.iter().find(|mode| mode.right == OpenRight::Write) {

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::debian::{ScriptEffect, ScriptStep, WrittenFolder};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, first_of};
 use crate::ops::Run;
 
 /// How many missing files of a package are listed.
@@ -53,16 +53,9 @@ fn warning(package: &str, steps: &[&ScriptStep]) -> Diagnostic {
         Some((script, line, ScriptEffect::Missing { needed, .. })) => (script.as_str(), line, needed.as_str()),
         _ => ("postinst", 0, ""),
     };
-    let lacking = if has_files { listed(&files) } else { format!("what {} makes", listed(&commands)) };
+    let lacking = if has_files { first_of(&files, LISTED) } else { format!("what {} makes", first_of(&commands, LISTED)) };
     let text = format!("the image lacks {lacking}, as `{script}` of the package `{package}` is not run (line {line}): {needed}");
     Diagnostic::warning(text).hint(format!(
         "`hardened explain package {package}` lists what its scripts do; add the files that your program needs with `[[files]]` and `[[links]]`"
     ))
-}
-
-fn listed(names: &[String]) -> String {
-    match names.split_at_checked(LISTED) {
-        Some((first, rest)) if !rest.is_empty() => format!("{} and {} more", first.join(", "), rest.len()),
-        _ => names.join(", "),
-    }
 }
