@@ -1,10 +1,10 @@
 use std::fmt;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, open};
+use super::text::open_regular;
 
 /// What a search in a folder and in those above it found.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl fmt::Display for Refused {
 /// Looks for a file in a folder and in those above it, up to the first that has `.git`.
 ///
 /// The search ends before the home folder, before another file system, and before a folder that belongs to another user or that others may
-/// write to: whoever writes there would decide what is built. The folder itself is not checked, as it is the user who went there.
+/// write to: they could decide what is built. The folder itself is not checked, as the user chose it.
 pub fn find_above(folder: &Path, name: &str, home: Option<&Path>) -> Above {
     let exists = |folder: &Path, name: &str| folder.join(name).symlink_metadata().is_ok();
     if exists(folder, name) {
@@ -121,14 +121,8 @@ pub fn find_above(folder: &Path, name: &str, home: Option<&Path>) -> Above {
 
 /// Checks the file that is opened, not the name that leads to it.
 fn check(file: &Path) -> Result<(), Refused> {
-    let unreadable = |errno: rustix::io::Errno| Refused::Unreadable(errno.into());
-    // A FIFO would wait for a writer.
-    let flags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
-    let opened = open(file, flags, Mode::empty()).map_err(unreadable)?;
-    let metadata = File::from(opened).metadata().map_err(Refused::Unreadable)?;
-    if !metadata.is_file() {
-        return Err(Refused::Kind);
-    }
+    let refused = |error: io::Error| if error.kind() == io::ErrorKind::InvalidInput { Refused::Kind } else { Refused::Unreadable(error) };
+    let metadata = open_regular(file).and_then(|file| file.metadata()).map_err(refused)?;
     distrust(metadata.uid(), metadata.gid(), metadata.mode()).map_or(Ok(()), Err)
 }
 
