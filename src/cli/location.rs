@@ -11,7 +11,7 @@ pub(super) fn location(text: &str) -> Result<Location, Failure> {
     })
 }
 
-/// Reads where an image is that is read.
+/// Reads where an image is that is read, or copied to by `push`.
 ///
 /// A name that would be looked for in a registry, though a file or layout of this machine has it, is refused: `docker://` tells that the
 /// registry is meant.
@@ -20,11 +20,6 @@ pub(super) fn source(text: &str) -> Result<Location, Failure> {
         Some(hints) => Err(hints.into_iter().fold(Failure::wrong(told_as_path(text)), Failure::hint)),
         None => location(text),
     }
-}
-
-/// Reads where an image goes that `push` copies.
-pub(super) fn target(text: &str) -> Result<Location, Failure> {
-    source(text)
 }
 
 /// Reads where `-o` writes an image.

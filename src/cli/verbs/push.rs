@@ -1,13 +1,13 @@
 use super::{bytes, write_file};
 use crate::cli::arguments::Push;
 use crate::cli::invocation::Invocation;
-use crate::cli::location::{source, target};
+use crate::cli::location::source;
 use crate::ops::Failure;
 use crate::ops::building::check_writable;
 
 pub(in crate::cli) fn run(arguments: &Push, invocation: &Invocation) -> Result<String, Failure> {
     let from = source(&arguments.from)?;
-    let to = arguments.to.iter().map(|text| target(text)).collect::<Result<Vec<_>, _>>()?;
+    let to = arguments.to.iter().map(|text| source(text)).collect::<Result<Vec<_>, _>>()?;
     arguments.digest_file.iter().try_for_each(|file| check_writable(file))?;
     let tools = invocation.tools(None)?;
     let pushed = crate::ops::push::push(&from, &to, invocation.run(&tools))?;
