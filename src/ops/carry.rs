@@ -99,7 +99,7 @@ fn export_once(to: &Location, run: Run<'_>) -> Result<Carried, Failure> {
     let (mut memory, mut carried) = (Memory::default(), Carried { layers: 0, foreign: 0, bytes: 0, left_out: 0 });
     let mut blobs = Blobs::new();
     for (key, record) in run.tools.cache.records() {
-        // The machine that imports it compares it with the layer, whoever wrote it here.
+        // The machine that imports it compares it with the layer, also where another user wrote it here.
         let bytes = record.into_bytes();
         let known = LayerRecord::read(&bytes).map(|record| record.layer().descriptor.clone());
         let found = known.and_then(|descriptor| CachedSource::find(&run.tools.cache, &descriptor).map(|source| (descriptor, source)));

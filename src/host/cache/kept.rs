@@ -15,7 +15,7 @@ pub enum CachedRecord {
 }
 
 impl CachedRecord {
-    /// Returns the record's bytes, whoever wrote them.
+    /// Returns the record's bytes, of this user or another.
     pub fn into_bytes(self) -> Vec<u8> {
         match self {
             Self::Own(bytes) | Self::Foreign(bytes) => bytes,

@@ -113,7 +113,7 @@ impl Cache {
         let file = self.open_file(&path)?;
         let metadata = file.metadata().ok()?;
         if metadata.len() != descriptor.size {
-            // Whoever wrote the descriptor may be wrong instead.
+            // The descriptor may be wrong instead.
             if !digest_of(&file).is_ok_and(|actual| actual == descriptor.digest) {
                 self.discard_open(&file, &path);
             }
