@@ -33,6 +33,12 @@ pub enum HttpFault {
         /// What the system says.
         detail: String,
     },
+    /// No connection came about in time, TLS included.
+    #[error("no connection to `{host}`: {}", Self::CONNECT_TIMED_OUT)]
+    ConnectTimedOut {
+        /// The host.
+        host: String,
+    },
     /// The host's certificate or its TLS is not right.
     #[error("no secure connection to `{host}`: {problem}")]
     Tls {
@@ -166,7 +172,7 @@ pub enum Peer {
 impl Retry for HttpFault {
     fn again(&self) -> Again {
         match self {
-            Self::Name { .. } | Self::Connect { .. } | Self::Unanswered { .. } => Again::Unreached,
+            Self::Name { .. } | Self::Connect { .. } | Self::ConnectTimedOut { .. } | Self::Unanswered { .. } => Again::Unreached,
             Self::Silent { .. } | Self::Broken { .. } => Again::Soon,
             _ => Again::Never,
         }
@@ -185,6 +191,10 @@ impl Retry for HttpFault {
 }
 
 impl HttpFault {
+    /// What is known of a connection that did not come about in time.
+    pub(super) const CONNECT_TIMED_OUT: &'static str =
+        "it took too long, with TLS if there is any: the host is slow, or something in between closes the way to it";
+
     /// Returns the exact next steps for a user who reaches this kind of server, if any is known.
     pub fn hints(&self, peer: Peer) -> Vec<String> {
         let (server, other) = match peer {
@@ -198,7 +208,7 @@ impl HttpFault {
                     "check how `{host}` is written; if it can be reached only through a proxy, set `HTTPS_PROXY=http://PROXY:PORT`"
                 )]
             }
-            Self::Connect { host, .. } | Self::Unanswered { host, .. } => {
+            Self::Connect { host, .. } | Self::ConnectTimedOut { host } | Self::Unanswered { host, .. } => {
                 vec![format!("check that {server} runs at `{host}`, and that no firewall blocks the connection{other}")]
             }
             Self::GivenUp { fault, why } => why.hint().map_or_else(|| fault.hints(peer), |hint| vec![hint]),
@@ -232,8 +242,7 @@ impl HttpFault {
             return Self::Name { host, detail };
         }
         if error.is_connect() && error.is_timeout() {
-            let detail = "it took too long, with TLS if there is any: the host is slow, or something in between closes the way to it";
-            return Self::Connect { host, detail: detail.to_owned() };
+            return Self::ConnectTimedOut { host };
         }
         if error.is_connect() {
             return Self::Connect { host, detail };

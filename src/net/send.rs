@@ -110,11 +110,15 @@ impl Http {
             Err(HttpFault::Tls { host, problem: TlsProblem::NoTls }) if begun.elapsed() > DRIP => {
                 Err(HttpFault::Silent { host, what: "did not complete the TLS handshake", waited: begun.elapsed() })
             }
-            Err(HttpFault::Connect { host, detail }) => match self.proxies()?.of(&target.url) {
+            Err(fault @ (HttpFault::Connect { .. } | HttpFault::ConnectTimedOut { .. })) => {
                 // The proxy's address may hold a password: only its host and port are shown.
-                Some(proxy) => Err(HttpFault::Connect { detail: format!("through the proxy `{}`: {detail}", host_of(proxy)), host }),
-                None => Err(HttpFault::Connect { host, detail }),
-            },
+                let proxy = self.proxies()?.of(&target.url).map(|proxy| format!("through the proxy `{}`: ", host_of(proxy)));
+                match (proxy, fault) {
+                    (Some(through), HttpFault::Connect { host, detail }) => Err(HttpFault::Connect { host, detail: through + &detail }),
+                    (Some(through), _) => Err(HttpFault::Connect { host, detail: through + HttpFault::CONNECT_TIMED_OUT }),
+                    (None, fault) => Err(fault),
+                }
+            }
             Err(fault) => Err(fault),
         }
     }

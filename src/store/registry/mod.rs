@@ -24,6 +24,7 @@ pub use upload::received;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use self::call::{Action, Call};
 use self::fault::Fault;
@@ -125,11 +126,9 @@ impl Registry {
         } else if self.0.http.is_insecure(&secure) || self.0.http.is_insecure(&plain) {
             match ask(&secure) {
                 Err(HttpFault::Tls { problem: TlsProblem::NoTls, .. }) => plain,
-                Err(HttpFault::Connect { .. } | HttpFault::Silent { .. } | HttpFault::Unanswered { .. })
-                    if split_port(host).1.is_none() =>
-                {
-                    plain
-                }
+                Err(
+                    HttpFault::Connect { .. } | HttpFault::ConnectTimedOut { .. } | HttpFault::Silent { .. } | HttpFault::Unanswered { .. },
+                ) if split_port(host).1.is_none() => plain,
                 Err(fault) => return Err(fault.into()),
                 Ok(_) => secure,
             }
@@ -175,13 +174,22 @@ impl Registry {
         let (Ok(secure), Ok(url)) = (Url::parse(&format!("https://{registry}/v2/")), with_tls(target.url())) else {
             return Checked::Answer(answer);
         };
+        let broke = matches!(answer, Err(HttpFault::Broken { .. }));
+        let begun = Instant::now();
         match self.0.http.send(Request::new(Method::GET, Target::named(secure.clone())).within(step).as_trial()) {
             // Something that speaks TLS answered, whatever it answered.
             Ok(_) => {}
             Err(HttpFault::Tls { problem, .. }) if problem != TlsProblem::NoTls => {}
             // What broke in plain HTTP is a TLS server's alert, perhaps: that it is slow says more.
-            Err(slow @ (HttpFault::Silent { .. } | HttpFault::Unanswered { .. })) if matches!(answer, Err(HttpFault::Broken { .. })) => {
-                return Checked::Answer(Err(slow));
+            Err(slow @ (HttpFault::Silent { .. } | HttpFault::Unanswered { .. })) if broke => return Checked::Answer(Err(slow)),
+            // It took a connection a moment ago, so that TLS is what it was slow with.
+            Err(HttpFault::ConnectTimedOut { host }) if broke => {
+                let what = "did not complete the TLS handshake";
+                return Checked::Answer(Err(HttpFault::Silent { host, what, waited: begun.elapsed() }));
+            }
+            // What broke took as long as a step may.
+            Err(HttpFault::OutOfTime { host, limit }) if broke => {
+                return Checked::Answer(Err(HttpFault::Silent { host, what: "did not answer in full", waited: limit }));
             }
             // It answers in plain HTTP even to TLS: its own answer is what there is to say.
             Err(fault) => {
