@@ -90,7 +90,7 @@ fn nothing_is_left_behind_when_the_terminal_is_resized() {
 #[test]
 fn an_interrupted_run_clears_its_lines_and_says_so() {
     for (signal, code, word) in [(Signal::INT, 130, "interrupted"), (Signal::TERM, 143, "terminated"), (Signal::HUP, 129, "hung up")] {
-        let base = SlowBase::new(3, Duration::from_secs(20));
+        let base = SlowBase::new(3, Duration::from_mins(1));
         let started = command(&base, &["build", "-o", "oci:image"], "xterm-256color");
         let mut terminal = Terminal::start(started, 80, Screen::new(80, Narrowing::Breaks));
         terminal.wait_for("fetching 3 layers");
@@ -98,14 +98,14 @@ fn an_interrupted_run_clears_its_lines_and_says_so() {
         terminal.signal(signal);
         let (ended, bytes, screen) = terminal.end();
         assert_eq!(ended, Some(code), "{bytes}");
-        assert!(begun.elapsed() < Duration::from_secs(10));
+        assert!(begun.elapsed() < Duration::from_secs(30));
         assert_eq!(screen.lines(), [format!("{word} while fetching 3 layers of the base")]);
     }
 }
 
 #[test]
 fn an_interruption_does_not_wait_for_a_pipe_that_nobody_reads() {
-    let base = SlowBase::new(3, Duration::from_secs(20));
+    let base = SlowBase::new(3, Duration::from_mins(1));
     let (reader, writer) = std::io::pipe().unwrap();
     // The pipe is filled to its last byte.
     rustix::io::ioctl_fionbio(&writer, true).unwrap();
@@ -118,14 +118,14 @@ fn an_interruption_does_not_wait_for_a_pipe_that_nobody_reads() {
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::INT).unwrap();
     let begun = Instant::now();
     let code = child.wait().unwrap().code();
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(begun.elapsed() < Duration::from_secs(30));
     assert_eq!(code, Some(130));
     drop(reader);
 }
 
 #[test]
 fn a_step_that_waits_is_told_in_a_file_every_ten_seconds() {
-    let base = SlowBase::new(1, Duration::from_secs(15));
+    let base = SlowBase::new(1, Duration::from_secs(20));
     let log = base.sandbox.path("log");
     let mut command = command(&base, &["build", "-o", "oci:image"], "xterm-256color");
     let status = command.stdout(Stdio::null()).stderr(File::create(&log).unwrap()).status().unwrap();
@@ -134,9 +134,15 @@ fn a_step_that_waits_is_told_in_a_file_every_ten_seconds() {
     assert!(!text.contains(['\u{1b}', '\r']), "{text}");
     // That the server does not answer is told besides, by the request that waits for it.
     let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("waiting for `")).collect();
-    assert!(lines[0].starts_with("fetching layer ") && lines[0].ends_with(" of the base, 0/217 B, 3 s"), "{text}");
+    // A machine that does much else says it later.
+    let told = |line: &str| -> Option<u64> {
+        let (_, after) = line.split_once(" of the base, 0/217 B, ")?;
+        after.split_once(" s").and_then(|(seconds, _)| seconds.parse().ok())
+    };
+    assert!(lines[0].starts_with("fetching layer ") && lines[0].ends_with(" s"), "{text}");
+    assert!(lines[1].starts_with("still fetching layer ") && lines[1].contains(" s, nothing moved for 1"), "{text}");
     assert!(
-        lines[1].starts_with("still fetching layer ") && lines[1].contains(" of the base, 0/217 B, 13 s, nothing moved for 1"),
+        matches!((told(lines[0]), told(lines[1])), (Some(first), Some(next)) if (3..8).contains(&first) && next >= first + 10),
         "{text}"
     );
     assert!(lines[2].starts_with("fetched layer ") && lines[2].ends_with(" s)"), "{text}");
