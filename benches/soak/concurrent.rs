@@ -82,7 +82,7 @@ pub(crate) fn run(options: &Options) -> bool {
 
 /// Prunes the cache, or checks it, by turns.
 fn prune(folder: &Path, cache: &Path, number: u64, failed: &AtomicU64) {
-    let rules: [&[&str]; 3] = [&["cache", "prune"], &["cache", "prune", "--keep", "2MB"], &["cache", "check"]];
+    let rules: [&[&str]; 3] = [&["cache", "prune", "--yes"], &["cache", "prune", "--keep", "2MB"], &["cache", "check"]];
     let rule = rules[usize::try_from(number % 3).unwrap()];
     let ran = measured(hardened(folder, cache, rule));
     if !ran.good {

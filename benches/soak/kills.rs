@@ -85,7 +85,7 @@ impl Bench {
             "build" => vec!["build", "-o", "oci:out:1", "-o", "oci-archive:out.tar"],
             "push" => vec!["build", "--push", "-t", &tag],
             "pull" => vec!["push", &tag, "oci:pulled:1"],
-            _ => vec!["cache", "prune"],
+            _ => vec!["cache", "prune", "--yes"],
         };
         hardened(&self.workshop.folder, &self.workshop.cache, arguments)
     }
