@@ -36,7 +36,7 @@ impl Registry {
     pub(crate) fn crane() -> Option<Self> {
         let crane = Peer::find("crane")?;
         let (folder, port) = (TempDir::new().unwrap(), free_port());
-        let mut command = crane.command(folder.path(), 300);
+        let mut command = crane.command(folder.path(), 1200);
         command.args(["registry", "serve", "--address", &format!("127.0.0.1:{port}")]);
         Some(Self { server: serve(command, folder.path(), port), address: format!("127.0.0.1:{port}"), _folder: folder })
     }
@@ -49,7 +49,7 @@ impl Registry {
             authentication(folder.path()),
         );
         fs::write(folder.path().join("settings.yml"), settings).unwrap();
-        let mut command = program.command(folder.path(), 300);
+        let mut command = program.command(folder.path(), 1200);
         command.arg("serve").arg(folder.path().join("settings.yml"));
         Self { server: serve(command, folder.path(), port), address: format!("127.0.0.1:{port}"), _folder: folder }
     }
