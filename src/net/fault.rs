@@ -32,12 +32,8 @@ pub enum HttpFault {
         host: String,
         /// What the system says.
         detail: String,
-    },
-    /// No connection came about in time, TLS included.
-    #[error("no connection to `{host}`: {}", Self::CONNECT_TIMED_OUT)]
-    ConnectTimedOut {
-        /// The host.
-        host: String,
+        /// Whether it took too long, TLS included.
+        timed_out: bool,
     },
     /// The host's certificate or its TLS is not right.
     #[error("no secure connection to `{host}`: {problem}")]
@@ -172,7 +168,7 @@ pub enum Peer {
 impl Retry for HttpFault {
     fn again(&self) -> Again {
         match self {
-            Self::Name { .. } | Self::Connect { .. } | Self::ConnectTimedOut { .. } | Self::Unanswered { .. } => Again::Unreached,
+            Self::Name { .. } | Self::Connect { .. } | Self::Unanswered { .. } => Again::Unreached,
             Self::Silent { .. } | Self::Broken { .. } => Again::Soon,
             _ => Again::Never,
         }
@@ -191,9 +187,10 @@ impl Retry for HttpFault {
 }
 
 impl HttpFault {
-    /// What is known of a connection that did not come about in time.
-    pub(super) const CONNECT_TIMED_OUT: &'static str =
-        "it took too long, with TLS if there is any: the host is slow, or something in between closes the way to it";
+    /// Returns the fault of a host that was slow with TLS.
+    pub(crate) fn slow_handshake(host: String, waited: Duration) -> Self {
+        Self::Silent { host, what: "did not complete the TLS handshake", waited }
+    }
 
     /// Returns the exact next steps for a user who reaches this kind of server, if any is known.
     pub fn hints(&self, peer: Peer) -> Vec<String> {
@@ -208,7 +205,7 @@ impl HttpFault {
                     "check how `{host}` is written; if it can be reached only through a proxy, set `HTTPS_PROXY=http://PROXY:PORT`"
                 )]
             }
-            Self::Connect { host, .. } | Self::ConnectTimedOut { host } | Self::Unanswered { host, .. } => {
+            Self::Connect { host, .. } | Self::Unanswered { host, .. } => {
                 vec![format!("check that {server} runs at `{host}`, and that no firewall blocks the connection{other}")]
             }
             Self::GivenUp { fault, why } => why.hint().map_or_else(|| fault.hints(peer), |hint| vec![hint]),
@@ -242,10 +239,11 @@ impl HttpFault {
             return Self::Name { host, detail };
         }
         if error.is_connect() && error.is_timeout() {
-            return Self::ConnectTimedOut { host };
+            let detail = "it took too long, with TLS if there is any: the host is slow, or something in between closes the way to it";
+            return Self::Connect { host, detail: detail.to_owned(), timed_out: true };
         }
         if error.is_connect() {
-            return Self::Connect { host, detail };
+            return Self::Connect { host, detail, timed_out: false };
         }
         if error.is_builder() {
             return Self::Setup(detail);
@@ -305,7 +303,7 @@ mod tests {
 
     #[test]
     fn advice_is_about_the_server_that_was_asked() {
-        let unreached = || HttpFault::Connect { host: "deb.example.no".to_owned(), detail: "refused".to_owned() };
+        let unreached = || HttpFault::Connect { host: "deb.example.no".to_owned(), detail: "refused".to_owned(), timed_out: false };
         let registry = unreached().hints(Peer::Registry).concat();
         assert!(registry.contains("a registry runs at `deb.example.no`") && !registry.contains("mirror"), "{registry}");
         let archive = unreached().hints(Peer::Archive).concat();

@@ -108,17 +108,15 @@ impl Http {
             Err(HttpFault::Silent { host, waited, .. }) if !answered().contains(&host) => Err(HttpFault::Unanswered { host, waited }),
             // A server that speaks plain HTTP says so at once: one whose first bytes take long drips.
             Err(HttpFault::Tls { host, problem: TlsProblem::NoTls }) if begun.elapsed() > DRIP => {
-                Err(HttpFault::Silent { host, what: "did not complete the TLS handshake", waited: begun.elapsed() })
+                Err(HttpFault::slow_handshake(host, begun.elapsed()))
             }
-            Err(fault @ (HttpFault::Connect { .. } | HttpFault::ConnectTimedOut { .. })) => {
+            Err(HttpFault::Connect { host, detail, timed_out }) => match self.proxies()?.of(&target.url) {
                 // The proxy's address may hold a password: only its host and port are shown.
-                let proxy = self.proxies()?.of(&target.url).map(|proxy| format!("through the proxy `{}`: ", host_of(proxy)));
-                match (proxy, fault) {
-                    (Some(through), HttpFault::Connect { host, detail }) => Err(HttpFault::Connect { host, detail: through + &detail }),
-                    (Some(through), _) => Err(HttpFault::Connect { host, detail: through + HttpFault::CONNECT_TIMED_OUT }),
-                    (None, fault) => Err(fault),
+                Some(proxy) => {
+                    Err(HttpFault::Connect { detail: format!("through the proxy `{}`: {detail}", host_of(proxy)), host, timed_out })
                 }
-            }
+                None => Err(HttpFault::Connect { host, detail, timed_out }),
+            },
             Err(fault) => Err(fault),
         }
     }

@@ -126,9 +126,11 @@ impl Registry {
         } else if self.0.http.is_insecure(&secure) || self.0.http.is_insecure(&plain) {
             match ask(&secure) {
                 Err(HttpFault::Tls { problem: TlsProblem::NoTls, .. }) => plain,
-                Err(
-                    HttpFault::Connect { .. } | HttpFault::ConnectTimedOut { .. } | HttpFault::Silent { .. } | HttpFault::Unanswered { .. },
-                ) if split_port(host).1.is_none() => plain,
+                Err(HttpFault::Connect { .. } | HttpFault::Silent { .. } | HttpFault::Unanswered { .. })
+                    if split_port(host).1.is_none() =>
+                {
+                    plain
+                }
                 Err(fault) => return Err(fault.into()),
                 Ok(_) => secure,
             }
@@ -183,9 +185,8 @@ impl Registry {
             // What broke in plain HTTP is a TLS server's alert, perhaps: that it is slow says more.
             Err(slow @ (HttpFault::Silent { .. } | HttpFault::Unanswered { .. })) if broke => return Checked::Answer(Err(slow)),
             // It took a connection a moment ago, so that TLS is what it was slow with.
-            Err(HttpFault::ConnectTimedOut { host }) if broke => {
-                let what = "did not complete the TLS handshake";
-                return Checked::Answer(Err(HttpFault::Silent { host, what, waited: begun.elapsed() }));
+            Err(HttpFault::Connect { host, timed_out: true, .. }) if broke => {
+                return Checked::Answer(Err(HttpFault::slow_handshake(host, begun.elapsed())));
             }
             // What broke took as long as a step may.
             Err(HttpFault::OutOfTime { host, limit }) if broke => {
